@@ -1,0 +1,196 @@
+import type { Logger } from 'pino';
+import { helpDeskCatalogue } from './catalogue/help-desk.ts';
+import { createSender } from './deliver/sender.ts';
+import { TestSends } from './deliver/test-sends.ts';
+import { createEngine } from './engine.ts';
+import { createHttpServer } from './http/server.ts';
+import { type Networks, parseNetworks } from './model/address.ts';
+import type { Clock, Random } from './model/clock.ts';
+import type { EventType } from './model/event-type.ts';
+import { createIds } from './model/id.ts';
+import { DEFAULT_JITTER } from './model/retry-schedule.ts';
+import type { MasterKey } from './model/sealed.ts';
+import { Reader } from './query/reader.ts';
+import { Keyring } from './registry/keyring.ts';
+import type { Registry } from './registry/registry.ts';
+import type { Settings } from './settings.ts';
+import { openSqliteStore } from './store/sqlite/open.ts';
+import type { Store } from './store/store.ts';
+import { systemClock } from './system/clock.ts';
+import { systemRandom } from './system/random.ts';
+import { version } from './version.ts';
+
+export interface RunningApp {
+  /** `http://127.0.0.1:8071` */
+  readonly url: string;
+  /** Keys made at this start: shown to a person now, never again. */
+  readonly shownOnce: { readonly operatorKey: string | null; readonly companyToken: string | null };
+  /** Resolves when the store is broken and the process must end. */
+  readonly failed: Promise<Error>;
+  /** Stops accepting, finishes what is under way, leaves the rest committed. Resolves within the grace period. */
+  close(): Promise<void>;
+}
+
+export interface AppParams {
+  settings: Settings;
+  masterKey: MasterKey;
+  log: Logger;
+  clock?: Clock;
+  random?: Random;
+}
+
+/** Opens the store, starts the engine and serves it over HTTP. */
+export async function startApp({
+  settings,
+  masterKey,
+  log,
+  clock = systemClock,
+  random = systemRandom,
+}: AppParams): Promise<RunningApp> {
+  const store = await openSqliteStore({ folder: settings.dataFolder });
+  try {
+    return await serve({ settings, masterKey, log, clock, random }, store);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function serve(
+  { settings, masterKey, log, clock, random }: Required<AppParams>,
+  store: Store,
+): Promise<RunningApp> {
+  const ids = createIds(clock, random);
+  let fail: (error: Error) => void = () => {};
+  const failed = new Promise<Error>((resolve) => {
+    fail = resolve;
+  });
+  const { allowNetworks, signatureHeaders, requestTimeoutMs } = settings;
+  const senderOptions = { allowNetworks, signatureHeaders, userAgent: `Posthorn/${version}`, clock, log };
+  const engine = createEngine({
+    store,
+    clock,
+    random,
+    ids,
+    masterKey,
+    retrySchedule: { delaysMs: settings.retryScheduleMs, jitter: DEFAULT_JITTER },
+    requestTimeoutMs,
+    makeSender: (onResults) => createSender({ ...senderOptions, threads: settings.senderThreads, onResults }),
+    broken: fail,
+    log,
+  });
+  const keyring = new Keyring({ store, clock, random, ids });
+  const tests = new TestSends(
+    (onResults) => createSender({ ...senderOptions, threads: 0, onResults }),
+    requestTimeoutMs,
+  );
+  const http = await createHttpServer({
+    registry: engine.registry,
+    keyring,
+    accept: engine.accept,
+    reader: new Reader(store),
+    tests,
+    ids,
+    clock,
+    random,
+    allowNetworks: networks(allowNetworks),
+    version,
+    health: () => store.check(),
+    log,
+  });
+  const stop = async () => {
+    await Promise.all([engine.close(), tests.close()]);
+    await store.close();
+  };
+
+  let shownOnce: RunningApp['shownOnce'];
+  let url: string;
+  try {
+    shownOnce = await firstStart({ settings, store, registry: engine.registry, keyring, clock });
+    await engine.start();
+    url = await http.listen(settings.listen);
+  } catch (error) {
+    await http.close();
+    await stop();
+    throw error;
+  }
+
+  const close = async () => {
+    const drained = http.close().then(() => engine.drain());
+    if (!(await within(drained, settings.shutdownGraceMs, clock))) {
+      log.warn(
+        { inFlight: engine.inFlight },
+        'the grace period is over: what is under way is sent again at the next start',
+      );
+    }
+    await stop();
+  };
+  let closing: Promise<void> | null = null;
+  return {
+    url,
+    shownOnce,
+    failed,
+    close: () => {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
+
+/** Company 1, its catalogue, and the keys: there from the first start. */
+async function firstStart(params: {
+  settings: Settings;
+  store: Store;
+  registry: Registry;
+  keyring: Keyring;
+  clock: Clock;
+}): Promise<RunningApp['shownOnce']> {
+  const { settings, store, registry, keyring, clock } = params;
+  let company = await store.applicationFindByNumber({ number: 1 });
+  if (company === null) {
+    // The catalogue first: a start that breaks off between the two does both again.
+    await store.eventTypeInsertMissing({ eventTypes: catalogue(clock.now()) });
+    company = await registry.applicationCreate({
+      uid: null,
+      name: 'Company 1',
+      throttleRate: null,
+      metadata: {},
+    });
+  }
+  return {
+    operatorKey: await keyring.ensure({ name: 'operator', applicationKey: null, text: settings.operatorKey }),
+    companyToken: await keyring.ensure({
+      name: 'company 1',
+      applicationKey: company.key,
+      text: settings.companyToken,
+    }),
+  };
+}
+
+/** Settings were checked when they were read. */
+function networks(texts: readonly string[]): Networks {
+  const parsed = parseNetworks(texts);
+  if (!parsed.ok) throw new Error(parsed.problems.join('; '));
+  return parsed.networks;
+}
+
+function catalogue(now: number): EventType[] {
+  return helpDeskCatalogue.map((entry) => ({
+    ...entry,
+    schema: { ...entry.schema },
+    archived: false,
+    createdAt: now,
+    updatedAt: now,
+  }));
+}
+
+/** Whether `work` ended within the time. */
+async function within(work: Promise<void>, timeoutMs: number, clock: Clock): Promise<boolean> {
+  let timer: { cancel(): void } | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = clock.timer(timeoutMs, () => resolve(false));
+  });
+  const inTime = await Promise.race([work.then(() => true as const), late]);
+  timer?.cancel();
+  return inTime;
+}

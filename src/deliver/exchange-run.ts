@@ -1,0 +1,154 @@
+import type { Dispatcher } from 'undici';
+import type { Clock, Timer } from '../model/clock.ts';
+import type { Exchange, SendJob } from '../model/exchange.ts';
+import { AnswerBody } from './answer-body.ts';
+import type { Slot } from './connection-pool.ts';
+import { durationText, ExchangeFailure, requestFailure } from './exchange-failure.ts';
+import type { Lane, Route } from './route.ts';
+
+/** A receiver may send much here; what is over this is no wait anybody could have meant. */
+const RETRY_AFTER_CHARACTERS = 200;
+
+/** What is sent, built at the start of the attempt. */
+export type BuildRequest = (job: SendJob, route: Route, startedAt: number) => Dispatcher.DispatchOptions;
+
+export interface RunHost {
+  readonly clock: Clock;
+  readonly build: BuildRequest;
+  /** Called once, when `exchange` is set. */
+  ended(run: ExchangeRun): void;
+  /** Reports a bug; the exchange itself only says that there was one. */
+  bug(error: unknown): void;
+}
+
+/**
+ * One request under way.
+ *
+ *     waiting --start--> connecting --onRequestStart--> sent --onResponseStart--> answering --+--> ended
+ *        |                   |                            |                                   |
+ *        +-------------------+------- deadline, failure --+-----------------------------------+
+ *
+ * Whatever comes after the end is passed over, so that there is exactly one result.
+ */
+export class ExchangeRun implements Dispatcher.DispatchHandler {
+  readonly job: SendJob;
+  readonly route: Route;
+  readonly lane: Lane;
+  exchange: Exchange | null = null;
+  slot: Slot | null = null;
+  /** Whether the connection can carry another exchange. */
+  reusable = false;
+  timedOut = false;
+  readonly #host: RunHost;
+  readonly #body = new AnswerBody();
+  #controller: Dispatcher.DispatchController | null = null;
+  #deadline: Timer | null = null;
+  #startedAt = 0;
+  #begunAt = 0;
+  #status: number | null = null;
+  #retryAfter: string | null = null;
+
+  constructor(job: SendJob, route: Route, lane: Lane, host: RunHost) {
+    this.job = job;
+    this.route = route;
+    this.lane = lane;
+    this.#host = host;
+  }
+
+  /** Sends on a connection. The time limit starts here, and so does the signature's timestamp. */
+  start(slot: Slot): void {
+    const { clock, build } = this.#host;
+    this.slot = slot;
+    this.#begin();
+    try {
+      this.#deadline = clock.timer(this.job.timeoutMs, () => this.#expire());
+      slot.client.dispatch(build(this.job, this.route, this.#startedAt), this);
+    } catch (error) {
+      this.#host.bug(error);
+      this.end(new ExchangeFailure('internal_error', 'Posthorn failed on this request; its log says more.'));
+    }
+  }
+
+  /** Ends a run that never got to send. */
+  fail(failure: ExchangeFailure): void {
+    if (this.#begunAt === 0) this.#begin();
+    this.end(failure);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    if (this.exchange !== null) controller.abort(new ExchangeFailure('timed_out', 'Too late.'));
+    else this.#controller = controller;
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
+    if (this.exchange !== null || (status >= 100 && status < 200)) return;
+    if (status < 100) {
+      const message = `${this.route.peer.authority} answered with the status ${status}, which is none in HTTP.`;
+      this.#breakOff(new ExchangeFailure('protocol_error', message));
+      return;
+    }
+    this.#status = status;
+    const retryAfter = headers['retry-after'];
+    if (retryAfter !== undefined) this.#retryAfter = String(retryAfter).slice(0, RETRY_AFTER_CHARACTERS);
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.exchange === null && !this.#body.add(chunk)) this.#breakOff(null);
+  }
+
+  onResponseEnd(): void {
+    if (this.exchange !== null) return;
+    this.reusable = true;
+    this.end(null);
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    if (this.exchange !== null) return;
+    const failure = requestFailure(error, this.route.peer, this.#status);
+    if (failure.code === 'internal_error') this.#host.bug(error);
+    this.end(failure);
+  }
+
+  end(failure: ExchangeFailure | null): void {
+    if (this.exchange !== null) return;
+    this.#deadline?.cancel();
+    this.exchange = {
+      startedAt: this.#startedAt,
+      durationMs: Math.max(0, Math.round(this.#host.clock.monotonic() - this.#begunAt)),
+      status: this.#status,
+      body: this.#body.text(),
+      retryAfter: this.#retryAfter,
+      error: failure === null ? null : { code: failure.code, message: failure.message },
+    };
+    this.#host.ended(this);
+  }
+
+  #begin(): void {
+    this.#startedAt = this.#host.clock.now();
+    this.#begunAt = this.#host.clock.monotonic();
+  }
+
+  #expire(): void {
+    this.timedOut = true;
+    this.#breakOff(new ExchangeFailure('timed_out', this.#expirySentence()));
+  }
+
+  #expirySentence(): string {
+    const within = `within ${durationText(this.job.timeoutMs)}`;
+    if (this.#controller === null) return `No connection to ${this.route.peer.authority} ${within}.`;
+    if (this.#status === null) return `No answer ${within}. Answer first, then do the work.`;
+    return `The answer began, but did not end ${within}.`;
+  }
+
+  /** Ends the exchange, and the connection with it, as more may still come on that. */
+  #breakOff(failure: ExchangeFailure | null): void {
+    this.end(failure);
+    this.#controller?.abort(
+      failure ?? new ExchangeFailure('connection_closed', 'Enough of the answer was read.'),
+    );
+  }
+}

@@ -1,0 +1,210 @@
+import { IN_FLIGHT_PER_ENDPOINT } from '../limits.ts';
+import { parseNetworks } from '../model/address.ts';
+import type { Clock, Timer } from '../model/clock.ts';
+import type { Exchange, Sender, SendJob, SendResult, SendResultHandler, Target } from '../model/exchange.ts';
+import { sign } from '../model/signature.ts';
+import { ConnectionPool } from './connection-pool.ts';
+import { createEgressGuard, type EgressGuardOptions, type GuardedConnect } from './egress-guard.ts';
+import { ExchangeFailure } from './exchange-failure.ts';
+import { type BuildRequest, ExchangeRun, type RunHost } from './exchange-run.ts';
+import { requestHeaders, type SignatureHeaders } from './request-headers.ts';
+import { createResolver, type Resolver } from './resolver.ts';
+import { type Lane, type Route, routeTo } from './route.ts';
+
+/** Plain data: these go to a thread as they are. */
+export interface HttpSenderSettings {
+  /** Networks that may be dialled although they are not public, as CIDRs. */
+  readonly allowNetworks: readonly string[];
+  readonly signatureHeaders: SignatureHeaders;
+  readonly userAgent: string;
+  /** Requests that the scheduler sends to one endpoint at once. */
+  readonly inFlightPerEndpoint?: number;
+  /** PEM certificates of authorities trusted beside the public ones. */
+  readonly ca?: readonly string[];
+}
+
+export interface HttpSenderOptions extends HttpSenderSettings {
+  readonly clock: Clock;
+  readonly onResults: SendResultHandler;
+  /** Told of bugs, with what was thrown. */
+  readonly onBug?: (error: unknown) => void;
+  readonly resolver?: Resolver;
+  readonly build?: EgressGuardOptions['build'];
+}
+
+/** Endpoints of one application may share an origin; together they get this many times the connections of one. */
+const ENDPOINTS_PER_ORIGIN = 4;
+/** Clients unused for this long are dropped (their sockets went before); looked for this often. */
+const IDLE_MS = 60_000;
+const SWEEP_EVERY_MS = 30_000;
+
+/** Sends on this thread. Results come in batches: all exchanges that ended in the same turn of the event loop. */
+export function createHttpSender(options: HttpSenderOptions): Sender {
+  return new HttpSender(options);
+}
+
+class HttpSender implements Sender {
+  readonly #options: HttpSenderOptions;
+  readonly #clock: Clock;
+  readonly #connect: GuardedConnect;
+  readonly #connectionsMost: number;
+  readonly #host: RunHost;
+  readonly #routes = new WeakMap<Target, Route | ExchangeFailure>();
+  readonly #lanes = new Map<string, Lane>();
+  readonly #running = new Set<ExchangeRun>();
+  #ended: ExchangeRun[] = [];
+  #refused: SendResult[] = [];
+  #flushing = false;
+  #sweep: Timer | null = null;
+  #closed = false;
+
+  constructor(options: HttpSenderOptions) {
+    const allow = parseNetworks(options.allowNetworks);
+    if (!allow.ok) throw new Error(`allowNetworks: ${allow.problems.join('; ')}`);
+    this.#options = options;
+    this.#clock = options.clock;
+    this.#connectionsMost = ENDPOINTS_PER_ORIGIN * (options.inFlightPerEndpoint ?? IN_FLIGHT_PER_ENDPOINT);
+    this.#connect = createEgressGuard({
+      allow: allow.networks,
+      resolver: options.resolver ?? createResolver({ clock: options.clock }),
+      ...(options.ca && { ca: options.ca }),
+      ...(options.build && { build: options.build }),
+    });
+    this.#host = {
+      clock: options.clock,
+      build: requestBuilder(options),
+      ended: (run) => {
+        this.#running.delete(run);
+        this.#ended.push(run);
+        this.#flushSoon();
+      },
+      bug: (error) => options.onBug?.(error),
+    };
+  }
+
+  send(jobs: readonly SendJob[]): void {
+    for (const job of jobs) {
+      try {
+        this.#begin(job);
+      } catch (error) {
+        this.#options.onBug?.(error);
+        this.#refuse(
+          job,
+          new ExchangeFailure('internal_error', 'Posthorn failed on this request; its log says more.'),
+        );
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#sweep?.cancel();
+    const lanes = [...this.#lanes.values()];
+    this.#lanes.clear();
+    for (const run of this.#running) run.fail(stopped());
+    this.#flush();
+    await Promise.all(lanes.map(({ pool }) => pool.destroy()));
+  }
+
+  #begin(job: SendJob): void {
+    const route = this.#routeTo(job.target);
+    if (this.#closed || route instanceof ExchangeFailure) {
+      this.#refuse(job, route instanceof ExchangeFailure ? route : stopped());
+      return;
+    }
+    const lane = this.#lane(route);
+    const run = new ExchangeRun(job, route, lane, this.#host);
+    this.#running.add(run);
+    const slot = lane.waiting.length === 0 ? lane.pool.take() : null;
+    if (slot === null) lane.waiting.push(run);
+    else run.start(slot);
+  }
+
+  #routeTo(target: Target): Route | ExchangeFailure {
+    let route = this.#routes.get(target);
+    if (route === undefined) {
+      route = routeTo(target);
+      this.#routes.set(target, route);
+    }
+    return route;
+  }
+
+  #lane(route: Route): Lane {
+    let lane = this.#lanes.get(route.laneKey);
+    if (lane === undefined) {
+      lane = { pool: new ConnectionPool(route.origin, this.#connect, this.#connectionsMost), waiting: [] };
+      this.#lanes.set(route.laneKey, lane);
+      this.#sweep ??= this.#clock.timer(SWEEP_EVERY_MS, () => this.#sweepLanes());
+    }
+    return lane;
+  }
+
+  #refuse(job: SendJob, failure: ExchangeFailure): void {
+    this.#refused.push({ ref: job.ref, exchange: unsent(this.#clock.now(), failure) });
+    this.#flushSoon();
+  }
+
+  #flushSoon(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    setImmediate(() => this.#flush());
+  }
+
+  /** Frees the connections before the results go out: what is sent in answer to them finds those still warm. */
+  #flush(): void {
+    this.#flushing = false;
+    const ended = this.#ended;
+    const results = this.#refused;
+    this.#ended = [];
+    this.#refused = [];
+    const now = this.#clock.monotonic();
+    for (const run of ended) {
+      results.push({ ref: run.job.ref, exchange: run.exchange as Exchange });
+      if (run.slot !== null) this.#release(run, now);
+    }
+    if (results.length > 0) this.#options.onResults(results);
+  }
+
+  #release(run: ExchangeRun, now: number): void {
+    const { pool, waiting } = run.lane;
+    if (run.timedOut) pool.startEra();
+    if (run.reusable) pool.give(run.slot as NonNullable<ExchangeRun['slot']>, now);
+    else pool.drop(run.slot as NonNullable<ExchangeRun['slot']>);
+    while (waiting.length > 0 && !this.#closed) {
+      const slot = pool.take();
+      if (slot === null) return;
+      waiting.shift()?.start(slot);
+    }
+  }
+
+  #sweepLanes(): void {
+    this.#sweep = null;
+    const before = this.#clock.monotonic() - IDLE_MS;
+    for (const [key, lane] of this.#lanes) {
+      lane.pool.sweep(before);
+      if (lane.pool.connections === 0 && lane.waiting.length === 0) this.#lanes.delete(key);
+    }
+    if (this.#lanes.size > 0) this.#sweep = this.#clock.timer(SWEEP_EVERY_MS, () => this.#sweepLanes());
+  }
+}
+
+function requestBuilder(options: HttpSenderSettings): BuildRequest {
+  const { userAgent, signatureHeaders: names } = options;
+  return (job, route, startedAt) => {
+    // The same bytes are signed and sent.
+    const body = Buffer.from(job.payload);
+    const timestamp = Math.floor(startedAt / 1000);
+    const { secrets } = job.target;
+    const signature = sign({ secrets, messageId: job.messageId, timestamp, payload: body });
+    const headers = requestHeaders({ job, own: route.own, userAgent, names, timestamp, signature });
+    return { method: 'POST', path: route.path, body, headers };
+  };
+}
+
+function unsent(startedAt: number, { code, message }: ExchangeFailure): Exchange {
+  return { startedAt, durationMs: 0, status: null, body: '', retryAfter: null, error: { code, message } };
+}
+
+function stopped(): ExchangeFailure {
+  return new ExchangeFailure('connection_closed', 'Posthorn was stopped before the answer came.');
+}

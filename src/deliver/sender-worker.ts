@@ -1,0 +1,39 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import type { Target } from '../model/exchange.ts';
+import { systemClock } from '../system/clock.ts';
+import { createHttpSender, type HttpSenderSettings } from './http-sender.ts';
+import { type FromWorker, flatResults, readJobs, type ToWorker } from './thread-messages.ts';
+
+/** The sending thread: an HTTP sender behind messages. Started by `sender-thread.ts`. */
+const port = parentPort;
+if (port === null) throw new Error('sender-worker runs only as a worker thread.');
+
+const targets = new Map<number, Target>();
+const sender = createHttpSender({
+  ...(workerData as HttpSenderSettings),
+  clock: systemClock,
+  onResults: (results) => post({ kind: 'results', results: flatResults(results) }),
+  onBug: (error) =>
+    post({ kind: 'bug', text: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+});
+
+port.on('message', (message: ToWorker) => {
+  if (message.kind === 'close') {
+    // The results of what was broken off are posted before this resolves; closing the port lets the thread end.
+    void sender.close().then(() => port.close());
+    return;
+  }
+  for (const [number, target] of message.targets) targets.set(number, target);
+  sender.send(readJobs(message.jobs, targetOf));
+  for (const number of message.forget) targets.delete(number);
+});
+
+function targetOf(number: number): Target {
+  const target = targets.get(number);
+  if (target === undefined) throw new Error(`The job names target ${number}, which was never sent.`);
+  return target;
+}
+
+function post(message: FromWorker): void {
+  port?.postMessage(message);
+}

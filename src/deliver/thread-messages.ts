@@ -1,0 +1,85 @@
+import type { ExchangeErrorCode, SendJob, SendResult, Target } from '../model/exchange.ts';
+
+/**
+ * What goes between `sender-thread.ts` and `sender-worker.ts`. Jobs and results travel in one flat array per batch:
+ * cloning an array of primitives costs a third of cloning an array of objects.
+ */
+export type ToWorker =
+  | {
+      readonly kind: 'send';
+      /** Targets that these jobs are the first to use. */
+      readonly targets: readonly NumberedTarget[];
+      readonly jobs: FlatJobs;
+      /** Targets that nobody holds any more. */
+      readonly forget: readonly number[];
+    }
+  | { readonly kind: 'close' };
+
+export type FromWorker =
+  | { readonly kind: 'results'; readonly results: FlatResults }
+  | { readonly kind: 'bug'; readonly text: string };
+
+export type NumberedTarget = readonly [number: number, target: Target];
+
+type Primitive = string | number | boolean | null;
+export type FlatJobs = Primitive[];
+export type FlatResults = Primitive[];
+
+const JOB_FIELDS = 6;
+const RESULT_FIELDS = 8;
+
+export function addJob(flat: FlatJobs, job: SendJob, ref: number, target: number): void {
+  flat.push(ref, target, job.messageId, job.payload, job.timeoutMs, job.test);
+}
+
+export function readJobs(flat: FlatJobs, target: (number: number) => Target): SendJob[] {
+  const jobs: SendJob[] = [];
+  for (let at = 0; at < flat.length; at += JOB_FIELDS) {
+    jobs.push({
+      ref: flat[at] as number,
+      target: target(flat[at + 1] as number),
+      messageId: flat[at + 2] as string,
+      payload: flat[at + 3] as string,
+      timeoutMs: flat[at + 4] as number,
+      test: flat[at + 5] as boolean,
+    });
+  }
+  return jobs;
+}
+
+export function flatResults(results: readonly SendResult[]): FlatResults {
+  const flat: FlatResults = [];
+  for (const { ref, exchange } of results) {
+    const { startedAt, durationMs, status, body, retryAfter, error } = exchange;
+    flat.push(
+      ref,
+      startedAt,
+      durationMs,
+      status,
+      body,
+      retryAfter,
+      error?.code ?? null,
+      error?.message ?? null,
+    );
+  }
+  return flat;
+}
+
+export function readResults(flat: FlatResults): SendResult[] {
+  const results: SendResult[] = [];
+  for (let at = 0; at < flat.length; at += RESULT_FIELDS) {
+    const code = flat[at + 6] as ExchangeErrorCode | null;
+    results.push({
+      ref: flat[at] as number,
+      exchange: {
+        startedAt: flat[at + 1] as number,
+        durationMs: flat[at + 2] as number,
+        status: flat[at + 3] as number | null,
+        body: flat[at + 4] as string,
+        retryAfter: flat[at + 5] as string | null,
+        error: code === null ? null : { code, message: flat[at + 7] as string },
+      },
+    });
+  }
+  return results;
+}

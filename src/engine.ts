@@ -1,0 +1,115 @@
+import { Accept } from './accept/accept.ts';
+import type { Clock, Random } from './model/clock.ts';
+import type { Sender, SendResultHandler } from './model/exchange.ts';
+import type { Ids } from './model/id.ts';
+import { createFences, firstFence } from './model/lease.ts';
+import type { RetrySchedule } from './model/retry-schedule.ts';
+import type { MasterKey } from './model/sealed.ts';
+import { Recorder } from './record/recorder.ts';
+import { Registry } from './registry/registry.ts';
+import { Schedule } from './schedule/schedule.ts';
+import type { Store } from './store/store.ts';
+import { Upkeep } from './upkeep/upkeep.ts';
+
+export interface EngineOptions {
+  store: Store;
+  clock: Clock;
+  random: Random;
+  ids: Ids;
+  masterKey: MasterKey;
+  retrySchedule: RetrySchedule;
+  requestTimeoutMs: number;
+  /** The sender, given who takes its results. */
+  makeSender(onResults: SendResultHandler): Sender;
+  /** The store is broken: the process must not go on. */
+  broken(error: Error): void;
+  log: { info(fields: object, text: string): void; warn(fields: object, text: string): void };
+}
+
+export interface Engine {
+  readonly accept: Accept;
+  readonly registry: Registry;
+  /** Requests under way. */
+  readonly inFlight: number;
+  /** Takes up what the last run left behind. */
+  start(): Promise<void>;
+  /** Lets what is under way end and be recorded; sends nothing new. Publishing must have stopped. */
+  drain(): Promise<void>;
+  /** Frees sockets, threads and timers, whatever is under way. */
+  close(): Promise<void>;
+}
+
+/**
+ * The rooms between a publish and its record, wired in the direction that data flows:
+ *
+ *     accept ──► schedule ──► sender ──► recorder ──► schedule (retries)
+ */
+export function createEngine(options: EngineOptions): Engine {
+  const { store, clock, random, ids, log } = options;
+  const fences = createFences(store.epoch);
+  const upkeep = new Upkeep({ store, clock, log });
+  const registry = new Registry({
+    ...options,
+    onEndpointChanged: (endpointKey) => schedule.endpointChanged(endpointKey),
+    onEndpointDeleted: (endpointKey) => {
+      schedule.endpointDeleted(endpointKey);
+      upkeep.cancelDeliveries(endpointKey);
+    },
+  });
+  const sender = options.makeSender((results) => schedule.results(results));
+  const schedule = new Schedule({
+    store,
+    clock,
+    fences,
+    requestTimeoutMs: options.requestTimeoutMs,
+    target: (endpointKey) => registry.target(endpointKey),
+    send: (jobs) => sender.send(jobs),
+    ended: (delivery, exchange, url) => recorder.add(delivery, exchange, url),
+    orphaned: (endpointKey) => upkeep.cancelDeliveries(endpointKey),
+    log,
+  });
+  const recorder = new Recorder({
+    store,
+    clock,
+    random,
+    ids,
+    schedule: options.retrySchedule,
+    keeps: (delivery, nextAttemptAt) => schedule.keeps(delivery, nextAttemptAt),
+    settled: (settlements) => schedule.settled(settlements),
+    crowded: (yes) => (yes ? schedule.pause() : schedule.resume()),
+    broken: options.broken,
+    log,
+  });
+  const accept = new Accept({
+    store,
+    clock,
+    ids,
+    fences,
+    lanes: schedule,
+    endpoints: (applicationKey) => registry.endpoints(applicationKey),
+  });
+
+  return {
+    accept,
+    registry,
+    get inFlight() {
+      return schedule.inFlight;
+    },
+    async start() {
+      const released = await store.deliveryRelease({ before: firstFence(store.epoch) });
+      if (released > 0) log.info({ released }, 'deliveries that the last run left under way go out again');
+      await schedule.start();
+      upkeep.start();
+    },
+    async drain() {
+      await accept.drained();
+      await schedule.stop();
+      await recorder.drained();
+    },
+    async close() {
+      upkeep.stop();
+      void schedule.stop();
+      await sender.close();
+    },
+  };
+}

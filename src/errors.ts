@@ -1,0 +1,54 @@
+/**
+ * Every error that the API answers with: stable code, status, and what it means. `docs/errors.md` is made from this
+ * table and a test holds table, docs and OpenAPI together.
+ */
+export const errorTable = {
+  invalid_json: { status: 422, detail: 'The body is not valid JSON, or not UTF-8.' },
+  validation: { status: 422, detail: 'A field has a value that is not allowed.' },
+  generic_error: { status: 400, detail: 'The query string has a parameter that is not allowed.' },
+  authentication_failed: { status: 401, detail: 'The key is missing, unknown, expired or revoked.' },
+  'insufficient access': { status: 403, detail: 'The key is valid but not for this call.' },
+  not_found: { status: 404, detail: 'There is no such thing, or it is not yours.' },
+  method_not_allowed: { status: 405, detail: 'This path takes other verbs: see the Allow header.' },
+  conflict: { status: 409, detail: 'Something with this id exists already.' },
+  idempotency_mismatch: { status: 409, detail: 'This idempotency key was used with another body.' },
+  payload_too_large: { status: 413, detail: 'The body is over the limit.' },
+  too_many_requests: {
+    status: 429,
+    detail: 'Publishes come faster than they can be stored. Try again after Retry-After seconds.',
+  },
+  internal_error: {
+    status: 500,
+    detail: 'Something went wrong here. The log has more under the request id.',
+  },
+  unavailable: {
+    status: 503,
+    detail: 'The store cannot write at the moment. Nothing was taken; try again after Retry-After seconds.',
+  },
+} as const satisfies Record<string, { status: number; detail: string }>;
+
+export type ErrorCode = keyof typeof errorTable;
+
+/** An error for the caller of the API. Thrown by the rooms, given its shape by `http/`. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+  readonly code: ErrorCode;
+  /** Where in the request, for `validation`: `['body', 'uid']`. */
+  readonly at: readonly (string | number)[];
+  readonly retryAfterSeconds: number | null;
+
+  constructor(
+    code: ErrorCode,
+    message?: string,
+    more: { at?: readonly (string | number)[]; retryAfterSeconds?: number } = {},
+  ) {
+    super(message ?? errorTable[code].detail);
+    this.code = code;
+    this.at = more.at ?? [];
+    this.retryAfterSeconds = more.retryAfterSeconds ?? null;
+  }
+
+  get status(): number {
+    return errorTable[this.code].status;
+  }
+}

@@ -1,0 +1,56 @@
+import { ApiError } from '../errors.ts';
+import type { Application } from '../model/application.ts';
+import type { Caller } from '../registry/keyring.ts';
+import type { HttpServices } from './services.ts';
+
+/** No key is longer; what is need not be hashed. */
+const KEY_CHARACTERS_MOST = 512;
+const BEARER = /^bearer +(\S+) *$/i;
+
+/** The key of an `Authorization: Bearer …` header, or null. */
+export function bearerKey(authorization: string | undefined): string | null {
+  if (authorization === undefined) return null;
+  return BEARER.exec(authorization)?.[1] ?? null;
+}
+
+/** Who has this key; at once when the key was seen lately. Throws `authentication_failed`. */
+export function callerOf(keyring: HttpServices['keyring'], key: string | null): Caller | Promise<Caller> {
+  if (key === null) throw new ApiError('authentication_failed', 'Send a key: Authorization: Bearer <key>.');
+  if (key.length > KEY_CHARACTERS_MOST) throw new ApiError('authentication_failed');
+  const caller = keyring.authenticate(key);
+  return caller instanceof Promise ? caller.then(known) : known(caller);
+}
+
+function known(caller: Caller | null): Caller {
+  if (caller === null) throw new ApiError('authentication_failed');
+  return caller;
+}
+
+/** Throws `insufficient access` unless the key is an operator's. */
+export function assertOperator(caller: Caller): void {
+  if (caller.applicationKey !== null) {
+    throw new ApiError('insufficient access', 'This call takes an operator key; this key is for one application.');
+  }
+}
+
+/** The application that a path names. One that is unknown and one of somebody else look the same. */
+export async function applicationFor(
+  registry: HttpServices['registry'],
+  caller: Caller,
+  ref: string,
+): Promise<Application> {
+  const found = await applicationOrNull(registry, ref);
+  if (found === null || (caller.applicationKey !== null && caller.applicationKey !== found.key)) {
+    throw new ApiError('not_found', `There is no application ${JSON.stringify(ref.slice(0, 100))}.`);
+  }
+  return found;
+}
+
+export async function applicationOrNull(registry: HttpServices['registry'], ref: string): Promise<Application | null> {
+  try {
+    return await registry.application(ref);
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 'not_found') return null;
+    throw error;
+  }
+}

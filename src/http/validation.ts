@@ -1,0 +1,106 @@
+import type { Static, TSchema } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { ApiError } from '../errors.ts';
+
+/** One entry of a 422's `detail`. */
+export interface Problem {
+  readonly loc: readonly (string | number)[];
+  readonly msg: string;
+  readonly type: string;
+}
+
+/** `validation` with more than one problem, or with a type of its own. */
+export class ValidationError extends ApiError {
+  readonly problems: readonly Problem[];
+
+  constructor(problems: readonly Problem[]) {
+    super('validation', problems.map((problem) => problem.msg).join('; '));
+    this.problems = problems;
+  }
+}
+
+export function invalid(loc: readonly (string | number)[], msg: string, type = 'value_error'): ValidationError {
+  return new ValidationError([{ loc, msg, type }]);
+}
+
+/** What TypeBox says of one mismatch, as far as it is read here. */
+interface Mismatch {
+  readonly keyword: string;
+  readonly instancePath: string;
+  readonly message: string;
+  readonly params: object;
+}
+
+export type Check<Value> = (value: unknown, at?: readonly (string | number)[]) => asserts value is Value;
+
+/**
+ * A check that throws a `ValidationError`. With `at` the value is a part of the body: the problems' `loc` then begins
+ * there and goes on by JSON names. Without, it is the body, and `loc` is what the official clients know.
+ */
+export function bodyCheck<Schema extends TSchema>(schema: Schema): Check<Static<Schema>> {
+  const compiled = Compile(schema);
+  return (value, at) => {
+    if (compiled.Check(value)) return;
+    const mismatches = telling(compiled.Errors(value) as Mismatch[]);
+    throw new ValidationError(
+      mismatches.flatMap((mismatch) => (at ? plainProblems(mismatch, at) : wireProblems(mismatch))),
+    );
+  };
+}
+
+/** Leaves out what follows from another mismatch: that a nullable value is not null either, and the `anyOf` itself. */
+function telling(mismatches: readonly Mismatch[]): readonly Mismatch[] {
+  const kept = mismatches.filter(({ keyword, params }) => {
+    return keyword !== 'anyOf' && !(keyword === 'type' && 'type' in params && params.type === 'null');
+  });
+  return kept.length > 0 ? kept : mismatches;
+}
+
+function plainProblems(mismatch: Mismatch, at: readonly (string | number)[]): Problem[] {
+  const loc = [...at, ...pathOf(mismatch.instancePath)];
+  const missing = missingNames(mismatch);
+  if (missing.length === 0) return [{ loc, msg: mismatch.message, type: 'value_error' }];
+  return missing.map((name) => ({ loc: [...loc, name], msg: `missing field \`${name}\``, type: 'value_error' }));
+}
+
+/** Fields that the protocol's server names in its own way once their JSON type is right. */
+const WIRE_NAMES: Readonly<Record<string, readonly string[]>> = {
+  eventType: ['event_type', '__all__'],
+  eventId: ['uid', '__all__'],
+  uid: ['uid', '__all__'],
+  secret: ['key', '__all__'],
+  channels: ['channels', '__all__'],
+  throttleRate: ['throttle_rate'],
+  rateLimit: ['rate_limit'],
+  payloadRetentionPeriod: ['payload_retention_period'],
+};
+
+function wireProblems(mismatch: Mismatch): Problem[] {
+  const path = pathOf(mismatch.instancePath);
+  const missing = missingNames(mismatch);
+  if (missing.length > 0 || mismatch.keyword === 'type') {
+    const loc = path.length === 0 ? WHOLE_BODY : ['body', ...path];
+    const messages = missing.length > 0 ? missing.map((name) => `missing field \`${name}\``) : [mismatch.message];
+    return messages.map((msg) => ({ loc, msg, type: 'value_error.jsondecode' }));
+  }
+  const name = path.at(-1);
+  const wireName = typeof name === 'string' && Object.hasOwn(WIRE_NAMES, name) ? WIRE_NAMES[name] : undefined;
+  const loc = wireName ? ['body', ...path.slice(0, -1), ...wireName] : ['body', ...path];
+  return [{ loc, msg: mismatch.message, type: 'value_error' }];
+}
+
+/** `loc` of what is wrong with the body as a whole: the protocol's way to write its root. */
+export const WHOLE_BODY: readonly string[] = ['body', '', ''];
+
+function missingNames({ keyword, params }: Mismatch): string[] {
+  return keyword === 'required' && 'requiredProperties' in params ? (params.requiredProperties as string[]) : [];
+}
+
+/** A JSON pointer as the steps of a `loc`: array indexes as numbers. */
+function pathOf(pointer: string): (string | number)[] {
+  if (pointer === '') return [];
+  return pointer
+    .slice(1)
+    .split('/')
+    .map((step) => (/^\d+$/.test(step) ? Number(step) : step.replaceAll('~1', '/').replaceAll('~0', '~')));
+}

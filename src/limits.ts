@@ -1,0 +1,52 @@
+/** Every limit, with its name and unit. What is over one gets a precise error; nothing is cut silently. */
+
+/** Request body of one publish, of every other call, and of a batch publish. */
+export const PUBLISH_BODY_BYTES = 2 * 1024 * 1024;
+export const BODY_BYTES = 1024 * 1024;
+export const BATCH_BODY_BYTES = 16 * 1024 * 1024;
+export const BATCH_MESSAGES = 1_000;
+
+/** A web hook's URL, in characters. */
+export const URL_CHARACTERS = 2_048;
+export const ENDPOINTS_PER_APPLICATION = 10_000;
+
+/** Bytes read of an answer before the connection is dropped, and bytes of it kept. */
+export const RESPONSE_READ_BYTES = 64 * 1024;
+export const RESPONSE_STORED_BYTES = 20_000;
+
+/** Rows of one page. */
+export const PAGE_ROWS = 250;
+export const PAGE_ROWS_DEFAULT = 50;
+
+/** Publishes in one accept transaction, and bytes of payload that close it early. */
+export const ACCEPT_BATCH_MESSAGES = 1_000;
+export const ACCEPT_BATCH_BYTES = 8 * 1024 * 1024;
+/** Deliveries that one publish call may fan out to: they are all one transaction. */
+export const DELIVERIES_PER_PUBLISH = 100_000;
+/** Publishes that may wait for the next accept transaction; past it: 429 with `Retry-After`. */
+export const ACCEPT_QUEUE_BYTES = 64 * 1024 * 1024;
+
+/** Attempts in one record transaction, and how long the first of them waits for company. */
+export const RECORD_BATCH_ATTEMPTS = 512;
+export const RECORD_WINDOW_MS = 10;
+/** Attempts not yet recorded at which sending pauses. */
+export const RECORD_QUEUE_ATTEMPTS = 8_192;
+
+/** Deliveries in memory: over all endpoints, for one endpoint, and the bytes of their payloads. */
+export const RESIDENT_DELIVERIES = 50_000;
+export const RESIDENT_DELIVERIES_PER_ENDPOINT = 4_096;
+export const RESIDENT_BYTES = 128 * 1024 * 1024;
+/** Requests under way at one endpoint, and over all endpoints. */
+export const IN_FLIGHT_PER_ENDPOINT = 32;
+export const IN_FLIGHT = 4_096;
+/** A retry due within this time keeps its lease and waits in memory; a later one goes back to the store. */
+export const RETRY_IN_MEMORY_MS = 10_000;
+/** Due deliveries read from the store for one endpoint at a time. */
+export const CLAIM_DELIVERIES = 512;
+
+/** `POST /web_hooks/test.json` under way at once, for one company and over all. */
+export const TESTS_PER_APPLICATION = 5;
+export const TESTS = 50;
+
+/** How long a response is replayed for the same idempotency key. */
+export const IDEMPOTENCY_KEPT_MS = 12 * 3_600_000;

@@ -1,0 +1,39 @@
+/** A registered URL: a web hook, in the words of the Web Hooks API. */
+export interface Endpoint {
+  readonly key: number;
+  readonly applicationKey: number;
+  /** `ep_…` */
+  readonly id: string;
+  /** `{company}_{YYYYMMDDHHMMSS}`: the id that the Web Hooks API shows. */
+  readonly webHookId: string;
+  readonly uid: string | null;
+  /** As it was given. */
+  readonly url: string;
+  /** The parsed form of `url`: what is dialled. */
+  readonly href: string;
+  readonly description: string;
+  readonly disabled: boolean;
+  /** Event types wanted; null: all. */
+  readonly eventTypes: readonly string[] | null;
+  /** Channels wanted; null: all. */
+  readonly channels: readonly string[] | null;
+  /** Deliveries a second, or null for no limit. */
+  readonly throttleRate: number | null;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Extra request headers. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** The signing secrets, encrypted (`model/sealed.ts`). */
+  readonly sealedSecret: Buffer;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+/** Whether an endpoint wants a message. Ordered: the first rule that refuses is the one that `explain` names. */
+export function matches(
+  endpoint: Endpoint,
+  message: { eventType: string; channels: readonly string[] | null },
+): boolean {
+  if (endpoint.eventTypes !== null && !endpoint.eventTypes.includes(message.eventType)) return false;
+  if (endpoint.channels === null) return true;
+  return message.channels?.some((channel) => endpoint.channels?.includes(channel)) ?? false;
+}

@@ -1,0 +1,82 @@
+/** One HTTP request to an endpoint and what came back: the answer, or the error that stood in its way. */
+export interface Exchange {
+  /** When the request began, ms since the Unix epoch. */
+  readonly startedAt: number;
+  /** From the first byte asked for to the last byte read, in whole milliseconds. */
+  readonly durationMs: number;
+  /** The status code, or null when no answer came. */
+  readonly status: number | null;
+  /** The start of the answer's body, at most `RESPONSE_STORED_BYTES`, undecodable bytes replaced. */
+  readonly body: string;
+  /** The answer's `Retry-After`, as received. */
+  readonly retryAfter: string | null;
+  /** Why there is no (whole) answer; null when the answer is complete. */
+  readonly error: ExchangeError | null;
+}
+
+export interface ExchangeError {
+  readonly code: ExchangeErrorCode;
+  /** A sentence for people: what happened and, where known, what to do. No secrets, no stack. */
+  readonly message: string;
+}
+
+/** Stable codes: stored, shown, and named in docs. */
+export type ExchangeErrorCode =
+  | 'address_refused' // the egress guard: a private, loopback or otherwise non-public address
+  | 'dns_failed' // no such name, or no answer from DNS
+  | 'connection_refused'
+  | 'connection_failed' // unreachable, reset while connecting, out of ports
+  | 'connection_closed' // reset or closed before the answer's status line was in
+  | 'tls_failed' // certificate or handshake
+  | 'timed_out' // the deadline over the whole exchange
+  | 'protocol_error' // the answer is no valid HTTP
+  | 'request_invalid' // the request could not be built (a bad header or URL)
+  | 'internal_error'; // a bug of ours; the log has more
+
+/**
+ * A 2xx status line is success, also when the body after it breaks off: the receiver took the message, and
+ * sending it again could only double it.
+ */
+export function succeeded(exchange: Exchange): boolean {
+  return exchange.status !== null && exchange.status >= 200 && exchange.status < 300;
+}
+
+/** Where and how to send: what an exchange needs to know of an endpoint. */
+export interface Target {
+  readonly applicationKey: number;
+  readonly href: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** `whsec_…`, newest first; during a rotation more than one. Each signs. */
+  readonly secrets: readonly string[];
+}
+
+/** One request to make. */
+export interface SendJob {
+  /** Chosen by the caller; comes back with the exchange. */
+  readonly ref: number;
+  readonly target: Target;
+  /** The message's id: `webhook-id`. */
+  readonly messageId: string;
+  /** JSON text, sent as its UTF-8 bytes. */
+  readonly payload: string;
+  /** From connect to the last byte of the answer. */
+  readonly timeoutMs: number;
+  /** Marks a test by the `posthorn-test` header. */
+  readonly test: boolean;
+}
+
+export interface SendResult {
+  readonly ref: number;
+  readonly exchange: Exchange;
+}
+
+/** Makes requests: on this thread or another (`deliver/`), or in the simulator. */
+export interface Sender {
+  /** Takes jobs at once; every job ends in exactly one result. Never throws. */
+  send(jobs: readonly SendJob[]): void;
+  /** Breaks off what is under way and frees sockets and threads. */
+  close(): Promise<void>;
+}
+
+/** Gets results in batches, each job's once. */
+export type SendResultHandler = (results: readonly SendResult[]) => void;

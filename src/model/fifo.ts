@@ -1,0 +1,39 @@
+/** A first-in-first-out queue. `Array.shift` moves every element once a queue is large; this one moves none. */
+export class Fifo<T> {
+  #items: (T | undefined)[] = [];
+  #head = 0;
+
+  get size(): number {
+    return this.#items.length - this.#head;
+  }
+
+  push(item: T): void {
+    this.#items.push(item);
+  }
+
+  shift(): T | undefined {
+    if (this.#head === this.#items.length) return undefined;
+    const item = this.#items[this.#head];
+    this.#items[this.#head++] = undefined;
+    if (this.#head === this.#items.length) this.#clear();
+    else if (this.#head >= 1024 && this.#head * 2 >= this.#items.length) this.#compact();
+    return item;
+  }
+
+  /** Takes out everything. */
+  drain(): T[] {
+    const rest = this.#items.slice(this.#head) as T[];
+    this.#clear();
+    return rest;
+  }
+
+  #clear(): void {
+    this.#items = [];
+    this.#head = 0;
+  }
+
+  #compact(): void {
+    this.#items = this.#items.slice(this.#head);
+    this.#head = 0;
+  }
+}

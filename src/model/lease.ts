@@ -1,0 +1,38 @@
+/** The right to send a delivery: whoever holds the fence that the store's row has. */
+export interface Lease {
+  readonly messageKey: number;
+  readonly endpointKey: number;
+  readonly fence: number;
+}
+
+/** A leased delivery with all that sending it takes: what the schedule keeps in memory. */
+export interface LeasedDelivery extends Lease {
+  readonly messageId: string;
+  readonly payload: string;
+  /** Attempts made so far. */
+  readonly attemptCount: number;
+  /** When it may go out, ms since the Unix epoch. */
+  readonly nextAttemptAt: number;
+}
+
+/** A delivery's fate once its attempt is on record. */
+export interface Settlement {
+  readonly delivery: LeasedDelivery;
+  /** When it is due again; null: it is done, or no longer ours. */
+  readonly nextAttemptAt: number | null;
+  /** The lease was kept: the retry waits in memory. */
+  readonly kept: boolean;
+}
+
+const FENCES_PER_EPOCH = 2 ** 32;
+
+/** The first fence of an epoch: every lease of an earlier process is below it. */
+export function firstFence(epoch: number): number {
+  return epoch * FENCES_PER_EPOCH;
+}
+
+/** Fences of one process, ascending. */
+export function createFences(epoch: number): { next(): number } {
+  let last = firstFence(epoch);
+  return { next: () => ++last };
+}

@@ -1,0 +1,144 @@
+import { RECORD_BATCH_ATTEMPTS, RECORD_QUEUE_ATTEMPTS, RECORD_WINDOW_MS } from '../limits.ts';
+import type { Clock, Random, Timer } from '../model/clock.ts';
+import { afterAttempt } from '../model/delivery.ts';
+import type { Exchange } from '../model/exchange.ts';
+import type { Ids } from '../model/id.ts';
+import type { LeasedDelivery, Settlement } from '../model/lease.ts';
+import type { RetrySchedule } from '../model/retry-schedule.ts';
+import { type AttemptResult, type Store, StoreError } from '../store/store.ts';
+
+export interface RecorderOptions {
+  store: Pick<Store, 'deliveryRecord'>;
+  clock: Clock;
+  random: Random;
+  ids: Ids;
+  schedule: RetrySchedule;
+  /** Whether a retry due then shall wait in memory, under the lease it has. */
+  keeps(delivery: LeasedDelivery, nextAttemptAt: number): boolean;
+  /** What is on record now. */
+  settled(settlements: readonly Settlement[]): void;
+  /** More outcomes wait than may: sending shall pause, or may go on. */
+  crowded(yes: boolean): void;
+  /** The store is broken: the process must not go on. */
+  broken(error: Error): void;
+  log: { warn(fields: object, text: string): void; info(fields: object, text: string): void };
+}
+
+interface Waiting {
+  readonly delivery: LeasedDelivery;
+  readonly result: AttemptResult;
+}
+
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 5_000;
+
+/**
+ * Writes what was sent and what it led to: attempts and new delivery states, many in one transaction. While the
+ * store cannot write, outcomes wait here and are tried again; nothing is forgotten, and sending pauses when they are
+ * too many. An outcome lost by a crash leaves its delivery leased, so that it is sent again.
+ */
+export class Recorder {
+  readonly #options: RecorderOptions;
+  #waiting: Waiting[] = [];
+  #timer: Timer | null = null;
+  #writing = false;
+  #crowded = false;
+  #pauseMs = 0;
+  #idle: (() => void)[] = [];
+
+  constructor(options: RecorderOptions) {
+    this.#options = options;
+  }
+
+  /** One attempt that ended. */
+  add(delivery: LeasedDelivery, exchange: Exchange, url: string): void {
+    const { clock, random, schedule, ids } = this.#options;
+    const number = delivery.attemptCount + 1;
+    const verdict = afterAttempt({ exchange, attemptNumber: number, schedule, now: clock.now(), random });
+    this.#waiting.push({
+      delivery,
+      result: {
+        lease: delivery,
+        attempt: {
+          id: ids.next('atmpt'),
+          messageKey: delivery.messageKey,
+          endpointKey: delivery.endpointKey,
+          number,
+          trigger: 'scheduled',
+          url,
+          exchange,
+        },
+        verdict,
+        keepLease: verdict.state === 'pending' && this.#options.keeps(delivery, verdict.nextAttemptAt),
+      },
+    });
+    if (!this.#crowded && this.#waiting.length >= RECORD_QUEUE_ATTEMPTS) {
+      this.#crowded = true;
+      this.#options.crowded(true);
+    }
+    this.#schedule();
+  }
+
+  /** Resolves when everything so far is on record. */
+  drained(): Promise<void> {
+    if (this.#waiting.length === 0 && !this.#writing) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  #schedule(): void {
+    if (this.#writing) return;
+    if (this.#waiting.length >= RECORD_BATCH_ATTEMPTS && this.#pauseMs === 0) {
+      this.#timer?.cancel();
+      this.#timer = null;
+      this.#writing = true;
+      this.#options.clock.soon(() => void this.#write());
+      return;
+    }
+    this.#timer ??= this.#options.clock.timer(Math.max(this.#pauseMs, RECORD_WINDOW_MS), () => {
+      this.#timer = null;
+      this.#writing = true;
+      void this.#write();
+    });
+  }
+
+  async #write(): Promise<void> {
+    const batch = this.#waiting.slice(0, RECORD_BATCH_ATTEMPTS);
+    try {
+      const held = await this.#options.store.deliveryRecord({
+        results: batch.map((waiting) => waiting.result),
+      });
+      this.#waiting.splice(0, batch.length);
+      this.#recovered();
+      this.#options.settled(batch.map((waiting, index) => settlement(waiting, held[index] ?? false)));
+    } catch (error) {
+      this.#failed(error);
+    }
+    this.#writing = false;
+    if (this.#waiting.length > 0) this.#schedule();
+    else for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #recovered(): void {
+    if (this.#pauseMs > 0) this.#options.log.info({}, 'outcomes can be recorded again');
+    this.#pauseMs = 0;
+    if (this.#crowded && this.#waiting.length < RECORD_QUEUE_ATTEMPTS / 2) {
+      this.#crowded = false;
+      this.#options.crowded(false);
+    }
+  }
+
+  #failed(error: unknown): void {
+    const temporary =
+      error instanceof StoreError && (error.code === 'unavailable' || error.code === 'unknown');
+    if (!temporary) this.#options.broken(error instanceof Error ? error : new Error(String(error)));
+    if (this.#pauseMs === 0)
+      this.#options.log.warn({ err: error }, 'outcomes cannot be recorded; they wait and are tried again');
+    this.#pauseMs = Math.min(Math.max(FIRST_PAUSE_MS, this.#pauseMs * 2), LONGEST_PAUSE_MS);
+  }
+}
+
+/** A delivery whose fence no longer held was taken out of our hands (cancelled, or another node's): it is done here. */
+function settlement({ delivery, result }: Waiting, held: boolean): Settlement {
+  const nextAttemptAt = held && result.verdict.state === 'pending' ? result.verdict.nextAttemptAt : null;
+  return { delivery, nextAttemptAt, kept: nextAttemptAt !== null && result.keepLease };
+}

@@ -1,0 +1,86 @@
+import { LRUCache } from 'lru-cache';
+import type { Clock, Random } from '../model/clock.ts';
+import type { Ids } from '../model/id.ts';
+import { hashKeyText, type Key, newKeyText, sameHash } from '../model/key.ts';
+import type { Store } from '../store/store.ts';
+
+/** Who calls: an operator (every application), or one application. */
+export type Caller = { readonly keyId: string; readonly applicationKey: number | null };
+
+/** A revoked key is refused at the latest after this. */
+const CACHED_MS = 5_000;
+const KEYS_CACHED = 10_000;
+
+/** The keys to the API: made once, shown once, kept as hashes. */
+export class Keyring {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #ids: Ids;
+  readonly #known: LRUCache<string, { key: Key; readAt: number }>;
+
+  constructor(options: { store: Store; clock: Clock; random: Random; ids: Ids }) {
+    this.#store = options.store;
+    this.#clock = options.clock;
+    this.#random = options.random;
+    this.#ids = options.ids;
+    this.#known = new LRUCache({ max: KEYS_CACHED });
+  }
+
+  /** Null when the text is no live key. The plain text stays in no cache: only its hash. */
+  authenticate(text: string): Caller | null | Promise<Caller | null> {
+    const hash = hashKeyText(text);
+    const cached = this.#known.get(hash.toString('latin1'));
+    if (cached && this.#clock.monotonic() - cached.readAt < CACHED_MS) return this.#caller(cached.key, hash);
+    return this.#read(hash);
+  }
+
+  async #read(hash: Buffer): Promise<Caller | null> {
+    const key = await this.#store.keyFind({ hash });
+    if (!key) return null;
+    this.#known.set(hash.toString('latin1'), { key, readAt: this.#clock.monotonic() });
+    return this.#caller(key, hash);
+  }
+
+  #caller(key: Key, hash: Buffer): Caller | null {
+    if (!sameHash(key.hash, hash)) return null;
+    if (key.expiresAt !== null && key.expiresAt <= this.#clock.now()) return null;
+    return { keyId: key.id, applicationKey: key.applicationKey };
+  }
+
+  /**
+   * Makes `text` the only key of that name, as a setting does; without `text`, makes a key when none of the name
+   * lives. Returns the text of a key made here, to be shown once, or null.
+   */
+  async ensure(params: {
+    name: string;
+    applicationKey: number | null;
+    text: string | null;
+  }): Promise<string | null> {
+    const present = await this.#store.keyList({ name: params.name });
+    if (params.text === null) {
+      if (present.length > 0) return null;
+      const text = newKeyText(this.#random);
+      await this.#insert(params.name, params.applicationKey, text);
+      return text;
+    }
+    const hash = hashKeyText(params.text);
+    for (const key of present) {
+      if (!sameHash(key.hash, hash)) await this.#store.keyRevoke({ id: key.id, now: this.#clock.now() });
+    }
+    if (!present.some((key) => sameHash(key.hash, hash)))
+      await this.#insert(params.name, params.applicationKey, params.text);
+    return null;
+  }
+
+  async #insert(name: string, applicationKey: number | null, text: string): Promise<void> {
+    await this.#store.keyInsert({
+      id: this.#ids.next('key'),
+      name,
+      hash: hashKeyText(text),
+      applicationKey,
+      createdAt: this.#clock.now(),
+      expiresAt: null,
+    });
+  }
+}

@@ -1,0 +1,420 @@
+import { resolve } from 'node:path';
+import { parseNetworks } from './model/address.ts';
+import { parseDurationMs } from './model/retry-schedule.ts';
+import { parseMasterKey } from './model/sealed.ts';
+
+/**
+ * Every setting: its name, default, bounds and meaning. Parsing, error texts, and (by `cli/settings-text.ts`) `--help`
+ * and docs/settings.md all come from `schema` below, so that they can't disagree. Read once, at the start, and frozen.
+ */
+export interface Settings {
+  readonly mode: Mode;
+  /** Port 0: any free one. An IPv6 host is without brackets. */
+  readonly listen: { readonly host: string; readonly port: number };
+  /** An absolute path. */
+  readonly dataFolder: string;
+  readonly store: 'sqlite' | `postgres://${string}`;
+  /** Null: generated at first start. */
+  readonly operatorKey: string | null;
+  /** Null: generated at first start. */
+  readonly companyToken: string | null;
+  /** As `parseMasterKey` reads it. Null: the file `master.key` in the data folder. */
+  readonly masterKey: string | null;
+  /** As `parseNetworks` reads them. */
+  readonly allowNetworks: readonly string[];
+  readonly retryScheduleMs: readonly number[];
+  readonly requestTimeoutMs: number;
+  readonly signatureHeaders: SignatureHeaders;
+  readonly shutdownGraceMs: number;
+  readonly logLevel: LogLevel;
+  /** Threads that send; 0: the main thread sends. */
+  readonly senderThreads: 0 | 1;
+}
+
+export type Mode = 'development' | 'production';
+export type SignatureHeaders = 'standard' | 'svix' | 'both';
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+
+export const KEY_CHARACTERS_LEAST = 16;
+export const KEY_CHARACTERS_MOST = 256;
+const RETRIES_MOST = 50;
+const RETRY_DELAY_MS = { least: 10, most: 7 * 86_400_000 };
+const REQUEST_TIMEOUT_MS = { least: 100, most: 300_000 };
+const SHUTDOWN_GRACE_MS = { least: 0, most: 600_000 };
+const PORT_MOST = 65_535;
+
+/** `problem` follows `POSTHORN_X "value"`; `instead` follows "Write". */
+type Parsed<Value> = { value: Value } | { problem: string; instead: string };
+
+export interface Setting<Value> {
+  env: string;
+  flag: string;
+  /** How the value looks, for help. */
+  form: string;
+  /** As text; null: see `absent`. */
+  default: string | null;
+  /** The default of `npm start`, where it differs. */
+  developmentDefault?: string;
+  /** For help: what happens without it. */
+  absent?: string;
+  parse(text: string): Parsed<Value>;
+  /** One sentence. */
+  doc: string;
+  /** Its value is never repeated in a message. */
+  secret?: boolean;
+}
+
+const schema: { readonly [Name in Exclude<keyof Settings, 'mode'>]: Setting<Settings[Name]> } = {
+  listen: {
+    env: 'POSTHORN_LISTEN',
+    flag: '--listen',
+    form: 'host:port',
+    default: '127.0.0.1:8071',
+    parse: parseListen,
+    doc: 'Address and port that the API listens on; 0.0.0.0 is every IPv4 address of this machine, and port 0 any free port.',
+  },
+  dataFolder: {
+    env: 'POSTHORN_DATA',
+    flag: '--data',
+    form: 'folder',
+    default: './posthorn-data',
+    parse: parseFolder,
+    doc: 'Folder of the SQLite file and the generated keys; it is created when absent, for the own user only.',
+  },
+  store: {
+    env: 'POSTHORN_STORE',
+    flag: '--store',
+    form: 'store',
+    default: 'sqlite',
+    parse: parseStore,
+    doc: 'Where messages are kept: sqlite is one file in the data folder (PostgreSQL comes with a later version).',
+    secret: true,
+  },
+  operatorKey: {
+    env: 'POSTHORN_OPERATOR_KEY',
+    flag: '--operator-key',
+    form: 'key',
+    default: null,
+    absent: 'generated and shown at first start',
+    parse: parseKey,
+    doc: 'The operator API accepts this key for every company; only its hash is stored.',
+    secret: true,
+  },
+  companyToken: {
+    env: 'POSTHORN_COMPANY_TOKEN',
+    flag: '--company-token',
+    form: 'token',
+    default: null,
+    absent: 'generated and shown at first start',
+    parse: parseKey,
+    doc: 'The Web Hooks API accepts this token (auth_token) for company 1; only its hash is stored.',
+    secret: true,
+  },
+  masterKey: {
+    env: 'POSTHORN_MASTER_KEY',
+    flag: '--master-key',
+    form: 'key',
+    default: null,
+    absent: 'generated into master.key in the data folder',
+    parse: parseMasterKeyText,
+    doc: 'Encrypts the signing secrets at rest: 32 bytes in base64 or hex, the same at every start.',
+    secret: true,
+  },
+  allowNetworks: {
+    env: 'POSTHORN_ALLOW_NETWORKS',
+    flag: '--allow-networks',
+    form: 'networks',
+    default: 'none',
+    developmentDefault: '127.0.0.0/8,::1/128',
+    parse: parseAllowNetworks,
+    doc: 'Networks that web hooks may point to although they are not public, as CIDRs separated by commas, or none.',
+  },
+  retryScheduleMs: {
+    env: 'POSTHORN_RETRY_SCHEDULE',
+    flag: '--retry-schedule',
+    form: 'durations',
+    default: '5s,5m,30m,2h,5h,10h,10h',
+    parse: parseRetrySchedule,
+    doc: `Waits before each further attempt, separated by commas, or none: at most ${RETRIES_MOST}, each from 10ms to 7d, spread by 20 % either way.`,
+  },
+  requestTimeoutMs: {
+    env: 'POSTHORN_REQUEST_TIMEOUT',
+    flag: '--request-timeout',
+    form: 'duration',
+    default: '15s',
+    parse: (text) => parseDuration(text, REQUEST_TIMEOUT_MS, '100ms to 5m', '15s'),
+    doc: 'Longest time of one attempt, from connecting to the last byte of the answer, from 100ms to 5m.',
+  },
+  signatureHeaders: {
+    env: 'POSTHORN_SIGNATURE_HEADERS',
+    flag: '--signature-headers',
+    form: 'names',
+    default: 'standard',
+    parse: (text) => parseChoice(text, ['standard', 'svix', 'both']),
+    doc: 'Names of the signature headers: standard (webhook-id, webhook-timestamp, webhook-signature), svix (svix-…), or both.',
+  },
+  shutdownGraceMs: {
+    env: 'POSTHORN_SHUTDOWN_GRACE',
+    flag: '--shutdown-grace',
+    form: 'duration',
+    default: '20s',
+    parse: (text) => parseDuration(text, SHUTDOWN_GRACE_MS, '0s to 10m', '20s'),
+    doc: 'How long SIGTERM waits for attempts under way, from 0s to 10m; what is broken off then goes out after the next start.',
+  },
+  logLevel: {
+    env: 'POSTHORN_LOG_LEVEL',
+    flag: '--log-level',
+    form: 'level',
+    default: 'info',
+    parse: (text) => parseChoice(text, ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+    doc: 'Least level that is logged: trace, debug, info, warn, error, fatal or silent.',
+  },
+  senderThreads: {
+    env: 'POSTHORN_SENDERS',
+    flag: '--senders',
+    form: 'count',
+    default: '1',
+    parse: parseSenders,
+    doc: 'Threads that send: 1, or 0 to send on the main thread, which takes less memory and is slower.',
+  },
+};
+
+const rows: [name: string, setting: Setting<unknown>][] = Object.entries(schema);
+
+/** All settings, for the command line and the docs. */
+export const settingList: readonly Setting<unknown>[] = Object.values(schema);
+
+export type ReadSettings =
+  | { readonly ok: true; readonly settings: Settings }
+  /** Whole sentences, one for each problem. */
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+/**
+ * Reads all settings and reports all problems at once.
+ * @param params.flags values by flag (`--listen`); a flag wins over its variable.
+ */
+export function readSettings(params: {
+  mode: Mode;
+  env: Readonly<Record<string, string | undefined>>;
+  flags?: Readonly<Record<string, string | undefined>>;
+}): ReadSettings {
+  const { mode, env, flags = {} } = params;
+  const problems = unknownVariables(env);
+  const values: Record<string, unknown> = { mode };
+  const sources: Record<string, string> = {};
+  for (const [name, setting] of rows) {
+    const { text, source } = given(setting, env, flags);
+    sources[name] = source;
+    const chosen =
+      text ?? (mode === 'development' ? setting.developmentDefault : undefined) ?? setting.default;
+    const parsed = chosen === null ? { value: null } : setting.parse(chosen);
+    if ('value' in parsed) values[name] = parsed.value;
+    else problems.push(sentence(source, setting, chosen ?? '', parsed));
+  }
+  problems.push(...crossCheck(values, sources));
+  if (problems.length > 0) return { ok: false, problems };
+  // The mapped type of `schema` gives every key the type that Settings has for it.
+  return { ok: true, settings: freeze(values) as unknown as Settings };
+}
+
+function given(
+  setting: Setting<unknown>,
+  env: Readonly<Record<string, string | undefined>>,
+  flags: Readonly<Record<string, string | undefined>>,
+): { text: string | undefined; source: string } {
+  const flag = flags[setting.flag];
+  if (flag !== undefined) return { text: flag.trim(), source: setting.flag };
+  // A variable set to nothing is how Compose files and CI systems pass on one that is not set.
+  return { text: env[setting.env]?.trim() || undefined, source: setting.env };
+}
+
+function sentence(
+  source: string,
+  setting: Setting<unknown>,
+  text: string,
+  parsed: { problem: string; instead: string },
+): string {
+  const value = setting.secret ? '' : ` ${JSON.stringify(text.slice(0, 100))}`;
+  return `${source}${value} ${parsed.problem}. Write ${parsed.instead}.`;
+}
+
+/** Two secrets that are equal would give the one's holder the other's rights. */
+function crossCheck(values: Record<string, unknown>, sources: Record<string, string>): string[] {
+  const secrets = ['operatorKey', 'companyToken', 'masterKey'].filter(
+    (name) => typeof values[name] === 'string',
+  );
+  return secrets.flatMap((one, index) =>
+    secrets
+      .slice(index + 1)
+      .filter((other) => values[one] === values[other])
+      .map(
+        (other) => `${sources[one]} and ${sources[other]} are the same. Write a different value for each.`,
+      ),
+  );
+}
+
+function parseListen(text: string): Parsed<Settings['listen']> {
+  const instead = 'an address and a port, such as 127.0.0.1:8071 or [::1]:8071';
+  if (/^\d+$/.test(text))
+    return {
+      problem: 'has no address before the port',
+      instead: `127.0.0.1:${text}, or 0.0.0.0:${text} for every address`,
+    };
+  const found = /^(?:\[([0-9a-fA-F:.]+)\]|([^[\]:\s/]*)):(\d{1,5})$/.exec(text);
+  if (!found) return { problem: 'is not an address and a port', instead };
+  const host = found[1] ?? found[2] ?? '';
+  const port = Number(found[3]);
+  if (host === '')
+    return {
+      problem: 'has no address before the port',
+      instead: `127.0.0.1:${port}, or 0.0.0.0:${port} for every address`,
+    };
+  if (port > PORT_MOST)
+    return { problem: 'has a port that does not exist', instead: `a port from 0 to ${PORT_MOST}` };
+  return { value: { host, port } };
+}
+
+function parseFolder(text: string): Parsed<string> {
+  if (text === '' || text.includes('\0'))
+    return { problem: 'is not a folder', instead: 'a path, such as ./posthorn-data' };
+  return { value: resolve(text) };
+}
+
+function parseStore(text: string): Parsed<Settings['store']> {
+  if (text === 'sqlite') return { value: 'sqlite' };
+  if (/^postgres(ql)?:/.test(text)) {
+    return {
+      problem: 'names a PostgreSQL database, which comes with a later version of Posthorn',
+      instead: 'sqlite, or leave it out',
+    };
+  }
+  return { problem: 'is not a store that Posthorn has', instead: 'sqlite, or leave it out' };
+}
+
+function parseKey(text: string): Parsed<string> {
+  const instead = `${KEY_CHARACTERS_LEAST} to ${KEY_CHARACTERS_MOST} letters, digits and signs, for example what "openssl rand -hex 24" prints`;
+  if (/\s/.test(text)) return { problem: 'has white space in it', instead };
+  // It travels in a header, where other characters arrive as different ones.
+  if (!/^[\x21-\x7e]*$/.test(text)) return { problem: 'has characters that are not ASCII', instead };
+  if (text.length < KEY_CHARACTERS_LEAST)
+    return { problem: `is too short (${text.length} characters)`, instead };
+  if (text.length > KEY_CHARACTERS_MOST)
+    return { problem: `is too long (${text.length} characters)`, instead };
+  return { value: text };
+}
+
+function parseMasterKeyText(text: string): Parsed<string> {
+  if (parseMasterKey(text) !== null) return { value: text };
+  return { problem: 'is not 32 bytes in base64 or hex', instead: 'what "openssl rand -base64 32" prints' };
+}
+
+function parseAllowNetworks(text: string): Parsed<readonly string[]> {
+  if (text === 'none') return { value: [] };
+  const parsed = parseNetworks(text.split(','));
+  if (parsed.ok) return { value: parsed.networks.map((network) => network.text) };
+  return {
+    problem: `is not a list of networks (${parsed.problems.join('; ')})`,
+    instead: 'CIDRs separated by commas, such as 10.1.0.0/16,fd00::/8, or none',
+  };
+}
+
+function parseRetrySchedule(text: string): Parsed<readonly number[]> {
+  if (text === 'none') return { value: [] };
+  const instead = 'durations separated by commas, such as 5s,5m,30m,2h, or none';
+  const delays = text.split(',').map((each) => ({ text: each.trim(), ms: parseDurationMs(each) }));
+  const unread = delays.find((delay) => delay.ms === null);
+  if (unread)
+    return { problem: `has ${JSON.stringify(unread.text)} in it, which is not a duration`, instead };
+  if (delays.length > RETRIES_MOST)
+    return { problem: `has ${delays.length} waits`, instead: `at most ${RETRIES_MOST}` };
+  const outside = delays.find(
+    ({ ms }) => (ms as number) < RETRY_DELAY_MS.least || (ms as number) > RETRY_DELAY_MS.most,
+  );
+  if (outside) return { problem: `has the wait ${outside.text}`, instead: 'waits from 10ms to 7d each' };
+  return { value: delays.map((delay) => delay.ms as number) };
+}
+
+function parseDuration(
+  text: string,
+  bounds: { least: number; most: number },
+  range: string,
+  example: string,
+): Parsed<number> {
+  const ms = parseDurationMs(text);
+  if (ms === null)
+    return { problem: 'is not a duration', instead: `a number and a unit (ms, s, m, h), such as ${example}` };
+  if (ms < bounds.least) return { problem: 'is too short', instead: `a duration from ${range}` };
+  if (ms > bounds.most) return { problem: 'is too long', instead: `a duration from ${range}` };
+  return { value: ms };
+}
+
+function parseChoice<Choice extends string>(text: string, choices: readonly Choice[]): Parsed<Choice> {
+  const value = choices.find((choice) => choice === text);
+  if (value !== undefined) return { value };
+  return {
+    problem: 'is not one of the choices',
+    instead: `${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}`,
+  };
+}
+
+function parseSenders(text: string): Parsed<0 | 1> {
+  if (text === '0') return { value: 0 };
+  if (text === '1') return { value: 1 };
+  return {
+    problem: 'is not a number of threads that Posthorn can use',
+    instead: '1, or 0 to send on the main thread',
+  };
+}
+
+/** The project's own scripts and tests may set these; the server does not read them. */
+const FOR_SCRIPTS = /^POSTHORN_(TEST|BENCH)_/;
+/** Docker and Kubernetes set these in every container beside a service that is called posthorn. */
+const SERVICE_LINK = /^POSTHORN_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)$/;
+const SERVICE_ADDRESS = /^(tcp|udp|sctp):\/\//;
+
+/** A misspelt variable would otherwise be a default in silence. */
+function unknownVariables(env: Readonly<Record<string, string | undefined>>): string[] {
+  const known = rows.map(([, setting]) => setting.env);
+  return Object.keys(env)
+    .filter((name) => name.startsWith('POSTHORN_') && !known.includes(name))
+    .filter(
+      (name) => !FOR_SCRIPTS.test(name) && !SERVICE_LINK.test(name) && !SERVICE_ADDRESS.test(env[name] ?? ''),
+    )
+    .sort()
+    .map(
+      (name) => `${name} is not a setting. Write ${nearest(name, known)} if you meant that, or remove it.`,
+    );
+}
+
+/** What other servers call their address: no spelling mistake leads from these to the right name. */
+const OTHER_NAMES: Readonly<Record<string, string>> = {
+  POSTHORN_PORT: 'POSTHORN_LISTEN',
+  POSTHORN_HOST: 'POSTHORN_LISTEN',
+  POSTHORN_BIND: 'POSTHORN_LISTEN',
+  POSTHORN_DATABASE_URL: 'POSTHORN_STORE',
+};
+
+function nearest(name: string, known: readonly string[]): string {
+  const byDistance = known.map((each) => ({ each, distance: editDistance(name, each) }));
+  byDistance.sort((one, other) => one.distance - other.distance);
+  return OTHER_NAMES[name] ?? byDistance[0]?.each ?? '';
+}
+
+/** Levenshtein's: how many characters to add, drop or change. */
+function editDistance(one: string, other: string): number {
+  let above = Array.from({ length: other.length + 1 }, (_, index) => index);
+  for (let row = 1; row <= one.length; row++) {
+    const current = [row];
+    for (let column = 1; column <= other.length; column++) {
+      const change = (above[column - 1] as number) + (one[row - 1] === other[column - 1] ? 0 : 1);
+      current.push(Math.min(change, (above[column] as number) + 1, (current[column - 1] as number) + 1));
+    }
+    above = current;
+  }
+  return above[other.length] as number;
+}
+
+function freeze(values: Record<string, unknown>): Readonly<Record<string, unknown>> {
+  for (const value of Object.values(values)) Object.freeze(value);
+  return Object.freeze(values);
+}

@@ -1,0 +1,14 @@
+import type { Clock } from '../model/clock.ts';
+
+/** `setTimeout` fires at once beyond 2^31-1 ms; an hour is far below and enough between two looks. */
+const LONGEST_TIMER_MS = 3_600_000;
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  timer(delayMs, fire) {
+    const handle = setTimeout(fire, Math.min(Math.max(delayMs, 0), LONGEST_TIMER_MS));
+    return { cancel: () => clearTimeout(handle) };
+  },
+  soon: (fire) => void setImmediate(fire),
+};
