@@ -1,6 +1,7 @@
 // Which part may import which. `npm run check:imports` reports every import that breaks a rule.
 //
 //   cli, app.ts ──> everything (they wire)
+//   engine.ts ──> rooms, model, the port (it wires the rooms, in the simulator too)
 //   http ──> rooms (types only)
 //   rooms ──> model, store/store.ts (the port), limits, errors, settings (types)
 //   store/<driver> ──> model, store/store.ts, limits
@@ -10,6 +11,8 @@
 
 const ROOMS = 'accept|fanout|schedule|deliver|record|registry|query|upkeep';
 const TEST = '[.]test[.]ts$';
+/** The program of a worker thread. */
+const WORKER = '^src/([^/]+)/[^/]+-worker[.]ts$';
 /** The Node.js modules that pure code may use. */
 const PURE_NODE = '^(node:)?(crypto|util|buffer|assert)$';
 
@@ -17,11 +20,11 @@ const PURE_NODE = '^(node:)?(crypto|util|buffer|assert)$';
 const npm = (name) => `(^|/)node_modules/${name}/`;
 
 /** Files matching `from` import nothing in src but what `to` lists. */
-const only = (name, from, to, comment) => ({
+const only = (name, from, to, comment, ...except) => ({
   name,
   comment,
   severity: 'error',
-  from: { path: from, pathNot: TEST },
+  from: { path: from, pathNot: [TEST, ...except] },
   to: { path: '^src/', pathNot: to },
 });
 
@@ -91,7 +94,14 @@ module.exports = {
         // Judged by accept-runs-fanout below.
         '^src/fanout/',
       ],
-      'A room works on the model and the store; only app.ts connects rooms.',
+      'A room works on the model and the store; only engine.ts and app.ts connect rooms.',
+      WORKER,
+    ),
+    only(
+      'workers-wire-themselves',
+      WORKER,
+      ['^src/$1/', '^src/(model|system)/', '^src/limits[.]ts$'],
+      'No clock crosses to another thread, so the program of a thread takes its own.',
     ),
     {
       name: 'accept-runs-fanout',
@@ -144,11 +154,17 @@ module.exports = {
       'The adapters of time, chance and network fulfil ports of the model.',
     ),
     only('catalogue-is-data', '^src/catalogue/', ['^src/(catalogue|model)/'], 'The catalogue is data.'),
+    only(
+      'engine-runs-anywhere',
+      '^src/engine[.]ts$',
+      [`^src/(${ROOMS}|model)/`, '^src/store/store[.]ts$', '^src/(limits|errors)[.]ts$'],
+      'The simulator runs the engine with its own clock, network and store.',
+    ),
     {
       name: 'only-app-and-cli-wire',
       severity: 'error',
-      from: { path: '^src/[^/]+[.]ts$', pathNot: ['^src/(app|index)[.]ts$', TEST] },
-      to: { path: `^src/((http|${ROOMS}|cli|system|store/[^/]+)/|app[.]ts$)` },
+      from: { path: '^src/[^/]+[.]ts$', pathNot: ['^src/(app|engine|index)[.]ts$', TEST] },
+      to: { path: `^src/((http|${ROOMS}|cli|system|store/[^/]+)/|(app|engine)[.]ts$)` },
     },
     {
       name: 'only-cli-starts-the-app',

@@ -2,10 +2,13 @@
 // `npm run check types imports` (or `npm run check:types`) runs only those.
 
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
+
+const folders = ['src', 'test', 'bench', 'scripts'].filter((folder) => existsSync(join(root, folder)));
 
 /** Name -> what Node.js runs, and what to do about it when it fails. */
 const checks: Record<string, { command: string[]; remedy?: string }> = {
@@ -14,9 +17,7 @@ const checks: Record<string, { command: string[]; remedy?: string }> = {
     remedy: 'npm run format repairs what can be repaired automatically',
   },
   types: { command: ['node_modules/typescript/bin/tsc', '--noEmit'] },
-  imports: {
-    command: ['node_modules/dependency-cruiser/bin/dependency-cruise.mjs', 'src', 'test', 'bench', 'scripts'],
-  },
+  imports: { command: ['node_modules/dependency-cruiser/bin/dependency-cruise.mjs', ...folders] },
   unused: { command: ['node_modules/knip/bin/knip.js'] },
   sizes: { command: ['scripts/check-sizes.ts'] },
   generated: { command: ['scripts/generate.ts', '--check'] },

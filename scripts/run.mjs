@@ -33,10 +33,12 @@ function main(name, args) {
   }
   const required = minimumVersion();
   let installed = false;
-  if (!isInstalled() || runsElsewhere()) {
+  if (!isInstalled()) {
     install();
     installed = true;
   }
+  if (!isLockCurrent())
+    say('package.json asks for other versions than package-lock.json has: run "npm install".');
   const node = findNode(required, installed);
   // Node 22 still announces type stripping as experimental, once per process.
   const flags = node.version[0] < 24 ? ['--disable-warning=ExperimentalWarning'] : [];
@@ -68,14 +70,15 @@ function run(node, args) {
 function isInstalled() {
   const wanted = readJson(join(root, 'package-lock.json'));
   const present = readJson(join(root, 'node_modules', '.package-lock.json'));
-  const manifest = readJson(join(root, 'package.json'));
-  if (!wanted || !present || !manifest) return false;
-  return locksWhatItAsksFor(manifest, wanted) && holds(present.packages, wanted.packages);
+  return Boolean(wanted && present) && holds(present.packages, wanted.packages);
 }
 
-function locksWhatItAsksFor(manifest, lock) {
+/** False after package.json was edited by hand. */
+function isLockCurrent() {
+  const manifest = readJson(join(root, 'package.json'));
+  const locked = readJson(join(root, 'package-lock.json')).packages[''];
   const kinds = ['dependencies', 'devDependencies', 'optionalDependencies'];
-  return kinds.every((kind) => sameEntries(manifest[kind] || {}, lock.packages[''][kind] || {}));
+  return kinds.every((kind) => sameEntries(manifest[kind] || {}, locked[kind] || {}));
 }
 
 function sameEntries(one, other) {
@@ -94,27 +97,23 @@ function holds(present, wanted) {
   });
 }
 
-/** True for a `node_modules` that came from another kind of machine, say through a shared folder. */
-function runsElsewhere() {
-  return existsSync(pinnedNode) && versionOf(pinnedNode) === undefined;
-}
-
 function install() {
   const release = takeInstallLock();
-  try {
-    if (isInstalled() && !runsElsewhere()) return;
+  const command = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
+  let result = { status: 0 };
+  if (!isInstalled()) {
     say('Installing the dependencies (npm ci) …');
-    const result = quietly('npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'], root, windows);
-    if (result.error)
-      fail(`Could not run npm (${result.error.message}). Install Node.js with npm, then try again.`);
-    if (result.status !== 0) {
-      fail(
-        'npm ci failed; its own message is above. If package.json was edited by hand, run "npm install" to bring ' +
-          'package-lock.json up to date. If the network was the reason, try again.',
-      );
-    }
-  } finally {
-    release();
+    result = quietly('npm', command, root, windows);
+  }
+  release();
+  if (result.error) {
+    fail(`Could not run npm (${result.error.message}). Install Node.js with npm, then try again.`);
+  }
+  if (result.status !== 0) {
+    fail(
+      'npm ci failed; its own message is above. If package.json was edited by hand, run "npm install" to bring ' +
+        'package-lock.json up to date. If the network was the reason, try again.',
+    );
   }
 }
 
@@ -134,7 +133,7 @@ function takeInstallLock() {
       unlinkIfThere(lockFile);
       continue;
     }
-    if (!announced) say('Waiting for the installation in another terminal …');
+    if (!announced) say(`Waiting for the installation by process ${readText(lockFile)} (${lockFile}) …`);
     announced = true;
     sleep(300);
   }

@@ -7,7 +7,7 @@ import type { RetrySchedule } from './model/retry-schedule.ts';
 import type { MasterKey } from './model/sealed.ts';
 import { Recorder } from './record/recorder.ts';
 import { Registry } from './registry/registry.ts';
-import { Schedule } from './schedule/schedule.ts';
+import { Schedule, type ScheduleOptions } from './schedule/schedule.ts';
 import type { Store } from './store/store.ts';
 import { Upkeep } from './upkeep/upkeep.ts';
 
@@ -19,6 +19,7 @@ export interface EngineOptions {
   masterKey: MasterKey;
   retrySchedule: RetrySchedule;
   requestTimeoutMs: number;
+  scheduleLimits?: ScheduleOptions['limits'];
   /** The sender, given who takes its results. */
   makeSender(onResults: SendResultHandler): Sender;
   /** The store is broken: the process must not go on. */
@@ -62,6 +63,7 @@ export function createEngine(options: EngineOptions): Engine {
     clock,
     fences,
     requestTimeoutMs: options.requestTimeoutMs,
+    limits: options.scheduleLimits,
     target: (endpointKey) => registry.target(endpointKey),
     send: (jobs) => sender.send(jobs),
     ended: (delivery, exchange, url) => recorder.add(delivery, exchange, url),

@@ -32,18 +32,23 @@ export const RECORD_WINDOW_MS = 10;
 /** Attempts not yet recorded at which sending pauses. */
 export const RECORD_QUEUE_ATTEMPTS = 8_192;
 
-/** Deliveries in memory: over all endpoints, for one endpoint, and the bytes of their payloads. */
-export const RESIDENT_DELIVERIES = 50_000;
-export const RESIDENT_DELIVERIES_PER_ENDPOINT = 4_096;
-export const RESIDENT_BYTES = 128 * 1024 * 1024;
-/** Requests under way at one endpoint, and over all endpoints. */
+/** Requests under way at one endpoint. */
 export const IN_FLIGHT_PER_ENDPOINT = 32;
-export const IN_FLIGHT = 4_096;
+
+/** What the schedule keeps in memory and under way. A test takes smaller ones, to meet them. */
+export const SCHEDULE_LIMITS = {
+  /** Deliveries in memory over all endpoints, for one endpoint, and the characters of their payloads. */
+  resident: 50_000,
+  residentPerEndpoint: 4_096,
+  residentCharacters: 128 * 1024 * 1024,
+  /** Requests under way over all endpoints. */
+  inFlight: 4_096,
+  /** Due deliveries read from the store for one endpoint at a time. */
+  claim: 512,
+};
+
 /** A retry due within this time keeps its lease and waits in memory; a later one goes back to the store. */
 export const RETRY_IN_MEMORY_MS = 10_000;
-/** Due deliveries read from the store for one endpoint at a time. */
-export const CLAIM_DELIVERIES = 512;
-
 /** `POST /web_hooks/test.json` under way at once, for one company and over all. */
 export const TESTS_PER_APPLICATION = 5;
 export const TESTS = 50;

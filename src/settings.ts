@@ -44,7 +44,8 @@ const SHUTDOWN_GRACE_MS = { least: 0, most: 600_000 };
 const PORT_MOST = 65_535;
 
 /** `problem` follows `POSTHORN_X "value"`; `instead` follows "Write". */
-type Parsed<Value> = { value: Value } | { problem: string; instead: string };
+type Wrong = { problem: string; instead: string };
+type Parsed<Value> = { value: Value } | Wrong;
 
 export interface Setting<Value> {
   env: string;
@@ -184,6 +185,9 @@ const rows: [name: string, setting: Setting<unknown>][] = Object.entries(schema)
 /** All settings, for the command line and the docs. */
 export const settingList: readonly Setting<unknown>[] = Object.values(schema);
 
+/** By name; absent is undefined. */
+type Texts = Readonly<Record<string, string | undefined>>;
+
 export type ReadSettings =
   | { readonly ok: true; readonly settings: Settings }
   /** Whole sentences, one for each problem. */
@@ -193,11 +197,7 @@ export type ReadSettings =
  * Reads all settings and reports all problems at once.
  * @param params.flags values by flag (`--listen`); a flag wins over its variable.
  */
-export function readSettings(params: {
-  mode: Mode;
-  env: Readonly<Record<string, string | undefined>>;
-  flags?: Readonly<Record<string, string | undefined>>;
-}): ReadSettings {
+export function readSettings(params: { mode: Mode; env: Texts; flags?: Texts }): ReadSettings {
   const { mode, env, flags = {} } = params;
   const problems = unknownVariables(env);
   const values: Record<string, unknown> = { mode };
@@ -205,8 +205,7 @@ export function readSettings(params: {
   for (const [name, setting] of rows) {
     const { text, source } = given(setting, env, flags);
     sources[name] = source;
-    const chosen =
-      text ?? (mode === 'development' ? setting.developmentDefault : undefined) ?? setting.default;
+    const chosen = text ?? defaultText(setting, mode);
     const parsed = chosen === null ? { value: null } : setting.parse(chosen);
     if ('value' in parsed) values[name] = parsed.value;
     else problems.push(sentence(source, setting, chosen ?? '', parsed));
@@ -217,11 +216,13 @@ export function readSettings(params: {
   return { ok: true, settings: freeze(values) as unknown as Settings };
 }
 
-function given(
-  setting: Setting<unknown>,
-  env: Readonly<Record<string, string | undefined>>,
-  flags: Readonly<Record<string, string | undefined>>,
-): { text: string | undefined; source: string } {
+function defaultText(setting: Setting<unknown>, mode: Mode): string | null {
+  return (mode === 'development' ? setting.developmentDefault : undefined) ?? setting.default;
+}
+
+type Given = { text: string | undefined; source: string };
+
+function given(setting: Setting<unknown>, env: Texts, flags: Texts): Given {
   const flag = flags[setting.flag];
   if (flag !== undefined) return { text: flag.trim(), source: setting.flag };
   // A variable set to nothing is how Compose files and CI systems pass on one that is not set.
@@ -232,90 +233,78 @@ function sentence(
   source: string,
   setting: Setting<unknown>,
   text: string,
-  parsed: { problem: string; instead: string },
+  { problem, instead }: Wrong,
 ): string {
   const value = setting.secret ? '' : ` ${JSON.stringify(text.slice(0, 100))}`;
-  return `${source}${value} ${parsed.problem}. Write ${parsed.instead}.`;
+  return `${source}${value} ${problem}. Write ${instead}.`;
 }
 
 /** Two secrets that are equal would give the one's holder the other's rights. */
 function crossCheck(values: Record<string, unknown>, sources: Record<string, string>): string[] {
-  const secrets = ['operatorKey', 'companyToken', 'masterKey'].filter(
-    (name) => typeof values[name] === 'string',
-  );
-  return secrets.flatMap((one, index) =>
-    secrets
-      .slice(index + 1)
-      .filter((other) => values[one] === values[other])
-      .map(
-        (other) => `${sources[one]} and ${sources[other]} are the same. Write a different value for each.`,
-      ),
-  );
+  const secrets = ['operatorKey', 'companyToken', 'masterKey'].filter((name) => values[name]);
+  return secrets.flatMap((one, index) => {
+    const same = secrets.slice(index + 1).filter((other) => values[one] === values[other]);
+    return same.map(
+      (other) => `${sources[one]} and ${sources[other]} are the same. Write a different value for each.`,
+    );
+  });
+}
+
+function wrong(problem: string, instead: string): Wrong {
+  return { problem, instead };
 }
 
 function parseListen(text: string): Parsed<Settings['listen']> {
   const instead = 'an address and a port, such as 127.0.0.1:8071 or [::1]:8071';
   if (/^\d+$/.test(text))
-    return {
-      problem: 'has no address before the port',
-      instead: `127.0.0.1:${text}, or 0.0.0.0:${text} for every address`,
-    };
+    return wrong('has no address before the port', `127.0.0.1:${text}, or 0.0.0.0:${text} for every address`);
   const found = /^(?:\[([0-9a-fA-F:.]+)\]|([^[\]:\s/]*)):(\d{1,5})$/.exec(text);
-  if (!found) return { problem: 'is not an address and a port', instead };
+  if (!found) return wrong('is not an address and a port', instead);
   const host = found[1] ?? found[2] ?? '';
   const port = Number(found[3]);
   if (host === '')
-    return {
-      problem: 'has no address before the port',
-      instead: `127.0.0.1:${port}, or 0.0.0.0:${port} for every address`,
-    };
-  if (port > PORT_MOST)
-    return { problem: 'has a port that does not exist', instead: `a port from 0 to ${PORT_MOST}` };
+    return wrong('has no address before the port', `127.0.0.1:${port}, or 0.0.0.0:${port} for every address`);
+  if (port > PORT_MOST) return wrong('has a port that does not exist', `a port from 0 to ${PORT_MOST}`);
   return { value: { host, port } };
 }
 
 function parseFolder(text: string): Parsed<string> {
-  if (text === '' || text.includes('\0'))
-    return { problem: 'is not a folder', instead: 'a path, such as ./posthorn-data' };
+  if (text === '' || text.includes('\0')) return wrong('is not a folder', 'a path, such as ./posthorn-data');
   return { value: resolve(text) };
 }
 
 function parseStore(text: string): Parsed<Settings['store']> {
   if (text === 'sqlite') return { value: 'sqlite' };
+  const supported = 'sqlite, or leave it out';
   if (/^postgres(ql)?:/.test(text)) {
-    return {
-      problem: 'names a PostgreSQL database, which comes with a later version of Posthorn',
-      instead: 'sqlite, or leave it out',
-    };
+    return wrong('names a PostgreSQL database, which comes with a later version of Posthorn', supported);
   }
-  return { problem: 'is not a store that Posthorn has', instead: 'sqlite, or leave it out' };
+  return wrong('is not a store that Posthorn has', supported);
 }
 
 function parseKey(text: string): Parsed<string> {
   const instead = `${KEY_CHARACTERS_LEAST} to ${KEY_CHARACTERS_MOST} letters, digits and signs, for example what "openssl rand -hex 24" prints`;
-  if (/\s/.test(text)) return { problem: 'has white space in it', instead };
+  if (/\s/.test(text)) return wrong('has white space in it', instead);
   // It travels in a header, where other characters arrive as different ones.
-  if (!/^[\x21-\x7e]*$/.test(text)) return { problem: 'has characters that are not ASCII', instead };
-  if (text.length < KEY_CHARACTERS_LEAST)
-    return { problem: `is too short (${text.length} characters)`, instead };
-  if (text.length > KEY_CHARACTERS_MOST)
-    return { problem: `is too long (${text.length} characters)`, instead };
+  if (!/^[\x21-\x7e]*$/.test(text)) return wrong('has characters that are not ASCII', instead);
+  if (text.length < KEY_CHARACTERS_LEAST) return wrong(`is too short (${text.length} characters)`, instead);
+  if (text.length > KEY_CHARACTERS_MOST) return wrong(`is too long (${text.length} characters)`, instead);
   return { value: text };
 }
 
 function parseMasterKeyText(text: string): Parsed<string> {
   if (parseMasterKey(text) !== null) return { value: text };
-  return { problem: 'is not 32 bytes in base64 or hex', instead: 'what "openssl rand -base64 32" prints' };
+  return wrong('is not 32 bytes in base64 or hex', 'what "openssl rand -base64 32" prints');
 }
 
 function parseAllowNetworks(text: string): Parsed<readonly string[]> {
   if (text === 'none') return { value: [] };
   const parsed = parseNetworks(text.split(','));
   if (parsed.ok) return { value: parsed.networks.map((network) => network.text) };
-  return {
-    problem: `is not a list of networks (${parsed.problems.join('; ')})`,
-    instead: 'CIDRs separated by commas, such as 10.1.0.0/16,fd00::/8, or none',
-  };
+  return wrong(
+    `is not a list of networks (${parsed.problems.join('; ')})`,
+    'CIDRs separated by commas, such as 10.1.0.0/16,fd00::/8, or none',
+  );
 }
 
 function parseRetrySchedule(text: string): Parsed<readonly number[]> {
@@ -323,14 +312,12 @@ function parseRetrySchedule(text: string): Parsed<readonly number[]> {
   const instead = 'durations separated by commas, such as 5s,5m,30m,2h, or none';
   const delays = text.split(',').map((each) => ({ text: each.trim(), ms: parseDurationMs(each) }));
   const unread = delays.find((delay) => delay.ms === null);
-  if (unread)
-    return { problem: `has ${JSON.stringify(unread.text)} in it, which is not a duration`, instead };
-  if (delays.length > RETRIES_MOST)
-    return { problem: `has ${delays.length} waits`, instead: `at most ${RETRIES_MOST}` };
+  if (unread) return wrong(`has ${JSON.stringify(unread.text)} in it, which is not a duration`, instead);
+  if (delays.length > RETRIES_MOST) return wrong(`has ${delays.length} waits`, `at most ${RETRIES_MOST}`);
   const outside = delays.find(
     ({ ms }) => (ms as number) < RETRY_DELAY_MS.least || (ms as number) > RETRY_DELAY_MS.most,
   );
-  if (outside) return { problem: `has the wait ${outside.text}`, instead: 'waits from 10ms to 7d each' };
+  if (outside) return wrong(`has the wait ${outside.text}`, 'waits from 10ms to 7d each');
   return { value: delays.map((delay) => delay.ms as number) };
 }
 
@@ -341,29 +328,22 @@ function parseDuration(
   example: string,
 ): Parsed<number> {
   const ms = parseDurationMs(text);
-  if (ms === null)
-    return { problem: 'is not a duration', instead: `a number and a unit (ms, s, m, h), such as ${example}` };
-  if (ms < bounds.least) return { problem: 'is too short', instead: `a duration from ${range}` };
-  if (ms > bounds.most) return { problem: 'is too long', instead: `a duration from ${range}` };
+  if (ms === null) return wrong('is not a duration', `a number and a unit (ms, s, m, h), such as ${example}`);
+  if (ms < bounds.least) return wrong('is too short', `a duration from ${range}`);
+  if (ms > bounds.most) return wrong('is too long', `a duration from ${range}`);
   return { value: ms };
 }
 
 function parseChoice<Choice extends string>(text: string, choices: readonly Choice[]): Parsed<Choice> {
   const value = choices.find((choice) => choice === text);
   if (value !== undefined) return { value };
-  return {
-    problem: 'is not one of the choices',
-    instead: `${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}`,
-  };
+  return wrong('is not one of the choices', `${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}`);
 }
 
 function parseSenders(text: string): Parsed<0 | 1> {
   if (text === '0') return { value: 0 };
   if (text === '1') return { value: 1 };
-  return {
-    problem: 'is not a number of threads that Posthorn can use',
-    instead: '1, or 0 to send on the main thread',
-  };
+  return wrong('is not a number of threads that Posthorn can use', '1, or 0 to send on the main thread');
 }
 
 /** The project's own scripts and tests may set these; the server does not read them. */
@@ -373,13 +353,12 @@ const SERVICE_LINK = /^POSTHORN_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d
 const SERVICE_ADDRESS = /^(tcp|udp|sctp):\/\//;
 
 /** A misspelt variable would otherwise be a default in silence. */
-function unknownVariables(env: Readonly<Record<string, string | undefined>>): string[] {
+function unknownVariables(env: Texts): string[] {
   const known = rows.map(([, setting]) => setting.env);
   return Object.keys(env)
     .filter((name) => name.startsWith('POSTHORN_') && !known.includes(name))
-    .filter(
-      (name) => !FOR_SCRIPTS.test(name) && !SERVICE_LINK.test(name) && !SERVICE_ADDRESS.test(env[name] ?? ''),
-    )
+    .filter((name) => !FOR_SCRIPTS.test(name) && !SERVICE_LINK.test(name))
+    .filter((name) => !SERVICE_ADDRESS.test(env[name] ?? ''))
     .sort()
     .map(
       (name) => `${name} is not a setting. Write ${nearest(name, known)} if you meant that, or remove it.`,

@@ -39,9 +39,9 @@ export type PublishOutcome =
 /** What accept needs of the schedule: room for what it commits, and somewhere to put it. */
 export interface Lanes {
   /** Reserves room in memory for a delivery; false: it shall wait in the store. */
-  admit(endpointKey: number, bytes: number): boolean;
+  admit(endpointKey: number, characters: number): boolean;
   /** Gives a reservation back: the delivery was not committed. */
-  unadmit(endpointKey: number, bytes: number): void;
+  unadmit(endpointKey: number, characters: number): void;
   /** Takes over committed deliveries whose room was reserved. */
   push(deliveries: readonly LeasedDelivery[]): void;
   /** A committed delivery waits in the store. */

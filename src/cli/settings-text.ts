@@ -40,6 +40,8 @@ ${lines.join('\n')}
 
 function fallback(setting: Setting<unknown>, mark: (value: string) => string): string {
   if (setting.default === null) return setting.absent ?? '';
-  const development = setting.developmentDefault ? `, in development ${mark(setting.developmentDefault)}` : '';
+  const development = setting.developmentDefault
+    ? `, in development ${mark(setting.developmentDefault)}`
+    : '';
   return `default ${mark(setting.default)}${development}`;
 }

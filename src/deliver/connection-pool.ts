@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { Client } from 'undici';
+import { Fifo } from '../model/fifo.ts';
 import type { GuardedConnect } from './egress-guard.ts';
 
 /** One connection's place: an undici client, which dials again when its socket has gone. */
@@ -28,7 +29,8 @@ export class ConnectionPool {
   readonly #most: number;
   readonly #idle: Slot[] = [];
   readonly #all = new Set<Slot>();
-  #closing = new Set<Promise<void>>();
+  readonly #waiting = new Fifo<(slot: Slot) => void>();
+  readonly #closing = new Set<Promise<void>>();
   #era = 0;
 
   constructor(origin: string, connect: GuardedConnect, connectionsMost: number) {
@@ -37,29 +39,49 @@ export class ConnectionPool {
     this.#most = connectionsMost;
   }
 
-  get connections(): number {
-    return this.#all.size;
+  /** Whether nothing is left that would be lost with the pool. */
+  get empty(): boolean {
+    return this.#all.size === 0 && this.#waiting.size === 0;
   }
 
-  /** A connection for one exchange, or null when all that may be are taken. */
-  take(): Slot | null {
+  /** Hands out a connection for one exchange: at once, or when one is free if as many as may be are taken. */
+  use(start: (slot: Slot) => void): void {
+    const slot = this.#waiting.size === 0 ? this.#take() : null;
+    if (slot === null) this.#waiting.push(start);
+    else start(slot);
+  }
+
+  /** Takes a slot back whose exchange ended well. */
+  give(slot: Slot, now: number): void {
+    if (slot.era === this.#era) {
+      slot.usedAt = now;
+      this.#idle.push(slot);
+    } else this.#end(slot);
+    this.#serve();
+  }
+
+  /** Takes a slot back whose connection is of no more use. */
+  drop(slot: Slot): void {
+    this.#end(slot);
+    this.#serve();
+  }
+
+  #serve(): void {
+    while (this.#waiting.size > 0) {
+      const slot = this.#take();
+      if (slot === null) return;
+      this.#waiting.shift()?.(slot);
+    }
+  }
+
+  #take(): Slot | null {
     const idle = this.#idle.pop();
     if (idle !== undefined) return idle;
     return this.#all.size < this.#most ? this.#open() : null;
   }
 
-  /** Takes a slot back whose exchange ended well. */
-  give(slot: Slot, now: number): void {
-    if (slot.era !== this.#era) {
-      this.drop(slot);
-      return;
-    }
-    slot.usedAt = now;
-    this.#idle.push(slot);
-  }
-
   /** Ends a slot with its socket, also one that is still connecting. */
-  drop(slot: Slot): void {
+  #end(slot: Slot): void {
     if (!this.#all.delete(slot)) return;
     slot.socket?.destroy();
     const closing = slot.client.destroy().catch(() => undefined);
@@ -70,19 +92,20 @@ export class ConnectionPool {
   /** After a time-out the idle connections may be just as dead: no exchange shall wait for its deadline to learn it. */
   startEra(): void {
     this.#era++;
-    for (const slot of this.#idle.splice(0)) this.drop(slot);
+    for (const slot of this.#idle.splice(0)) this.#end(slot);
   }
 
   /** Drops what has been idle since `before`. */
   sweep(before: number): void {
     let stale = 0;
     while (stale < this.#idle.length && (this.#idle[stale] as Slot).usedAt < before) stale++;
-    for (const slot of this.#idle.splice(0, stale)) this.drop(slot);
+    for (const slot of this.#idle.splice(0, stale)) this.#end(slot);
   }
 
   async destroy(): Promise<void> {
     this.#idle.length = 0;
-    for (const slot of [...this.#all]) this.drop(slot);
+    this.#waiting.drain();
+    for (const slot of [...this.#all]) this.#end(slot);
     await Promise.all(this.#closing);
   }
 

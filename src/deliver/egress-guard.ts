@@ -3,7 +3,8 @@ import { createSecureContext, rootCertificates, type TLSSocket } from 'node:tls'
 import { buildConnector } from 'undici';
 import { inNetworks, judgeAddress, type Networks, refusalSentence } from '../model/address.ts';
 import { connectFailure, ExchangeFailure, type Peer } from './exchange-failure.ts';
-import { isLocalhost, type ResolvedAddress, type Resolver } from './resolver.ts';
+import type { ResolvedAddress } from './hosts-file.ts';
+import { isLocalhost, type Resolver } from './resolver.ts';
 
 export interface EgressGuardOptions {
   readonly allow: Networks;

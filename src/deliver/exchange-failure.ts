@@ -1,3 +1,4 @@
+import { errors } from 'undici';
 import type { ExchangeError, ExchangeErrorCode } from '../model/exchange.ts';
 
 /** Why an exchange ended without a (whole) answer, in words for people. Passes through undici as an error. */
@@ -69,13 +70,14 @@ export function requestFailure(error: unknown, peer: Peer, status: number | null
     const what = message === 'bad upgrade' ? 'a switch of protocols' : 'something that was not asked for';
     return new ExchangeFailure('protocol_error', `${peer.authority} answered with ${what}.`);
   }
-  const cut =
-    status !== null && (code === 'HPE_INVALID_EOF_STATE' || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH');
+  const shortOrLong = code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH';
+  const malformed = error instanceof errors.HTTPParserError || shortOrLong;
+  const cut = malformed && status !== null && (shortOrLong || message.includes('EOF'));
   if (cut || CLOSED.has(code)) {
     const when = status === null ? 'before it answered' : 'in the middle of its answer';
     return new ExchangeFailure('connection_closed', `${peer.authority} closed the connection ${when}.`);
   }
-  if (code.startsWith('HPE_') || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') {
+  if (malformed) {
     return new ExchangeFailure('protocol_error', `The answer of ${peer.authority} is not valid HTTP.`);
   }
   if (TLS_CODE.test(code)) {

@@ -2,9 +2,9 @@ import type { Dispatcher } from 'undici';
 import type { Clock, Timer } from '../model/clock.ts';
 import type { Exchange, SendJob } from '../model/exchange.ts';
 import { AnswerBody } from './answer-body.ts';
-import type { Slot } from './connection-pool.ts';
+import type { ConnectionPool, Slot } from './connection-pool.ts';
 import { durationText, ExchangeFailure, requestFailure } from './exchange-failure.ts';
-import type { Lane, Route } from './route.ts';
+import type { Route } from './route.ts';
 
 /** A receiver may send much here; what is over this is no wait anybody could have meant. */
 const RETRY_AFTER_CHARACTERS = 200;
@@ -33,7 +33,7 @@ export interface RunHost {
 export class ExchangeRun implements Dispatcher.DispatchHandler {
   readonly job: SendJob;
   readonly route: Route;
-  readonly lane: Lane;
+  readonly pool: ConnectionPool;
   exchange: Exchange | null = null;
   slot: Slot | null = null;
   /** Whether the connection can carry another exchange. */
@@ -48,10 +48,10 @@ export class ExchangeRun implements Dispatcher.DispatchHandler {
   #status: number | null = null;
   #retryAfter: string | null = null;
 
-  constructor(job: SendJob, route: Route, lane: Lane, host: RunHost) {
+  constructor(job: SendJob, route: Route, pool: ConnectionPool, host: RunHost) {
     this.job = job;
     this.route = route;
-    this.lane = lane;
+    this.pool = pool;
     this.#host = host;
   }
 

@@ -1,7 +1,11 @@
 import { readFile, stat } from 'node:fs/promises';
 import { isIPv4, isIPv6 } from 'node:net';
 import type { Clock } from '../model/clock.ts';
-import type { ResolvedAddress } from './resolver.ts';
+
+export interface ResolvedAddress {
+  readonly address: string;
+  readonly family: 4 | 6;
+}
 
 /** The system's own table of names, which c-ares' queries pass by. */
 export interface HostsFile {

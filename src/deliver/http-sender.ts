@@ -9,7 +9,7 @@ import { ExchangeFailure } from './exchange-failure.ts';
 import { type BuildRequest, ExchangeRun, type RunHost } from './exchange-run.ts';
 import { requestHeaders, type SignatureHeaders } from './request-headers.ts';
 import { createResolver, type Resolver } from './resolver.ts';
-import { type Lane, type Route, routeTo } from './route.ts';
+import { type Route, routeTo } from './route.ts';
 
 /** Plain data: these go to a thread as they are. */
 export interface HttpSenderSettings {
@@ -50,7 +50,7 @@ class HttpSender implements Sender {
   readonly #connectionsMost: number;
   readonly #host: RunHost;
   readonly #routes = new WeakMap<Target, Route | ExchangeFailure>();
-  readonly #lanes = new Map<string, Lane>();
+  readonly #pools = new Map<string, ConnectionPool>();
   readonly #running = new Set<ExchangeRun>();
   #ended: ExchangeRun[] = [];
   #refused: SendResult[] = [];
@@ -99,11 +99,12 @@ class HttpSender implements Sender {
   async close(): Promise<void> {
     this.#closed = true;
     this.#sweep?.cancel();
-    const lanes = [...this.#lanes.values()];
-    this.#lanes.clear();
+    const pools = [...this.#pools.values()];
+    this.#pools.clear();
     for (const run of this.#running) run.fail(stopped());
+    const destroyed = pools.map((pool) => pool.destroy());
     this.#flush();
-    await Promise.all(lanes.map(({ pool }) => pool.destroy()));
+    await Promise.all(destroyed);
   }
 
   #begin(job: SendJob): void {
@@ -112,12 +113,10 @@ class HttpSender implements Sender {
       this.#refuse(job, route instanceof ExchangeFailure ? route : stopped());
       return;
     }
-    const lane = this.#lane(route);
-    const run = new ExchangeRun(job, route, lane, this.#host);
+    const pool = this.#pool(route);
+    const run = new ExchangeRun(job, route, pool, this.#host);
     this.#running.add(run);
-    const slot = lane.waiting.length === 0 ? lane.pool.take() : null;
-    if (slot === null) lane.waiting.push(run);
-    else run.start(slot);
+    pool.use((slot) => run.start(slot));
   }
 
   #routeTo(target: Target): Route | ExchangeFailure {
@@ -129,14 +128,14 @@ class HttpSender implements Sender {
     return route;
   }
 
-  #lane(route: Route): Lane {
-    let lane = this.#lanes.get(route.laneKey);
-    if (lane === undefined) {
-      lane = { pool: new ConnectionPool(route.origin, this.#connect, this.#connectionsMost), waiting: [] };
-      this.#lanes.set(route.laneKey, lane);
-      this.#sweep ??= this.#clock.timer(SWEEP_EVERY_MS, () => this.#sweepLanes());
+  #pool(route: Route): ConnectionPool {
+    let pool = this.#pools.get(route.poolKey);
+    if (pool === undefined) {
+      pool = new ConnectionPool(route.origin, this.#connect, this.#connectionsMost);
+      this.#pools.set(route.poolKey, pool);
+      this.#sweep ??= this.#clock.timer(SWEEP_EVERY_MS, () => this.#sweepPools());
     }
-    return lane;
+    return pool;
   }
 
   #refuse(job: SendJob, failure: ExchangeFailure): void {
@@ -147,7 +146,7 @@ class HttpSender implements Sender {
   #flushSoon(): void {
     if (this.#flushing) return;
     this.#flushing = true;
-    setImmediate(() => this.#flush());
+    this.#clock.soon(() => this.#flush());
   }
 
   /** Frees the connections before the results go out: what is sent in answer to them finds those still warm. */
@@ -158,33 +157,24 @@ class HttpSender implements Sender {
     this.#ended = [];
     this.#refused = [];
     const now = this.#clock.monotonic();
-    for (const run of ended) {
-      results.push({ ref: run.job.ref, exchange: run.exchange as Exchange });
-      if (run.slot !== null) this.#release(run, now);
+    for (const { job, exchange, pool, slot, reusable, timedOut } of ended) {
+      results.push({ ref: job.ref, exchange: exchange as Exchange });
+      if (timedOut) pool.startEra();
+      if (slot === null) continue;
+      if (reusable) pool.give(slot, now);
+      else pool.drop(slot);
     }
     if (results.length > 0) this.#options.onResults(results);
   }
 
-  #release(run: ExchangeRun, now: number): void {
-    const { pool, waiting } = run.lane;
-    if (run.timedOut) pool.startEra();
-    if (run.reusable) pool.give(run.slot as NonNullable<ExchangeRun['slot']>, now);
-    else pool.drop(run.slot as NonNullable<ExchangeRun['slot']>);
-    while (waiting.length > 0 && !this.#closed) {
-      const slot = pool.take();
-      if (slot === null) return;
-      waiting.shift()?.start(slot);
-    }
-  }
-
-  #sweepLanes(): void {
+  #sweepPools(): void {
     this.#sweep = null;
     const before = this.#clock.monotonic() - IDLE_MS;
-    for (const [key, lane] of this.#lanes) {
-      lane.pool.sweep(before);
-      if (lane.pool.connections === 0 && lane.waiting.length === 0) this.#lanes.delete(key);
+    for (const [key, pool] of this.#pools) {
+      pool.sweep(before);
+      if (pool.empty) this.#pools.delete(key);
     }
-    if (this.#lanes.size > 0) this.#sweep = this.#clock.timer(SWEEP_EVERY_MS, () => this.#sweepLanes());
+    if (this.#pools.size > 0) this.#sweep = this.#clock.timer(SWEEP_EVERY_MS, () => this.#sweepPools());
   }
 }
 

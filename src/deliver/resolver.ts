@@ -2,12 +2,7 @@ import { Resolver as CaresResolver } from 'node:dns/promises';
 import { LRUCache } from 'lru-cache';
 import type { Clock, Timer } from '../model/clock.ts';
 import { durationText, ExchangeFailure } from './exchange-failure.ts';
-import { createHostsFile, type HostsFile } from './hosts-file.ts';
-
-export interface ResolvedAddress {
-  readonly address: string;
-  readonly family: 4 | 6;
-}
+import { createHostsFile, type HostsFile, type ResolvedAddress } from './hosts-file.ts';
 
 /** Names to addresses. Judging those is the egress guard's part. */
 export interface Resolver {

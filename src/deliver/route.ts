@@ -1,26 +1,17 @@
 import type { Target } from '../model/exchange.ts';
-import type { ConnectionPool } from './connection-pool.ts';
 import { authorityOf } from './egress-guard.ts';
 import { ExchangeFailure, type Peer } from './exchange-failure.ts';
-import type { ExchangeRun } from './exchange-run.ts';
 import { ownHeaders } from './request-headers.ts';
 
 /** What of a target stays the same over its jobs. */
 export interface Route {
   /** Connections are shared within one application and origin, never across applications. */
-  readonly laneKey: string;
+  readonly poolKey: string;
   readonly origin: string;
   readonly path: string;
   readonly peer: Peer;
   /** The endpoint's own headers: name, value, name, value… */
   readonly own: readonly string[];
-}
-
-/** One application's exchanges with one origin. */
-export interface Lane {
-  readonly pool: ConnectionPool;
-  /** For a free connection. Their time limit has not begun. */
-  readonly waiting: ExchangeRun[];
 }
 
 /** URL and headers were checked when they were set; here the same is made sure of for what the store gave back. */
@@ -39,7 +30,7 @@ export function routeTo(target: Target): Route | ExchangeFailure {
   if ('problem' in own) return new ExchangeFailure('request_invalid', own.problem);
   const secure = url.protocol === 'https:';
   return {
-    laneKey: `${target.applicationKey} ${url.origin}`,
+    poolKey: `${target.applicationKey} ${url.origin}`,
     origin: url.origin,
     path: url.pathname + url.search,
     peer: { host: url.hostname, authority: authorityOf(url.hostname, url.port, secure), secure },

@@ -12,6 +12,7 @@ import type { HttpSenderSettings } from './http-sender.ts';
 import {
   addJob,
   type FlatJobs,
+  type FlatResults,
   type FromWorker,
   type NumberedTarget,
   readResults,
@@ -143,7 +144,11 @@ class ThreadSender implements Sender {
         resolve();
       });
     });
-    worker.on('message', (message: FromWorker) => this.#receive(message));
+    worker.on('message', (message: FromWorker) => {
+      if (message.kind === 'results') this.#receive(message.results);
+      else if (message.kind === 'bug') this.#options.onBug?.(new Error(message.text));
+      else void worker.terminate();
+    });
     this.#thread = { worker, targets: new WeakMap(), exited };
   }
 
@@ -160,14 +165,10 @@ class ThreadSender implements Sender {
     this.#restartMs = Math.min(this.#restartMs * 2, RESTART_MOST_MS);
   }
 
-  #receive(message: FromWorker): void {
-    if (message.kind === 'bug') {
-      this.#options.onBug?.(new Error(message.text));
-      return;
-    }
+  #receive(flat: FlatResults): void {
     this.#restartMs = RESTART_MS;
     const results: SendResult[] = [];
-    for (const { ref: number, exchange } of readResults(message.results)) {
+    for (const { ref: number, exchange } of readResults(flat)) {
       const ref = this.#refs.get(number);
       if (ref === undefined) continue;
       this.#refs.delete(number);

@@ -19,8 +19,9 @@ const sender = createHttpSender({
 
 port.on('message', (message: ToWorker) => {
   if (message.kind === 'close') {
-    // The results of what was broken off are posted before this resolves; closing the port lets the thread end.
-    void sender.close().then(() => port.close());
+    // The results of what was broken off are posted before this resolves. The other side then ends the thread, which
+    // by itself would still wait for name servers.
+    void sender.close().then(() => post({ kind: 'closed' }));
     return;
   }
   for (const [number, target] of message.targets) targets.set(number, target);

@@ -17,7 +17,9 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly kind: 'results'; readonly results: FlatResults }
-  | { readonly kind: 'bug'; readonly text: string };
+  | { readonly kind: 'bug'; readonly text: string }
+  /** All results are out; the thread may be ended. */
+  | { readonly kind: 'closed' };
 
 export type NumberedTarget = readonly [number: number, target: Target];
 

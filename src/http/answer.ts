@@ -17,14 +17,17 @@ export const SECURITY_HEADERS = {
   'referrer-policy': 'no-referrer',
 } as const;
 
+/** On the operator API: any page may call it, because a key counts only in a header that the page must set itself. */
+export const ANY_ORIGIN = { 'access-control-allow-origin': '*' } as const;
+
 /** How long, and how much of it, a request is read on after it was refused. */
 const LINGER_MS = 5_000;
 const LINGER_BYTES = 64 * 1024 * 1024;
 
-const ALWAYS = [...Object.entries(SECURITY_HEADERS).flat(), 'access-control-allow-origin', '*'];
+const ALWAYS = Object.entries(SECURITY_HEADERS).flat();
 const ALWAYS_JSON = ['content-type', JSON_TYPE, ...ALWAYS];
 
-/** Writes an answer of the operator API. `close`: the connection ends with it. */
+/** Writes an answer. `close`: the connection ends with it. */
 export function send(response: ServerResponse, answer: Answer, close: boolean): void {
   response.writeHead(answer.status, headerList(answer, close));
   response.end(answer.body ?? undefined);

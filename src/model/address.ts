@@ -1,4 +1,3 @@
-import { isIPv4, isIPv6 } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 /**
@@ -146,7 +145,8 @@ function parseNetwork(text: string): Network | string {
   const most = bytes.length * 8;
   if (slash < 0) return `"${text}" has no prefix length: for this one address write ${text}/${most}`;
   const prefix = text.slice(slash + 1);
-  if (isIPv6(address) && bytes.length === 4) return `"${text}" is an IPv4-mapped address: write it as IPv4`;
+  if (address.includes(':') && bytes.length === 4)
+    return `"${text}" is an IPv4-mapped address: write it as IPv4`;
   if (!/^(0|[1-9]\d{0,2})$/.test(prefix) || Number(prefix) > most) {
     return `"${text}" has the prefix length "${prefix}": it must be a whole number from 0 to ${most}`;
   }
@@ -158,12 +158,22 @@ function parseNetwork(text: string): Network | string {
   return { text: `${formatAddress(base)}/${bits}`, bytes: base, bits };
 }
 
-/** 4 or 16 bytes (4 for IPv4-mapped IPv6), or null. node:net is stricter than ipaddr.js, which reads 0x7f.1 too. */
+const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
+const IPV6_CHARACTERS = /^[0-9a-f:]+$/i;
+
+/** 4 or 16 bytes (4 for IPv4-mapped IPv6), or null. ipaddr.js alone would read 0x7f.1 and zone ids too. */
 function addressBytes(address: string): number[] | null {
-  if (isIPv4(address)) return address.split('.').map(Number);
-  if (address.includes('%') || !isIPv6(address)) return null;
-  const bytes = ipaddr.IPv6.parse(address).toByteArray();
+  if (IPV4.test(address)) return address.split('.').map(Number);
+  // ipaddr.js would take ::1.2.3.4 for ::ffff:1.2.3.4, so it only gets to see hexadecimal groups.
+  const groups = address.replace(/[^:]+$/, (tail) => (IPV4.test(tail) ? hexadecimalGroups(tail) : tail));
+  if (!IPV6_CHARACTERS.test(groups) || !ipaddr.IPv6.isValid(groups)) return null;
+  const bytes = ipaddr.IPv6.parse(groups).toByteArray();
   return contains(MAPPED, bytes) ? bytes.slice(12) : bytes;
+}
+
+function hexadecimalGroups(ipv4: string): string {
+  const bytes = Buffer.from(ipv4.split('.').map(Number));
+  return `${bytes.toString('hex', 0, 2)}:${bytes.toString('hex', 2)}`;
 }
 
 function contains(network: Network, bytes: readonly number[]): boolean {

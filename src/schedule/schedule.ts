@@ -1,11 +1,4 @@
-import {
-  CLAIM_DELIVERIES,
-  IN_FLIGHT,
-  RESIDENT_BYTES,
-  RESIDENT_DELIVERIES,
-  RESIDENT_DELIVERIES_PER_ENDPOINT,
-  RETRY_IN_MEMORY_MS,
-} from '../limits.ts';
+import { RETRY_IN_MEMORY_MS, SCHEDULE_LIMITS } from '../limits.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Exchange, SendJob, SendResult, Target } from '../model/exchange.ts';
 import { Fifo } from '../model/fifo.ts';
@@ -19,6 +12,7 @@ export interface ScheduleOptions {
   clock: Clock;
   fences: { next(): number };
   requestTimeoutMs: number;
+  limits?: typeof SCHEDULE_LIMITS;
   /** Where an endpoint's deliveries go: null when it was deleted. At once when it is known in memory. */
   target(endpointKey: number): Target | null | Promise<Target | null>;
   send(jobs: readonly SendJob[]): void;
@@ -49,13 +43,14 @@ const FED_AT_ONCE = 16;
 export class Schedule {
   readonly #options: ScheduleOptions;
   readonly #clock: Clock;
+  readonly #limits: typeof SCHEDULE_LIMITS;
   readonly #alarms: Alarms;
   readonly #lanes = new Map<number, Lane>();
   readonly #turns = new Fifo<Lane>();
   readonly #underWay = new Map<number, { lane: Lane; delivery: LeasedDelivery; url: string }>();
   #lastRef = 0;
   #resident = 0;
-  #residentBytes = 0;
+  #residentCharacters = 0;
   #starved = new Set<Lane>();
   #pumping = false;
   #paused = false;
@@ -65,6 +60,7 @@ export class Schedule {
   constructor(options: ScheduleOptions) {
     this.#options = options;
     this.#clock = options.clock;
+    this.#limits = options.limits ?? SCHEDULE_LIMITS;
     this.#alarms = new Alarms(options.clock);
   }
 
@@ -78,20 +74,24 @@ export class Schedule {
     return this.#underWay.size;
   }
 
-  admit(endpointKey: number, bytes: number): boolean {
-    if (this.#stopped || this.#resident >= RESIDENT_DELIVERIES || this.#residentBytes >= RESIDENT_BYTES)
+  admit(endpointKey: number, characters: number): boolean {
+    if (
+      this.#stopped ||
+      this.#resident >= this.#limits.resident ||
+      this.#residentCharacters >= this.#limits.residentCharacters
+    )
       return false;
     const lane = this.#lane(endpointKey);
-    if (lane.resident >= RESIDENT_DELIVERIES_PER_ENDPOINT) return false;
+    if (lane.resident >= this.#limits.residentPerEndpoint) return false;
     // What waits in the store and is due goes first.
     if (lane.storeDueAt !== null && lane.storeDueAt <= this.#clock.now()) return false;
-    this.#reserve(lane, bytes);
+    this.#reserve(lane, characters);
     return true;
   }
 
-  unadmit(endpointKey: number, bytes: number): void {
+  unadmit(endpointKey: number, characters: number): void {
     const lane = this.#lanes.get(endpointKey);
-    if (lane) this.#free(lane, bytes);
+    if (lane) this.#free(lane, characters);
   }
 
   push(deliveries: readonly LeasedDelivery[]): void {
@@ -185,16 +185,16 @@ export class Schedule {
     return lane;
   }
 
-  #reserve(lane: Lane, bytes: number): void {
+  #reserve(lane: Lane, characters: number): void {
     lane.resident++;
     this.#resident++;
-    this.#residentBytes += bytes;
+    this.#residentCharacters += characters;
   }
 
-  #free(lane: Lane, bytes: number): void {
+  #free(lane: Lane, characters: number): void {
     lane.resident--;
     this.#resident--;
-    this.#residentBytes -= bytes;
+    this.#residentCharacters -= characters;
   }
 
   #forgetIfIdle(lane: Lane): void {
@@ -230,7 +230,7 @@ export class Schedule {
   #pump(): void {
     if (this.#paused || this.#stopped) return;
     const jobs: SendJob[] = [];
-    while (this.#underWay.size < IN_FLIGHT) {
+    while (this.#underWay.size < this.#limits.inFlight) {
       const lane = this.#turns.shift();
       if (lane === undefined) break;
       lane.queued = false;
@@ -322,7 +322,7 @@ export class Schedule {
   /** Claims for a lane that had no room, once there is enough of it to be worth a read. */
   #feed(lane: Lane): void {
     this.#starved.delete(lane);
-    if (this.#roomFor(lane) >= CLAIM_DELIVERIES / 2 && lane.ready.size <= CLAIM_DELIVERIES / 2)
+    if (this.#roomFor(lane) >= this.#limits.claim / 2 && lane.ready.size <= this.#limits.claim / 2)
       this.#claimIfDue(lane);
     else this.#starved.add(lane);
   }
@@ -337,11 +337,11 @@ export class Schedule {
   }
 
   #roomFor(lane: Lane): number {
-    if (this.#residentBytes >= RESIDENT_BYTES) return 0;
+    if (this.#residentCharacters >= this.#limits.residentCharacters) return 0;
     return Math.min(
-      CLAIM_DELIVERIES,
-      RESIDENT_DELIVERIES_PER_ENDPOINT - lane.resident,
-      RESIDENT_DELIVERIES - this.#resident,
+      this.#limits.claim,
+      this.#limits.residentPerEndpoint - lane.resident,
+      this.#limits.resident - this.#resident,
     );
   }
 
@@ -352,7 +352,7 @@ export class Schedule {
       return;
     }
     const limit = this.#roomFor(lane);
-    if (limit <= 0 || lane.ready.size > CLAIM_DELIVERIES) {
+    if (limit <= 0 || lane.ready.size > this.#limits.claim) {
       this.#starved.add(lane);
       return;
     }
@@ -373,7 +373,7 @@ export class Schedule {
       lane.storeDueAt = earliest(nextDueAt, lane.storedWhileClaiming);
       for (const delivery of claimed) this.#takeClaimed(lane, delivery);
       this.#pumpSoon();
-      if (lane.ready.size > CLAIM_DELIVERIES) this.#starved.add(lane);
+      if (lane.ready.size > this.#limits.claim) this.#starved.add(lane);
       else this.#wakeForStore(lane);
       this.#forgetIfIdle(lane);
     } catch (error) {

@@ -21,6 +21,7 @@ export interface Store {
   applicationInsert(params: NewApplication): Promise<Application | null>;
   /** By `app_…` id, else by uid, else by number (`1`). */
   applicationFind(params: { ref: string }): Promise<Application | null>;
+  applicationFindByNumber(params: { number: number }): Promise<Application | null>;
   applicationFindByKey(params: { applicationKey: number }): Promise<Application | null>;
 
   /**
@@ -48,10 +49,11 @@ export interface Store {
   /** All that are not archived, in the order they were added. */
   eventTypeList(): Promise<EventType[]>;
 
-  keyInsert(params: Key): Promise<void>;
+  /** Adds a key. False when another live key has its hash. */
+  keyInsert(params: Key): Promise<boolean>;
   keyFind(params: { hash: Buffer }): Promise<Key | null>;
-  /** Live (not revoked) keys, oldest first; of one purpose when named. */
-  keyList(params: { name?: string }): Promise<Key[]>;
+  /** Live (not revoked) keys of that name, oldest first. */
+  keyList(params: { name: string }): Promise<Key[]>;
   keyRevoke(params: { id: string; now: number }): Promise<boolean>;
 
   /** Takes many publishes in one transaction. Each is taken whole or not at all; one refused does not hurt the others. */
@@ -80,11 +82,11 @@ export interface Store {
     dueBy: number;
     limit: number;
     fence: number;
-  }): Promise<{ claimed: ClaimedDelivery[]; nextDueAt: number | null }>;
+  }): Promise<{ claimed: LeasedDelivery[]; nextDueAt: number | null }>;
   /** Per endpoint with pending deliveries: when the first is due. Cost grows with endpoints, not with deliveries. */
   deliveryBacklog(): Promise<Backlog[]>;
-  /** Gives back leases: all that another `epoch` left behind (`before`), or those named. Returns how many. */
-  deliveryRelease(params: { before: number } | { leases: readonly Lease[] }): Promise<number>;
+  /** Makes pending what is leased under a fence below `before`. Returns how many. */
+  deliveryRelease(params: { before: number }): Promise<number>;
   /** Cancels up to `limit` open (pending, sending, held) deliveries of an endpoint. Returns how many. */
   deliveryCancel(params: { endpointKey: number; reason: 'endpoint_deleted'; limit: number }): Promise<number>;
   /** Writes attempts and what they did to their deliveries. Says for each whether its fence still held. */
@@ -151,11 +153,6 @@ export type PublishResult =
   | { readonly kind: 'replayed'; readonly messageIds: readonly string[] }
   | { readonly kind: 'idempotency_mismatch' }
   | { readonly kind: 'event_id_taken'; readonly eventId: string };
-
-export interface ClaimedDelivery extends Omit<LeasedDelivery, 'payload'> {
-  /** Null once it was expunged. */
-  readonly payload: string | null;
-}
 
 export interface Backlog {
   readonly endpointKey: number;

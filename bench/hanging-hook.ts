@@ -1,0 +1,53 @@
+import type { Row, Workbench } from './row.ts';
+import { createHook } from './server-api.ts';
+import { withServer } from './server-process.ts';
+import { type Quantiles, quantiles } from './statistics.ts';
+
+const HEALTHY = 9;
+const PER_SECOND = 300;
+const WARM_UP_SECONDS = 2;
+
+export const hangingHook: Row = {
+  id: 'f',
+  title: 'one hook that never answers',
+  meaning: `${PER_SECOND} messages/s, each to ${HEALTHY} healthy hooks and one that accepts and never answers: from publish to arrival at the healthy`,
+  unit: 'ms',
+  beside: 'without that hook',
+  target: 'p99 ratio <= 1.5',
+  measure: async (bench) => {
+    const { without, with: with_ } = await measureHangingHook(bench);
+    const figures = (['p50', 'p99', 'p99.9'] as const).map((name) => {
+      return { name: `healthy ${name}`, value: with_[name], beside: without[name] };
+    });
+    return { figures, notes: {} };
+  },
+};
+
+/** Publish-to-arrival at the healthy hooks, with one hook beside them that never answers, and before it was there. */
+export async function measureHangingHook(bench: Workbench): Promise<{ without: Quantiles; with: Quantiles }> {
+  const seconds = bench.quick ? 4 : 10;
+  const deaf = await bench.receiver.ask('hang');
+  return withServer(async (server) => {
+    for (let number = 1; number <= HEALTHY; number++) {
+      await createHook(server.url, `${bench.receiverUrl}/healthy/${number}`);
+    }
+    await atHealthyHooks(bench, server.url, WARM_UP_SECONDS);
+    const without = await atHealthyHooks(bench, server.url, seconds);
+    await createHook(server.url, `${deaf}/never-answers`);
+    return { without, with: await atHealthyHooks(bench, server.url, seconds) };
+  });
+}
+
+async function atHealthyHooks(
+  { receiver, load }: Workbench,
+  server: string,
+  seconds: number,
+): Promise<Quantiles> {
+  const count = PER_SECOND * seconds * HEALTHY;
+  await receiver.ask('expect', { count });
+  await receiver.ask('record');
+  await load.ask('steady', { server, perSecond: PER_SECOND, seconds });
+  const { at, hits } = await receiver.ask('reached', { timeoutMs: 60_000 });
+  if (at === null) throw new Error(`Only ${hits} of ${count} arrived at the healthy hooks.`);
+  return quantiles(await receiver.ask('recorded'));
+}

@@ -1,0 +1,64 @@
+import type { Figure, Row, Workbench } from './row.ts';
+import { createHook } from './server-api.ts';
+import { withServer } from './server-process.ts';
+import { mean, type Quantiles, quantiles } from './statistics.ts';
+
+const PER_SECOND = 1_000;
+const WARM_UP_SECONDS = 2;
+
+export const latency: Row = {
+  id: 'e',
+  title: `latency at ${PER_SECOND}/s`,
+  meaning:
+    'one call per publish at a steady rate, to one hook: to the 202 (after the commit), and to the arrival of the body',
+  unit: 'ms',
+  beside: 'bare limit at the same rate',
+  target: 'to received: p50 <= 5 ms, p99 <= 25 ms',
+  measure,
+};
+
+interface Steady {
+  readonly answered: Quantiles;
+  readonly received: Quantiles;
+}
+
+async function measure(bench: Workbench): ReturnType<Row['measure']> {
+  const seconds = bench.quick ? 4 : 10;
+  return withServer(async (server) => {
+    await createHook(server.url, `${bench.receiverUrl}/hook`);
+    const publishing = (duration: number) =>
+      bench.load.ask('steady', { server: server.url, perSecond: PER_SECOND, seconds: duration });
+    const bare = (duration: number) =>
+      bench.limit.ask('steady', { receiver: bench.receiverUrl, perSecond: PER_SECOND, seconds: duration });
+
+    await steady(bench, publishing, WARM_UP_SECONDS);
+    const before = await steady(bench, bare, seconds / 2);
+    const run = await steady(bench, publishing, seconds);
+    const after = await steady(bench, bare, seconds / 2);
+    const figures = (['answered', 'received'] as const).flatMap((end) =>
+      (['p50', 'p99', 'p99.9'] as const).map((name): Figure => {
+        const value = run[end][name];
+        return {
+          name: `to ${end === 'answered' ? '202' : end} ${name}`,
+          value,
+          beside: mean(before[end][name], after[end][name]),
+        };
+      }),
+    );
+    return { figures, notes: {} };
+  });
+}
+
+async function steady(
+  { receiver }: Workbench,
+  send: (seconds: number) => Promise<Float64Array>,
+  seconds: number,
+): Promise<Steady> {
+  const count = PER_SECOND * seconds;
+  await receiver.ask('expect', { count });
+  await receiver.ask('record');
+  const answered = quantiles(await send(seconds));
+  const { at, hits } = await receiver.ask('reached', { timeoutMs: 30_000 });
+  if (at === null) throw new Error(`Only ${hits} of ${count} arrived.`);
+  return { answered, received: quantiles(await receiver.ask('recorded')) };
+}

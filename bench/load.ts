@@ -1,0 +1,122 @@
+// The load generator, in a process of its own: publishes in batches, one by one, or at a steady rate.
+
+import { answerParent } from './child.ts';
+import { monotonicMs, pause } from './clock.ts';
+import { Connection } from './connection.ts';
+import { payloadText } from './payload.ts';
+import { BATCH_PATH, batchBody, publishHead, SINGLE_PATH, singleBody } from './server-api.ts';
+import { steadily } from './steady.ts';
+
+const BATCH_MESSAGES = 500;
+const BATCH_CONNECTIONS = 4;
+const SINGLE_CONNECTIONS = 32;
+/** How long a publisher that is told to come back later (429, 503) waits: far less than `Retry-After` asks, to keep the pressure up. */
+const AGAIN_MS = 20;
+
+const single = publishHead(SINGLE_PATH);
+const batch = publishHead(BATCH_PATH);
+
+let number = 0;
+let turnedAway = 0;
+
+interface Published {
+  /** When the first publish went out, on the monotonic clock. */
+  readonly startedAt: number;
+  /** How often the server said 429 or 503. */
+  readonly turnedAway: number;
+}
+
+const handlers = {
+  /**
+   * Publishes `count` messages in batches. With a `backlog`, never more than that many ahead of what the receiver has;
+   * without, as fast as the server takes them.
+   */
+  batch: async (params: { server: string; receiver: string; count: number; backlog: number | null }) => {
+    const { server, receiver, count, backlog } = params;
+    const gauge = backlog === null ? null : await Connection.open(receiver);
+    let left = count;
+    let received = 0;
+    const result = await onConnections(
+      server,
+      BATCH_CONNECTIONS,
+      async (connection) => {
+        while (left > 0) {
+          if (gauge !== null && backlog !== null && count - left - received >= backlog) {
+            await pause(1);
+            continue;
+          }
+          const size = Math.min(left, BATCH_MESSAGES);
+          left -= size;
+          const sentAt = monotonicMs();
+          const payloads = Array.from({ length: size }, () => payloadText(++number, sentAt));
+          await publish(connection, batch, batchBody(payloads));
+        }
+      },
+      async () => {
+        while (gauge !== null && left > 0) {
+          received = Number((await gauge.get('/hits')).body);
+          await pause(2);
+        }
+      },
+    );
+    gauge?.close();
+    return result;
+  },
+
+  /** Publishes `count` messages, each in a call of its own, over connections that send the next when the last is answered. */
+  single: ({ server, count }: { server: string; count: number }) => {
+    let left = count;
+    return onConnections(server, SINGLE_CONNECTIONS, async (connection) => {
+      while (left-- > 0) await publish(connection, single, singleBody(payloadText(++number, monotonicMs())));
+    });
+  },
+
+  /** Publishes at a steady rate whatever the server does. Returns the ms from each hand-over to its 202. */
+  steady: async ({ server, perSecond, seconds }: { server: string; perSecond: number; seconds: number }) => {
+    const connections = await openAll(server, SINGLE_CONNECTIONS);
+    const latencies = await steadily({
+      lanes: connections,
+      perSecond,
+      seconds,
+      send: (connection, sentAt) => publish(connection, single, singleBody(payloadText(++number, sentAt))),
+    });
+    for (const connection of connections) connection.close();
+    return latencies;
+  },
+};
+
+export type Load = typeof handlers;
+
+answerParent(handlers);
+
+/** Runs `work` on each of several connections, and `beside` along with them. */
+async function onConnections(
+  server: string,
+  count: number,
+  work: (connection: Connection) => Promise<void>,
+  beside: () => Promise<void> = async () => {},
+): Promise<Published> {
+  const connections = await openAll(server, count);
+  turnedAway = 0;
+  const startedAt = monotonicMs();
+  await Promise.all([...connections.map(work), beside()]);
+  for (const connection of connections) connection.close();
+  return { startedAt, turnedAway };
+}
+
+function openAll(server: string, count: number): Promise<Connection[]> {
+  return Promise.all(Array.from({ length: count }, () => Connection.open(server)));
+}
+
+/** Resolves when the server has taken it; asks again for as long as the server is too busy. */
+async function publish(connection: Connection, head: string, body: string): Promise<void> {
+  for (;;) {
+    const answer = await connection.post(head, body);
+    if (answer.status === 202) return;
+    if (answer.status !== 429 && answer.status !== 503) {
+      throw new Error(`A publish was answered ${answer.status}: ${answer.body}`);
+    }
+    turnedAway++;
+    await pause(AGAIN_MS);
+  }
+}

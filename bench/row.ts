@@ -1,0 +1,94 @@
+import { Child } from './child.ts';
+import type { Limit } from './limit.ts';
+import type { Load } from './load.ts';
+import type { Receiver } from './receiver.ts';
+import { type Sample, sample } from './statistics.ts';
+
+/** What every row measures with: a receiver, a load generator and the bare limit, each a process of its own. */
+export interface Workbench {
+  readonly receiver: Child<Receiver>;
+  readonly load: Child<Load>;
+  readonly limit: Child<Limit>;
+  readonly receiverUrl: string;
+  /** Smaller counts and shorter times. */
+  readonly quick: boolean;
+}
+
+/** One figure of one run, and what it is held against, measured in the same run. */
+export interface Figure {
+  readonly name: string;
+  readonly value: number;
+  readonly beside: number;
+}
+
+/** One line of the table, or a few that come from one measurement. To add one: write it and name it in run.ts. */
+export interface Row {
+  readonly id: string;
+  readonly title: string;
+  /** One sentence: what happens, and what the figures are. */
+  readonly meaning: string;
+  readonly unit: string;
+  /** What the figures are held against. */
+  readonly beside: string;
+  /** The goal for the ratio or the figures, from the design. */
+  readonly target: string;
+  /** One run, in a world of its own. The same figures every time; notes are further numbers worth printing. */
+  measure(bench: Workbench): Promise<{ figures: Figure[]; notes: Record<string, number> }>;
+}
+
+export interface Line {
+  readonly name: string;
+  readonly value: Sample;
+  readonly beside: Sample;
+  /** value / beside, run by run. */
+  readonly ratio: Sample;
+}
+
+export interface RowResult extends Omit<Row, 'measure'> {
+  readonly lines: readonly Line[];
+  readonly notes: Readonly<Record<string, Sample>>;
+}
+
+export async function openWorkbench(quick: boolean): Promise<Workbench> {
+  const receiver = new Child<Receiver>(new URL('./receiver.ts', import.meta.url));
+  const load = new Child<Load>(new URL('./load.ts', import.meta.url));
+  const limit = new Child<Limit>(new URL('./limit.ts', import.meta.url));
+  return { receiver, load, limit, receiverUrl: await receiver.ask('listen'), quick };
+}
+
+export async function closeWorkbench({ receiver, load, limit }: Workbench): Promise<void> {
+  await Promise.all([receiver.end(), load.end(), limit.end()]);
+}
+
+/** Measures a row `runs` times. `progress` hears of each run. */
+export async function measureRow(
+  row: Row,
+  bench: Workbench,
+  runs: number,
+  progress: (text: string) => void,
+): Promise<RowResult> {
+  const measured: Awaited<ReturnType<Row['measure']>>[] = [];
+  for (let run = 1; run <= runs; run++) {
+    progress(`(${row.id}) ${row.title}, run ${run} of ${runs}`);
+    measured.push(await row.measure(bench));
+  }
+  const [first] = measured;
+  if (first === undefined) throw new Error('A row needs at least one run.');
+  const lines = first.figures.map(({ name }, index) => {
+    const figures = measured.map((each) => each.figures[index] as Figure);
+    return {
+      name,
+      value: sample(figures.map((figure) => figure.value)),
+      beside: sample(figures.map((figure) => figure.beside)),
+      ratio: sample(figures.map((figure) => figure.value / figure.beside)),
+    };
+  });
+  const notes = Object.fromEntries(
+    Object.keys(first.notes).map((name) => [
+      name,
+      sample(measured.map((each) => each.notes[name] as number)),
+    ]),
+  );
+  const { measure: _, ...about } = row;
+  return { ...about, lines, notes };
+}

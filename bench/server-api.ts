@@ -1,0 +1,47 @@
+import { COMPANY_TOKEN, OPERATOR_KEY } from './server-process.ts';
+
+export const BATCH_PATH = '/api/v1/app/1/msg/batch';
+export const SINGLE_PATH = '/api/v1/app/1/msg?with_content=false';
+export const EVENT_TYPE = 'ticket.created';
+
+/** Registers a web hook as a company does. Returns its id. */
+export async function createHook(server: string, url: string): Promise<string> {
+  const answer = await fetch(`${server}/web_hooks.json?auth_token=${COMPANY_TOKEN}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ web_hook: { url } }),
+  });
+  const { web_hook } = (await expectStatus(answer, 201)) as { web_hook: { id: string } };
+  return web_hook.id;
+}
+
+/** The signing secret of a web hook: `whsec_…`. */
+export async function readSecret(server: string, hookId: string): Promise<string> {
+  const answer = await fetch(`${server}/api/v1/app/1/endpoint/${hookId}/secret`, {
+    headers: { authorization: `Bearer ${OPERATOR_KEY}` },
+  });
+  const { key } = (await expectStatus(answer, 200)) as { key: string };
+  return key;
+}
+
+/** The head of a publish, up to the Content-Length line, for `Connection`. */
+export function publishHead(path: string): string {
+  return (
+    `POST ${path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${OPERATOR_KEY}\r\n` +
+    'content-type: application/json\r\n'
+  );
+}
+
+export function singleBody(payload: string): string {
+  return `{"eventType":"${EVENT_TYPE}","payload":${payload}}`;
+}
+
+export function batchBody(payloads: readonly string[]): string {
+  return `{"messages":[${payloads.map(singleBody).join(',')}]}`;
+}
+
+async function expectStatus(answer: Response, status: number): Promise<unknown> {
+  const text = await answer.text();
+  if (answer.status !== status) throw new Error(`${answer.url} answered ${answer.status}: ${text}`);
+  return JSON.parse(text);
+}

@@ -1,0 +1,50 @@
+import type { Settings } from '../settings.ts';
+import { StoreError } from '../store/store.ts';
+import { CliError } from './cli-error.ts';
+import { folderSentence } from './data-folder.ts';
+
+const FOLDER_CODES = ['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'ENOTDIR', 'EEXIST'];
+
+/** Why the server did not start, as one sentence with what to do. Other errors come back as they are: they are bugs. */
+export function explainStartupError(error: unknown, settings: Settings): unknown {
+  if (error instanceof CliError) return error;
+  if (error instanceof StoreError) return new CliError(storeSentence(error, settings), { cause: error });
+  const listening = listenSentence(error as NodeJS.ErrnoException, settings);
+  if (listening !== null) return new CliError(listening, { cause: error });
+  if (FOLDER_CODES.includes((error as NodeJS.ErrnoException)?.code ?? '')) {
+    return new CliError(folderSentence(settings.dataFolder, error), { cause: error });
+  }
+  return error;
+}
+
+function storeSentence(error: StoreError, settings: Settings): string {
+  const folder = settings.dataFolder;
+  switch (error.code) {
+    case 'locked':
+      return `Another Posthorn uses the data folder ${folder}. Stop that one, or choose another folder with POSTHORN_DATA.`;
+    case 'incompatible':
+      return `${error.message} Start the newer Posthorn again, or choose another folder with POSTHORN_DATA.`;
+    case 'broken':
+      return `${error.message} Put the data folder ${folder} back from a backup.`;
+    default:
+      return `The data folder ${folder} can't be used: ${error.message}`;
+  }
+}
+
+function listenSentence(error: NodeJS.ErrnoException, settings: Settings): string | null {
+  const { host, port } = settings.listen;
+  const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  const isListening =
+    error?.syscall === 'listen' || error?.syscall === 'bind' || error?.syscall === 'getaddrinfo';
+  if (!isListening) return null;
+  if (error.code === 'EADDRINUSE') {
+    return `${address} is in use, perhaps by another Posthorn. Stop that program, or choose another port with POSTHORN_LISTEN=${address.replace(/\d+$/, String(port + 1))}.`;
+  }
+  if (error.code === 'EACCES') {
+    return `This user may not listen on ${address}. Choose a port from 1024 on with POSTHORN_LISTEN, or give the user the right to.`;
+  }
+  if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND' || error.code === 'EAI_AGAIN') {
+    return `${host} is no address of this machine. Set POSTHORN_LISTEN to one that is, such as 127.0.0.1:${port} or 0.0.0.0:${port}.`;
+  }
+  return `Posthorn can't listen on ${address} (${error.message}). Set POSTHORN_LISTEN to another address.`;
+}

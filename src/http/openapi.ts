@@ -1,0 +1,81 @@
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import type { FastifyInstance } from 'fastify';
+import { JSON_TYPE } from './answer.ts';
+import type { HttpServices } from './services.ts';
+
+type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
+type JsonObject = { [name: string]: Json };
+
+const DESCRIPTION = `Two faces on one core. The **Web Hooks API** (\`/web_hooks.json\`) is for companies: they register the URLs
+that get their actions. The **operator API** (\`/api/v1\`) is for those who publish and operate; it speaks the wire protocol of
+the Svix server, so that its client libraries work here. A web hook made through one is an endpoint in the other.`;
+
+/** Only what this server sends itself; the page's styles are set by script. */
+const DOCS_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "font-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'self'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+/**
+ * `GET /openapi.json` from the schemas of the routes, and a page to read it at `/docs`. To be called before the routes
+ * are added; the document is made when it is first asked for.
+ */
+export async function addDocs(app: FastifyInstance, { version }: Pick<HttpServices, 'version'>): Promise<() => object> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Posthorn', version, description: DESCRIPTION, license: { name: 'MIT', identifier: 'MIT' } },
+      // Relative to where the document came from, so that it is right behind any proxy.
+      servers: [{ url: '/' }],
+      tags: ['Web Hooks', 'Application', 'Endpoint', 'Message', 'Message Attempt', 'Event Type', 'Health'].map((name) => ({ name })),
+      components: {
+        securitySchemes: {
+          key: { type: 'http', scheme: 'bearer', description: 'An operator key, or the key of one application.' },
+          auth_token: { type: 'apiKey', in: 'query', name: 'auth_token', description: "A company's token." },
+        },
+      },
+    },
+  });
+  let document: JsonObject | null = null;
+  const openapi = () => {
+    document ??= named(JSON.parse(JSON.stringify(app.swagger())) as JsonObject);
+    return document;
+  };
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: DOCS_POLICY,
+    theme: { title: 'Posthorn API' },
+    uiConfig: { docExpansion: 'list', deepLinking: false, supportedSubmitMethods: ['get', 'post', 'put', 'delete'] },
+    transformSpecification: openapi,
+    transformSpecificationClone: false,
+  });
+  app.get('/openapi.json', { schema: { hide: true } }, (_request, reply) => {
+    return reply.type(JSON_TYPE).send(JSON.stringify(openapi(), null, 2));
+  });
+  app.get('/', { schema: { hide: true } }, (_request, reply) => reply.redirect('/docs', 307));
+  return openapi;
+}
+
+/** Moves every schema that has a `title` to `components.schemas`, so that it stands in the document once. */
+function named(document: JsonObject): JsonObject {
+  const schemas: JsonObject = {};
+  const visit = (value: Json): Json => {
+    if (Array.isArray(value)) return value.map(visit);
+    if (value === null || typeof value !== 'object') return value;
+    const visited = Object.fromEntries(Object.entries(value).map(([name, member]) => [name, visit(member)]));
+    if (typeof visited.title !== 'string' || !('type' in visited)) return visited;
+    const { title, ...schema } = visited;
+    schemas[title] ??= { title, ...schema };
+    return { $ref: `#/components/schemas/${title}` };
+  };
+  const paths = visit(document.paths as Json);
+  return { ...document, paths, components: { ...(document.components as JsonObject), schemas } };
+}

@@ -1,0 +1,77 @@
+import type { FastifyInstance } from 'fastify';
+import type { TSchema } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { Value } from 'typebox/value';
+import { ApiError } from '../../errors.ts';
+import { BODY_BYTES, PAGE_ROWS } from '../../limits.ts';
+import { ANY_ORIGIN } from '../answer.ts';
+import { assertOperator, bearerKey, callerOf } from '../authenticate.ts';
+import { addFace } from '../face.ts';
+import { parseJson } from '../read-body.ts';
+import type { HttpServices } from '../services.ts';
+import { bodyCheck, type Check, invalid } from '../validation.ts';
+import { addApplicationRoutes } from './applications.ts';
+import { addAttemptRoutes } from './attempts.ts';
+import { addEndpointRoutes } from './endpoints.ts';
+import { errorAnswer } from './errors.ts';
+import { addEventTypeRoutes } from './event-types.ts';
+import { addHealthRoutes } from './health.ts';
+import { addMessageRoutes } from './messages.ts';
+
+/** The operator API: `/api/v1/…`, but for publishing. */
+export function addOperatorApi(scope: FastifyInstance, services: HttpServices): void {
+  addFace(scope, services, { bodyBytes: BODY_BYTES, errorAnswer });
+  scope.setValidatorCompiler(({ schema, httpPart }) => {
+    if (httpPart === 'body') return bodyValidator(schema);
+    return httpPart === 'querystring' ? queryValidator(schema) : () => true;
+  });
+  scope.decorateRequest('caller', null);
+  scope.addHook('onRequest', async (request, reply) => {
+    reply.headers(ANY_ORIGIN);
+    const access = request.routeOptions.config.access ?? 'application';
+    if (access === 'anybody') return;
+    request.caller = await callerOf(services.keyring, bearerKey(request.headers.authorization));
+    if (access === 'operator') assertOperator(request.caller);
+  });
+  scope.addHook('preValidation', async (request) => {
+    if (request.routeOptions.schema?.body) request.body = parseJson(request.body as Buffer).value;
+  });
+  addHealthRoutes(scope, services);
+  addApplicationRoutes(scope, services);
+  addEndpointRoutes(scope, services);
+  addMessageRoutes(scope, services);
+  addAttemptRoutes(scope, services);
+  addEventTypeRoutes(scope, services);
+}
+
+function bodyValidator(schema: unknown) {
+  const check: Check<unknown> = bodyCheck(schema as TSchema);
+  return (value: unknown) => {
+    try {
+      check(value);
+      return { value };
+    } catch (error) {
+      return { error: error as Error };
+    }
+  };
+}
+
+/** Query values come as text: they are turned into what the schema says, where they can be. */
+function queryValidator(schema: unknown) {
+  const typed = schema as TSchema;
+  const compiled = Compile(typed);
+  return (value: unknown) => {
+    const converted = Value.Convert(typed, value);
+    if (compiled.Check(converted)) return { value: converted };
+    const mismatch = compiled.Errors(converted)[0];
+    const name = mismatch?.instancePath.slice(1) ?? '';
+    if (name === 'limit' && mismatch?.keyword === 'maximum') {
+      return { error: invalid(['query', 'limit', 'limit'], `Given limit must not exceed ${PAGE_ROWS}`) };
+    }
+    if (name === 'limit' && mismatch?.keyword === 'minimum') {
+      return { error: invalid(['query', 'limit', 'limit'], 'Given limit must be at least 1') };
+    }
+    const detail = `Failed to deserialize query string: ${name} ${mismatch?.message}.`;
+    return { error: new ApiError('generic_error', detail) };
+  };
+}

@@ -1,0 +1,85 @@
+import type { FastifyInstance } from 'fastify';
+import type { Static } from 'typebox';
+import { succeeded } from '../../model/exchange.ts';
+import { applicationFor } from '../authenticate.ts';
+import type { HttpServices } from '../services.ts';
+import { callerIn } from './caller.ts';
+import { timeText } from './message-out.ts';
+import { type PageAsked, pageAsked, pageOf, TimedPageQuery } from './paging.ts';
+import { errorsOf, operatorRoute } from './route-schemas.ts';
+import { listOf, MessageAttemptOut } from './schemas.ts';
+
+type Rows = Awaited<ReturnType<HttpServices['reader']['attemptsOfMessage']>>;
+type Query = Static<typeof TimedPageQuery>;
+
+const AttemptListOut = listOf(MessageAttemptOut, 'MessageAttemptListOut');
+
+/** What was sent and what came back. */
+export function addAttemptRoutes(scope: FastifyInstance, { registry, reader }: HttpServices): void {
+  scope.get<{ Params: { app_id: string; msg_id: string }; Querystring: Query }>(
+    '/api/v1/app/:app_id/attempt/msg/:msg_id',
+    {
+      schema: operatorRoute({
+        operationId: 'listAttemptsByMessage',
+        tag: 'Message Attempt',
+        summary: 'List the attempts of a message, newest first',
+        querystring: TimedPageQuery,
+        response: { 200: { description: 'A page', ...AttemptListOut }, ...errorsOf(400, 401, 404, 422, 503) },
+      }),
+    },
+    async (request) => {
+      const application = await applicationFor(registry, callerIn(request), request.params.app_id);
+      const message = await reader.message(application, request.params.msg_id);
+      const asked = pageAsked(request.query, 'atmpt');
+      return page(await reader.attemptsOfMessage(message, oneMore(asked)), asked, request.query);
+    },
+  );
+
+  scope.get<{ Params: { app_id: string; endpoint_id: string }; Querystring: Query }>(
+    '/api/v1/app/:app_id/attempt/endpoint/:endpoint_id',
+    {
+      schema: operatorRoute({
+        operationId: 'listAttemptsByEndpoint',
+        tag: 'Message Attempt',
+        summary: 'List the attempts at an endpoint, newest first',
+        querystring: TimedPageQuery,
+        response: { 200: { description: 'A page', ...AttemptListOut }, ...errorsOf(400, 401, 404, 422, 503) },
+      }),
+    },
+    async (request) => {
+      const application = await applicationFor(registry, callerIn(request), request.params.app_id);
+      const { endpoint } = await registry.endpoint(application, request.params.endpoint_id);
+      const asked = pageAsked(request.query, 'atmpt');
+      return page(await reader.attemptsOfEndpoint(endpoint, oneMore(asked)), asked, request.query);
+    },
+  );
+}
+
+/** One row more than the page shows tells whether there is another page. */
+function oneMore({ limit, before, after }: PageAsked) {
+  return { limit: limit + 1, before, after };
+}
+
+function page(rows: Rows, { limit, backwards }: PageAsked, query: Query) {
+  const withContent = query.with_content ?? true;
+  return pageOf(rows, limit, { id: ({ id }) => id, item: (row) => attemptOut(row, withContent), backwards });
+}
+
+function attemptOut(attempt: Rows[number], withContent: boolean): Static<typeof MessageAttemptOut> {
+  const { exchange } = attempt;
+  return {
+    url: attempt.url,
+    response: withContent ? exchange.body : '{}',
+    responseStatusCode: exchange.status ?? 0,
+    responseDurationMs: exchange.durationMs,
+    ...(succeeded(exchange) ? { status: 0, statusText: 'success' } : { status: 2, statusText: 'fail' }),
+    triggerType: attempt.trigger === 'manual' ? 1 : 0,
+    msgId: attempt.messageId,
+    endpointId: attempt.endpointId,
+    id: attempt.id,
+    timestamp: timeText(exchange.startedAt),
+    attemptNumber: attempt.number,
+    errorCode: exchange.error?.code ?? null,
+    errorMessage: exchange.error?.message ?? null,
+  };
+}

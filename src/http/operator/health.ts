@@ -1,0 +1,50 @@
+import type { FastifyInstance } from 'fastify';
+import Type from 'typebox';
+import { JSON_TYPE } from '../answer.ts';
+import type { HttpServices } from '../services.ts';
+import { operatorRoute } from './route-schemas.ts';
+
+const HealthOut = Type.Object(
+  { database: Type.Object({ status: Type.Enum(['ok', 'error']) }) },
+  { title: 'HealthOut' },
+);
+
+/** For load balancers and people: no key is asked for, so nothing is said but well or not. */
+export function addHealthRoutes(scope: FastifyInstance, { health, log }: HttpServices): void {
+  scope.get(
+    '/api/v1/health/ping',
+    {
+      config: { access: 'anybody' },
+      schema: operatorRoute({
+        operationId: 'ping',
+        tag: 'Health',
+        summary: 'Whether the server answers',
+        open: true,
+        response: { 204: { description: 'It does.', type: 'null' } },
+      }),
+    },
+    async (_request, reply) => reply.code(204).send(),
+  );
+  scope.get(
+    '/api/v1/health',
+    {
+      config: { access: 'anybody' },
+      schema: operatorRoute({
+        operationId: 'health',
+        tag: 'Health',
+        summary: 'Whether the store reads and writes',
+        open: true,
+        response: { 200: { description: 'All is well.', ...HealthOut }, 500: { description: 'It is not.', ...HealthOut } },
+      }),
+    },
+    async (_request, reply) => {
+      try {
+        await health();
+        return reply.type(JSON_TYPE).send({ database: { status: 'ok' } });
+      } catch (error) {
+        log.warn({ err: error }, 'the store is not well');
+        return reply.code(500).type(JSON_TYPE).send({ database: { status: 'error' } });
+      }
+    },
+  );
+}

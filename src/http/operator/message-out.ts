@@ -1,0 +1,37 @@
+import type { Message } from '../../model/message.ts';
+
+/** What a message's JSON is made of: a stored message, or one that was just accepted. */
+type Shown = Pick<Message, 'id' | 'eventId' | 'eventType' | 'payload' | 'channels' | 'tags' | 'createdAt'>;
+
+export function timeText(at: number): string {
+  return new Date(at).toISOString();
+}
+
+/**
+ * MessageOut as JSON text. The payload's text is put in as it is: parsing and writing it again would change numbers and
+ * drop duplicates. `trusted`: the payload is known to be the text of a JSON object.
+ */
+export function messageOutText(message: Shown, options: { withContent: boolean; trusted: boolean }): string {
+  const { id, eventId, eventType, channels, tags, createdAt } = message;
+  const payload = options.withContent ? payloadText(message.payload, options.trusted) : '{}';
+  return (
+    `{"eventId":${JSON.stringify(eventId)},"eventType":${JSON.stringify(eventType)},"payload":${payload}` +
+    `,"channels":${JSON.stringify(channels)},"tags":${JSON.stringify(tags)}` +
+    `,"id":"${id}","timestamp":"${timeText(createdAt)}"}`
+  );
+}
+
+function payloadText(payload: string | null, trusted: boolean): string {
+  if (payload === null) return '{"expired":true}';
+  return trusted || isObjectText(payload) ? payload : JSON.stringify(payload);
+}
+
+/** A raw payload can be any text; only that of a JSON object can stand in the answer as it is. */
+function isObjectText(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,134 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { PublishOutcome } from '../../accept/accept.ts';
+import { ApiError } from '../../errors.ts';
+import { BATCH_BODY_BYTES, PUBLISH_BODY_BYTES } from '../../limits.ts';
+import type { Application } from '../../model/application.ts';
+import type { Message } from '../../model/message.ts';
+import { ANY_ORIGIN, answerAndClose, send } from '../answer.ts';
+import { applicationOrNull, assertOperator, bearerKey, callerOf } from '../authenticate.ts';
+import { presentable } from '../error-report.ts';
+import { newApplication } from '../operator/application-in.ts';
+import { errorAnswer } from '../operator/errors.ts';
+import { messageOutText, timeText } from '../operator/message-out.ts';
+import { ClientGone, parseJson, readBody } from '../read-body.ts';
+import type { HttpServices } from '../services.ts';
+import { invalid } from '../validation.ts';
+import { idempotencyOf } from './idempotency.ts';
+import { type ReadMessage, readBatch, readMessage } from './message-in.ts';
+import type { PublishTarget } from './publish-target.ts';
+
+export type Publisher = (request: IncomingMessage, response: ServerResponse, target: PublishTarget) => void;
+
+type Published = Pick<Message, 'id' | 'eventId' | 'eventType' | 'payload' | 'channels' | 'tags' | 'createdAt'>;
+
+/** The body limit of a publish, in bytes. */
+export function publishLimit(target: PublishTarget): number {
+  return target.batch ? BATCH_BODY_BYTES : PUBLISH_BODY_BYTES;
+}
+
+/** Takes a publish from the first byte of its body to the last of its answer, without Fastify. */
+export function createPublisher(services: HttpServices, isClosing: () => boolean): Publisher {
+  return (request, response, target) => {
+    take(services, request, target).then(
+      (body) => send(response, { status: 202, headers: ANY_ORIGIN, body }, isClosing()),
+      (error: unknown) => refuse(services, request, response, target, error, isClosing()),
+    );
+  };
+}
+
+async function take(services: HttpServices, request: IncomingMessage, target: PublishTarget): Promise<string> {
+  const { keyring, accept } = services;
+  const found = callerOf(keyring, bearerKey(request.headers.authorization));
+  const caller = found instanceof Promise ? await found : found;
+  assertOperator(caller);
+  const withContent = wantsContent(target.query);
+  const body = await readBody(request, publishLimit(target));
+  const { text, value } = parseJson(body);
+  const read = target.batch ? readBatch(text, value) : [readMessage(text, value)];
+  const idempotency = idempotencyOf({
+    header: request.headers['idempotency-key'],
+    keyId: caller.keyId,
+    url: request.url ?? '',
+    body,
+  });
+  const application = await applicationOf(services, target, read);
+  const outcome = await accept.publish({ application, messages: read.map(({ message }) => message), idempotency });
+  const published = outcome.kind === 'accepted' ? outcome.messages : await replayed(services, application, outcome);
+  if (target.batch) return batchText(published);
+  const trusted = outcome.kind === 'accepted' && read[0]?.payloadIsObject === true;
+  return messageOutText(published[0] as Published, { withContent, trusted });
+}
+
+/** The messages that the first of the equal calls made. */
+function replayed(
+  services: HttpServices,
+  application: Application,
+  outcome: Extract<PublishOutcome, { kind: 'replayed' }>,
+): Promise<Published[]> {
+  return Promise.all(outcome.messageIds.map((id) => services.reader.message(application, id)));
+}
+
+function batchText(published: readonly Published[]): string {
+  const data = published.map(({ id, eventId, eventType, createdAt }) => {
+    return { id, eventId, eventType, timestamp: timeText(createdAt) };
+  });
+  return JSON.stringify({ data });
+}
+
+/** The application of the path. Made now when it is not there and a message says how. */
+async function applicationOf(
+  services: HttpServices,
+  target: PublishTarget,
+  read: readonly ReadMessage[],
+): Promise<Application> {
+  const { registry } = services;
+  const present = await applicationOrNull(registry, target.ref);
+  if (present !== null) return present;
+  const index = read.findIndex(({ fields }) => fields.application);
+  const wanted = read[index]?.fields.application;
+  if (!wanted) throw new ApiError('not_found', `There is no application ${JSON.stringify(target.ref.slice(0, 100))}.`);
+  const at = [...(target.batch ? ['body', 'messages', index] : ['body']), 'application'];
+  if (wanted.uid !== target.ref) {
+    const [kind, msg] = wanted.uid
+      ? ['application_uid_mismatch', 'must be the application of the path']
+      : ['application_uid_missing', 'is needed to make the application of the path'];
+    throw invalid([...at, 'uid'], msg, kind);
+  }
+  try {
+    return await registry.applicationCreate(newApplication(wanted, at));
+  } catch (error) {
+    // Another publish made it in between.
+    if (error instanceof ApiError && error.code === 'conflict') return registry.application(target.ref);
+    throw error;
+  }
+}
+
+function wantsContent(query: string): boolean {
+  if (query === '') return true;
+  const value = new URLSearchParams(query).get('with_content') ?? 'true';
+  if (value !== 'true' && value !== 'false') {
+    throw new ApiError('generic_error', 'Failed to deserialize query string: with_content must be true or false.');
+  }
+  return value === 'true';
+}
+
+function refuse(
+  services: HttpServices,
+  request: IncomingMessage,
+  response: ServerResponse,
+  target: PublishTarget,
+  error: unknown,
+  closing: boolean,
+): void {
+  if (error instanceof ClientGone || response.destroyed) {
+    response.destroy();
+    return;
+  }
+  const route = target.batch ? 'POST /api/v1/app/{app_id}/msg/batch' : 'POST /api/v1/app/{app_id}/msg';
+  const shown = presentable(error, { method: 'POST', route }, services);
+  const answer = errorAnswer(shown);
+  // What is left of a body of known, allowed length is read by Node.js, and the connection lives on.
+  const bounded = Number(request.headers['content-length']) <= publishLimit(target);
+  if (bounded || request.complete) send(response, answer, closing);
+  else answerAndClose(request, response, answer, services.clock);
+}

@@ -1,0 +1,74 @@
+import type { Server } from 'node:http';
+import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import { SECURITY_HEADERS } from './answer.ts';
+import { closeServer, createNodeServer, listenOn, trackConnections } from './node-server.ts';
+import { addDocs } from './openapi.ts';
+import { addOperatorApi } from './operator/api.ts';
+import { createPublisher } from './publish/publish.ts';
+import { addPublishRoutes } from './publish/routes.ts';
+import type { HttpServices } from './services.ts';
+import { addUnmatched, answerBadPath, answerClientError } from './unmatched.ts';
+import { addWebHooksApi } from './web-hooks/api.ts';
+
+export interface HttpServer {
+  /** Resolves to the address that is really bound: `http://127.0.0.1:8071`. */
+  listen(at: { host: string; port: number }): Promise<string>;
+  /** Stops accepting, finishes the requests under way, closes idle connections at once. */
+  close(): Promise<void>;
+  /** The OpenAPI document of both faces. */
+  openapi(): object;
+  /** For requests without a socket. */
+  readonly fastify: FastifyInstance;
+}
+
+/** Ids and uids in paths are at most 256 characters; percent-encoded they may be three times as long. */
+const PATH_PART_CHARACTERS = 1_024;
+
+/** The Web Hooks API, the operator API and their documentation, over the services of the rooms. */
+export async function createHttpServer(services: HttpServices): Promise<HttpServer> {
+  let closing = false;
+  const isClosing = () => closing;
+  const publish = createPublisher(services, isClosing);
+  let server: Server | undefined;
+  const app: FastifyInstance = fastify({
+    serverFactory: (handler) => {
+      server = createNodeServer(publish, handler);
+      return server;
+    },
+    loggerInstance: services.log as FastifyBaseLogger,
+    disableRequestLogging: true,
+    return503OnClosing: false,
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: PATH_PART_CHARACTERS },
+    clientErrorHandler: answerClientError,
+    frameworkErrors: (_error, request, reply) => answerBadPath(request.url, reply as never),
+  });
+  app.setSerializerCompiler(() => (value) => JSON.stringify(value));
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers(SECURITY_HEADERS);
+    // Bodies are JSON whatever they are called: Fastify would refuse types that it can't read.
+    request.raw.headers['content-type'] = 'application/json';
+  });
+  app.addHook('onSend', async (_request, reply) => {
+    if (closing) reply.header('connection', 'close');
+  });
+  addUnmatched(app);
+  const openapi = await addDocs(app, services);
+  await app.register(async (scope) => addPublishRoutes(scope, publish));
+  await app.register(async (scope) => addOperatorApi(scope, services));
+  await app.register(async (scope) => addWebHooksApi(scope, services));
+  await app.ready();
+  if (server === undefined) throw new Error('Fastify did not ask for its server.');
+  const bound = server;
+  const connections = trackConnections(bound);
+
+  return {
+    fastify: app,
+    openapi,
+    listen: (at) => listenOn(bound, at),
+    async close() {
+      closing = true;
+      await closeServer(bound, connections, services.clock);
+      await app.close();
+    },
+  };
+}

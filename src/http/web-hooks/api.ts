@@ -1,0 +1,56 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Application } from '../../model/application.ts';
+import { BODY_BYTES } from '../../limits.ts';
+import { bearerKey, callerOf } from '../authenticate.ts';
+import { addFace } from '../face.ts';
+import type { HttpServices } from '../services.ts';
+import { ownErrorAnswer, WebHookError, webHookErrorAnswer } from './errors.ts';
+import { addWebHookRoutes } from './routes.ts';
+import { addTestRoute } from './test-route.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The company whose token came with a call of the Web Hooks API. */
+    company: Application | null;
+  }
+}
+
+/** The API that companies know, to the letter of its page: `/web_hooks.json` and its kin. */
+export function addWebHooksApi(scope: FastifyInstance, services: HttpServices): void {
+  addFace(scope, services, { bodyBytes: BODY_BYTES, errorAnswer: webHookErrorAnswer, ownAnswer: ownErrorAnswer });
+  // Bodies are checked by the handlers: their errors are sentences for people, by field.
+  scope.setValidatorCompiler(() => () => true);
+  scope.decorateRequest('company', null);
+  scope.addHook('onRequest', async (request) => {
+    if (request.routeOptions.config.refuses) return;
+    request.company = await companyOf(request, services);
+  });
+  addWebHookRoutes(scope, services);
+  addTestRoute(scope, services);
+}
+
+async function companyOf(request: FastifyRequest, { keyring, registry }: HttpServices): Promise<Application> {
+  const token = tokenOf(request);
+  if (token === null) throw new WebHookError(401, { auth_token: ['is missing'] });
+  let applicationKey: number | null;
+  try {
+    ({ applicationKey } = await callerOf(keyring, token));
+  } catch (error) {
+    throw isUnknownKey(error) ? new WebHookError(401, { auth_token: ['is not valid'] }) : error;
+  }
+  if (applicationKey === null) {
+    throw new WebHookError(403, { auth_token: ['is an operator key: this API takes the token of one company'] });
+  }
+  return registry.applicationByKey(applicationKey);
+}
+
+function isUnknownKey(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'authentication_failed';
+}
+
+/** The query's `auth_token`, or else the bearer. A blank token is none. */
+function tokenOf(request: FastifyRequest): string | null {
+  const { auth_token: fromQuery } = request.query as { auth_token?: string | string[] };
+  const token = [fromQuery].flat()[0]?.trim();
+  return token || bearerKey(request.headers.authorization);
+}

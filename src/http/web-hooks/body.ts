@@ -1,0 +1,52 @@
+import { isUtf8 } from 'node:buffer';
+import { parseJson } from '../read-body.ts';
+import { WebHookError } from './errors.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** The `web_hook` object of a create or update. Whatever else is in the body is ignored. */
+export function webHookOf(body: Buffer): Fields {
+  const { value } = parseJson(body);
+  if (!isObject(value)) throw new WebHookError(400, { body: ['must be a JSON object with a web_hook'] });
+  const webHook = own(value, 'web_hook');
+  if (webHook === undefined || webHook === null) throw new WebHookError(400, { web_hook: ["can't be blank"] });
+  if (!isObject(webHook)) throw new WebHookError(400, { web_hook: ['must be an object with a url'] });
+  return webHook;
+}
+
+/** The fields of a test call. */
+export function testOf(body: Buffer): Fields {
+  const value = parseLenient(body);
+  if (!isObject(value)) throw new WebHookError(400, { body: ['must be a JSON object with action_type and url'] });
+  return value;
+}
+
+/** A member of its own, never what every object inherits. */
+export function own(fields: Fields, name: string): unknown {
+  return Object.hasOwn(fields, name) ? fields[name] : undefined;
+}
+
+/** Two members on successive lines, `"a": "b"` and `"c": …`, without the comma between them. */
+const MISSING_COMMA = /("(?:[^"\\\r\n]|\\.)*"[ \t]*:[ \t]*"(?:[^"\\\r\n]|\\.)*")([ \t]*\r?\n\s*"(?:[^"\\\r\n]|\\.)*"[ \t]*:)/;
+
+/**
+ * The page of the API prints its sample for this call without the comma between the two members, and people paste it.
+ * So where the body is no JSON but for one such comma, it is supplied.
+ */
+function parseLenient(body: Buffer): unknown {
+  try {
+    return parseJson(body).value;
+  } catch (error) {
+    const repaired = isUtf8(body) ? body.toString().replace(MISSING_COMMA, '$1,$2') : '';
+    try {
+      return JSON.parse(repaired);
+    } catch {
+      // What is said of the body is about the body that came.
+      throw error;
+    }
+  }
+}
+
+function isObject(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,133 @@
+import type { Delivery, DeliveryReason, DeliveryState } from '../../model/delivery.ts';
+import type { Endpoint } from '../../model/endpoint.ts';
+import type { LeasedDelivery } from '../../model/lease.ts';
+import type { Backlog } from '../store.ts';
+import { type Connection, transaction } from './connection.ts';
+import { type EndpointRow, endpoint } from './endpoints.ts';
+
+const STATES: readonly DeliveryState[] = ['pending', 'sending', 'succeeded', 'failed', 'held', 'cancelled'];
+
+export function stateCode(state: DeliveryState): number {
+  return STATES.indexOf(state);
+}
+
+interface Row {
+  message_key: number;
+  endpoint_key: number;
+  state: number;
+  attempt_count: number;
+  next_attempt_at: number | null;
+  reason: DeliveryReason | null;
+}
+
+type ClaimParams = { endpointKey: number; dueBy: number; limit: number; fence: number };
+
+export function deliveries(connection: Connection) {
+  const due = connection.prepare(
+    `SELECT d.message_key AS messageKey, d.endpoint_key AS endpointKey, d.attempt_count AS attemptCount,
+       d.next_attempt_at AS nextAttemptAt, m.id AS messageId, m.payload
+     FROM delivery d JOIN message m ON m.message_key = d.message_key
+     WHERE d.state = 0 AND d.endpoint_key = ? AND d.next_attempt_at <= ? ORDER BY d.next_attempt_at, d.message_key LIMIT ?`,
+  );
+  const lease = connection.prepare(
+    'UPDATE delivery SET state = 1, fence = ? WHERE message_key = ? AND endpoint_key = ?',
+  );
+  const nextDue = connection.prepare(
+    'SELECT min(next_attempt_at) AS at FROM delivery WHERE state = 0 AND endpoint_key = ? AND next_attempt_at IS NOT NULL',
+  );
+  const nextEndpoint = connection.prepare(
+    'SELECT min(endpoint_key) AS key FROM delivery WHERE state = 0 AND endpoint_key > ? AND next_attempt_at IS NOT NULL',
+  );
+  const release = connection.prepare(
+    'UPDATE delivery SET state = 0, fence = 0 WHERE state = 1 AND next_attempt_at IS NOT NULL AND fence < ?',
+  );
+  const list = connection.prepare(
+    `SELECT d.*, e.* FROM delivery d JOIN endpoint e ON e.endpoint_key = d.endpoint_key WHERE d.message_key = ? ORDER BY d.endpoint_key`,
+  );
+  const countOpen = connection.prepare(
+    'SELECT state, count(*) AS count FROM delivery WHERE next_attempt_at IS NOT NULL AND state IN (0, 1) GROUP BY state',
+  );
+  const countHeld = connection.prepare('SELECT count(*) AS count FROM delivery WHERE state = 4');
+  const cancel = connection.prepare(
+    `UPDATE delivery SET state = 5, next_attempt_at = NULL, fence = 0, reason = ? WHERE message_key = ? AND endpoint_key = ?`,
+  );
+  const openOf = [
+    'SELECT message_key AS key FROM delivery WHERE state = 0 AND endpoint_key = ? AND next_attempt_at IS NOT NULL LIMIT ?',
+    'SELECT message_key AS key FROM delivery WHERE state = 1 AND endpoint_key = ? AND next_attempt_at IS NOT NULL LIMIT ?',
+    'SELECT message_key AS key FROM delivery WHERE state = 4 AND endpoint_key = ? LIMIT ?',
+  ].map((sql) => connection.prepare(sql));
+
+  const nextDueAt = (endpointKey: number) => (nextDue.get(endpointKey) as { at: number | null }).at;
+
+  return {
+    deliveryClaimDue: ({
+      endpointKey,
+      dueBy,
+      limit,
+      fence,
+    }: ClaimParams): { claimed: LeasedDelivery[]; nextDueAt: number | null } =>
+      transaction(connection, () => {
+        const claimed = due.all(endpointKey, dueBy, limit) as Omit<LeasedDelivery, 'fence'>[];
+        for (const { messageKey } of claimed) lease.run(fence, messageKey, endpointKey);
+        return { claimed: claimed.map((each) => ({ ...each, fence })), nextDueAt: nextDueAt(endpointKey) };
+      }),
+    deliveryBacklog(): Backlog[] {
+      const backlog: Backlog[] = [];
+      // One seek per endpoint, however many deliveries each has.
+      let { key } = nextEndpoint.get(-1) as { key: number | null };
+      while (key !== null) {
+        const at = nextDueAt(key);
+        if (at !== null) backlog.push({ endpointKey: key, nextDueAt: at });
+        ({ key } = nextEndpoint.get(key) as { key: number | null });
+      }
+      return backlog;
+    },
+    deliveryRelease: ({ before }: { before: number }): number => release.run(before).changes,
+    deliveryCancel: ({
+      endpointKey,
+      reason,
+      limit,
+    }: {
+      endpointKey: number;
+      reason: DeliveryReason;
+      limit: number;
+    }): number =>
+      transaction(connection, () => {
+        let cancelled = 0;
+        for (const open of openOf) {
+          const rows = open.all(endpointKey, limit - cancelled) as { key: number }[];
+          for (const { key } of rows) cancel.run(reason, key, endpointKey);
+          cancelled += rows.length;
+        }
+        return cancelled;
+      }),
+    deliveryList: ({
+      messageKey,
+    }: {
+      messageKey: number;
+    }): (Delivery & { endpoint: Endpoint; endpointDeleted: boolean })[] =>
+      (list.all(messageKey) as (Row & EndpointRow)[]).map((row) => ({
+        ...delivery(row),
+        endpoint: endpoint(row),
+        endpointDeleted: row.deleted_at !== null,
+      })),
+    deliveryCountOpen(): Record<'pending' | 'sending' | 'held', number> {
+      const counts = { pending: 0, sending: 0, held: (countHeld.get() as { count: number }).count };
+      for (const { state, count } of countOpen.all() as { state: number; count: number }[]) {
+        counts[state === 0 ? 'pending' : 'sending'] = count;
+      }
+      return counts;
+    },
+  };
+}
+
+function delivery(row: Row): Delivery {
+  return {
+    messageKey: row.message_key,
+    endpointKey: row.endpoint_key,
+    state: STATES[row.state] as DeliveryState,
+    attemptCount: row.attempt_count,
+    nextAttemptAt: row.next_attempt_at,
+    reason: row.reason,
+  };
+}

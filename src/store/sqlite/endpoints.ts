@@ -1,0 +1,147 @@
+import type { Endpoint } from '../../model/endpoint.ts';
+import { webHookId } from '../../model/web-hook-id.ts';
+import type { EndpointChanges, NewEndpoint } from '../store.ts';
+import { type Connection, transaction } from './connection.ts';
+
+export interface EndpointRow {
+  endpoint_key: number;
+  application_key: number;
+  id: string;
+  web_hook_id: string;
+  uid: string | null;
+  url: string;
+  href: string;
+  description: string;
+  disabled: number;
+  event_types: string | null;
+  channels: string | null;
+  throttle_rate: number | null;
+  metadata: string;
+  headers: string;
+  sealed_secret: Buffer;
+  created_at: number;
+  updated_at: number;
+  deleted_at: number | null;
+}
+
+type Fields = Omit<NewEndpoint, 'applicationKey' | 'id' | 'now'>;
+
+export function endpoints(connection: Connection) {
+  const nextSecond = connection.prepare(
+    `UPDATE application SET web_hook_second = max(web_hook_second + 1, ?) WHERE application_key = ?
+     RETURNING number, web_hook_second AS second`,
+  );
+  const count = connection.prepare(
+    'SELECT count(*) AS live FROM endpoint WHERE application_key = ? AND deleted_at IS NULL',
+  );
+  const byUid = connection.prepare(
+    'SELECT endpoint_key AS key FROM endpoint WHERE application_key = ? AND uid = ?',
+  );
+  const byKey = connection.prepare('SELECT * FROM endpoint WHERE endpoint_key = ? AND deleted_at IS NULL');
+  const list = connection.prepare(
+    'SELECT * FROM endpoint WHERE application_key = ? AND deleted_at IS NULL ORDER BY endpoint_key',
+  );
+  const insert = connection.prepare(
+    `INSERT INTO endpoint (application_key, id, web_hook_id, uid, url, href, description, disabled, event_types, channels,
+       throttle_rate, metadata, headers, sealed_secret, created_at, updated_at)
+     VALUES (@applicationKey, @id, @webHookId, @uid, @url, @href, @description, @disabled, @eventTypes, @channels,
+       @throttleRate, @metadata, @headers, @sealedSecret, @now, @now) RETURNING *`,
+  );
+  const update = connection.prepare(
+    `UPDATE endpoint SET uid = @uid, url = @url, href = @href, description = @description, disabled = @disabled,
+       event_types = @eventTypes, channels = @channels, throttle_rate = @throttleRate, metadata = @metadata,
+       headers = @headers, sealed_secret = @sealedSecret, updated_at = @now
+     WHERE endpoint_key = @endpointKey RETURNING *`,
+  );
+  const remove = connection.prepare(
+    'UPDATE endpoint SET deleted_at = ?, uid = NULL WHERE endpoint_key = ? AND application_key = ? AND deleted_at IS NULL',
+  );
+
+  const find = (endpointKey: number): Endpoint | null => {
+    const row = byKey.get(endpointKey);
+    return row === undefined ? null : endpoint(row as EndpointRow);
+  };
+
+  return {
+    endpointInsert: ({
+      limit,
+      ...params
+    }: NewEndpoint & { limit: number }): Endpoint | 'limit' | 'uid_taken' =>
+      transaction(connection, () => {
+        const { live } = count.get(params.applicationKey) as { live: number };
+        if (live >= limit) return 'limit';
+        if (params.uid !== null && byUid.get(params.applicationKey, params.uid)) return 'uid_taken';
+        const { number, second } = nextSecond.get(Math.floor(params.now / 1000), params.applicationKey) as {
+          number: number;
+          second: number;
+        };
+        const { applicationKey, id, now } = params;
+        return endpoint(
+          insert.get({
+            ...columns(params),
+            applicationKey,
+            id,
+            now,
+            webHookId: webHookId(number, second),
+          }) as EndpointRow,
+        );
+      }),
+    endpointList: ({ applicationKey }: { applicationKey: number }): Endpoint[] =>
+      (list.all(applicationKey) as EndpointRow[]).map(endpoint),
+    endpointFindByKey: ({ endpointKey }: { endpointKey: number }): Endpoint | null => find(endpointKey),
+    endpointUpdate: (params: {
+      applicationKey: number;
+      endpointKey: number;
+      now: number;
+      changes: EndpointChanges;
+    }): Endpoint | null =>
+      transaction(connection, () => {
+        const { endpointKey, applicationKey, now, changes } = params;
+        const present = find(endpointKey);
+        if (present === null || present.applicationKey !== applicationKey) return null;
+        return endpoint(
+          update.get({ ...columns({ ...present, ...changes }), endpointKey, now }) as EndpointRow,
+        );
+      }),
+    endpointDelete: (params: { applicationKey: number; endpointKey: number; now: number }): boolean =>
+      remove.run(params.now, params.endpointKey, params.applicationKey).changes > 0,
+  };
+}
+
+function columns(fields: Fields) {
+  return {
+    uid: fields.uid,
+    url: fields.url,
+    href: fields.href,
+    description: fields.description,
+    disabled: fields.disabled ? 1 : 0,
+    eventTypes: fields.eventTypes === null ? null : JSON.stringify(fields.eventTypes),
+    channels: fields.channels === null ? null : JSON.stringify(fields.channels),
+    throttleRate: fields.throttleRate,
+    metadata: JSON.stringify(fields.metadata),
+    headers: JSON.stringify(fields.headers),
+    sealedSecret: fields.sealedSecret,
+  };
+}
+
+export function endpoint(row: EndpointRow): Endpoint {
+  return {
+    key: row.endpoint_key,
+    applicationKey: row.application_key,
+    id: row.id,
+    webHookId: row.web_hook_id,
+    uid: row.uid,
+    url: row.url,
+    href: row.href,
+    description: row.description,
+    disabled: row.disabled === 1,
+    eventTypes: row.event_types === null ? null : JSON.parse(row.event_types),
+    channels: row.channels === null ? null : JSON.parse(row.channels),
+    throttleRate: row.throttle_rate,
+    metadata: JSON.parse(row.metadata),
+    headers: JSON.parse(row.headers),
+    sealedSecret: row.sealed_secret,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  };
+}

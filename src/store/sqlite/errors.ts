@@ -1,0 +1,23 @@
+import Database from 'better-sqlite3';
+import { StoreError } from '../store.ts';
+
+const FOR_NOW = /^SQLITE_(FULL|BUSY|LOCKED|READONLY|CANTOPEN|NOMEM)/;
+const BROKEN = /^SQLITE_(IOERR|CORRUPT|NOTADB)/;
+
+/** What SQLite says, in the port's words. Anything else (a bug) stays as it is. */
+export function asStoreError(error: unknown): unknown {
+  if (!(error instanceof Database.SqliteError)) return error;
+  if (FOR_NOW.test(error.code)) {
+    return new StoreError('unavailable', `SQLite cannot do that now: ${error.message} (${error.code}).`, {
+      cause: error,
+    });
+  }
+  if (BROKEN.test(error.code)) {
+    return new StoreError(
+      'broken',
+      `The SQLite file cannot be trusted any more: ${error.message} (${error.code}).`,
+      { cause: error },
+    );
+  }
+  return error;
+}

@@ -1,0 +1,84 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Store, StoreError } from '../store.ts';
+import { applications } from './applications.ts';
+import { attempts } from './attempts.ts';
+import { type Connection, openConnection } from './connection.ts';
+import { deliveries } from './deliveries.ts';
+import { endpoints } from './endpoints.ts';
+import { asStoreError } from './errors.ts';
+import { eventTypes } from './event-types.ts';
+import { keys } from './keys.ts';
+import { lockFolder } from './lock.ts';
+import { messages } from './messages.ts';
+import { migrate, nextEpoch } from './migrate.ts';
+
+/** The port's methods as SQLite has them: synchronous. */
+type Calls = {
+  [Name in Exclude<keyof Store, 'epoch' | 'close'>]: (
+    ...params: Parameters<Store[Name]>
+  ) => Awaited<ReturnType<Store[Name]>>;
+};
+
+/** Opens `posthorn.db` in the folder, which is made when it is absent. One process at a time. */
+export async function openSqliteStore({ folder }: { folder: string }): Promise<Store> {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const lock = lockFolder(folder);
+  let connection: Connection | undefined;
+  try {
+    connection = openConnection(join(folder, 'posthorn.db'));
+    migrate(connection);
+    return store(connection, nextEpoch(connection), lock);
+  } catch (error) {
+    connection?.close();
+    lock.release();
+    throw asStoreError(error);
+  }
+}
+
+function store(connection: Connection, epoch: number, lock: { release(): void }): Store {
+  const calls: Calls = {
+    ...applications(connection),
+    ...endpoints(connection),
+    ...eventTypes(connection),
+    ...keys(connection),
+    ...messages(connection),
+    ...deliveries(connection),
+    ...attempts(connection),
+    ...upkeep(connection),
+  };
+  let closed = false;
+  const promised = Object.entries(calls).map(([name, call]) => [
+    name,
+    async (params: never) => {
+      if (closed) throw new StoreError('unavailable', 'The store is closed.');
+      try {
+        return (call as (params: never) => unknown)(params);
+      } catch (error) {
+        throw asStoreError(error);
+      }
+    },
+  ]);
+  return {
+    ...(Object.fromEntries(promised) as Omit<Store, 'epoch' | 'close'>),
+    epoch,
+    async close() {
+      if (closed) return;
+      closed = true;
+      connection.close();
+      lock.release();
+    },
+  };
+}
+
+function upkeep(connection: Connection) {
+  const purge = connection.prepare(
+    `DELETE FROM idempotency WHERE key_hash IN (SELECT key_hash FROM idempotency WHERE created_at < ? LIMIT ?)`,
+  );
+  const write = connection.prepare("UPDATE meta SET value = value WHERE name = 'epoch'");
+  return {
+    idempotencyPurge: ({ before, limit }: { before: number; limit: number }): number =>
+      purge.run(before, limit).changes,
+    check: (): void => void write.run(),
+  };
+}
