@@ -65,7 +65,10 @@ export class Connection {
         this.#received = null;
         const waiting = this.#waiting;
         this.#waiting = null;
-        waiting?.resolve({ status: Number(head.slice(9, 12)), body: bytes.toString('utf8', headEnd + 4, end) });
+        waiting?.resolve({
+          status: Number(head.slice(9, 12)),
+          body: bytes.toString('utf8', headEnd + 4, end),
+        });
         return;
       }
     }

@@ -7,10 +7,14 @@ const HEALTHY = 9;
 const PER_SECOND = 300;
 const WARM_UP_SECONDS = 2;
 
+export const HANGING_HOOK_WORLD =
+  `${PER_SECOND} messages/s, each to ${HEALTHY} healthy hooks and one that accepts and never answers: ` +
+  'from publish to arrival at the healthy ones';
+
 export const hangingHook: Row = {
   id: 'f',
   title: 'one hook that never answers',
-  meaning: `${PER_SECOND} messages/s, each to ${HEALTHY} healthy hooks and one that accepts and never answers: from publish to arrival at the healthy`,
+  meaning: HANGING_HOOK_WORLD,
   unit: 'ms',
   beside: 'without that hook',
   target: 'p99 ratio <= 1.5',

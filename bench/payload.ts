@@ -35,7 +35,10 @@ export function sentAtOf(body: Buffer): number {
 
 /** `number` of a received body, or NaN. */
 export function numberOf(body: Buffer): number {
-  return Number.parseInt(/^\{"sentAt":[\d.]+,"number":(\d+)/.exec(body.toString('latin1', 0, 60))?.[1] ?? '', 10);
+  return Number.parseInt(
+    /^\{"sentAt":[\d.]+,"number":(\d+)/.exec(body.toString('latin1', 0, 60))?.[1] ?? '',
+    10,
+  );
 }
 
 const SENT_AT = '{"sentAt":';

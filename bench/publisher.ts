@@ -76,7 +76,8 @@ export class Publisher {
     for (;;) {
       const ids = await this.#call(batch ? BATCH_PATH : SINGLE_PATH, body, key);
       if (ids !== null) {
-        if (ids.length !== numbers.length) throw new Error(`${numbers.length} messages got ${ids.length} ids.`);
+        if (ids.length !== numbers.length)
+          throw new Error(`${numbers.length} messages got ${ids.length} ids.`);
         ids.forEach((id, index) => {
           this.#ledger.acknowledged.set(id, numbers[index] as number);
         });

@@ -139,7 +139,9 @@ function judgeAttempts(pairs: ReadonlyMap<string, readonly Hit[]>, { attempts, l
   }
   for (const [key, hits] of pairs) {
     const missing = Math.max(0, hits.length - (attempts.get(key) ?? 0));
-    const ambiguous = hits.filter((hit) => (ageAtKill(hit, lives) ?? Number.POSITIVE_INFINITY) <= RECORDED_WITHIN_MS);
+    const ambiguous = hits.filter(
+      (hit) => (ageAtKill(hit, lives) ?? Number.POSITIVE_INFINITY) <= RECORDED_WITHIN_MS,
+    );
     unrecorded += missing;
     unrecordedUnexplained += Math.max(0, missing - ambiguous.length);
   }

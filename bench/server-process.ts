@@ -23,6 +23,14 @@ export class ServerFolder {
     return join(this.path, 'server.log');
   }
 
+  get dataFile(): string {
+    return join(this.path, 'data', 'posthorn.db');
+  }
+
+  logEnd(): string {
+    return readFileSync(this.logFile, 'utf8').slice(-4_000);
+  }
+
   remove(): void {
     this.#forget();
     this.#delete();
@@ -49,7 +57,7 @@ export class ServerProcess {
     this.#process = spawn(process.execPath, [script, 'serve'], {
       cwd: params.folder.path,
       stdio: ['ignore', log, log],
-      env: { ...process.env, ...settings(params.folder, params.port), ...params.env },
+      env: { ...inherited(), ...settings(params.folder, params.port), ...params.env },
     });
     closeSync(log);
     const forget = onExit(() => this.#process.kill('SIGKILL'));
@@ -101,8 +109,13 @@ export class ServerProcess {
   }
 
   logEnd(): string {
-    return readFileSync(this.#folder.logFile, 'utf8').slice(-4_000);
+    return this.#folder.logEnd();
   }
+}
+
+/** The environment without the settings of whoever runs this. */
+function inherited(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('POSTHORN_')));
 }
 
 function settings(folder: ServerFolder, port: number): Record<string, string> {

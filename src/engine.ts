@@ -32,6 +32,8 @@ export interface Engine {
   readonly registry: Registry;
   /** Requests under way. */
   readonly inFlight: number;
+  /** Deliveries in memory. */
+  readonly resident: number;
   /** Takes up what the last run left behind. */
   start(): Promise<void>;
   /** Lets what is under way end and be recorded; sends nothing new. Publishing must have stopped. */
@@ -96,6 +98,9 @@ export function createEngine(options: EngineOptions): Engine {
     registry,
     get inFlight() {
       return schedule.inFlight;
+    },
+    get resident() {
+      return schedule.resident;
     },
     async start() {
       const released = await store.deliveryRelease({ before: firstFence(store.epoch) });

@@ -1,4 +1,4 @@
-import { accessSync, constants, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Random } from '../model/clock.ts';
 import { type MasterKey, parseMasterKey } from '../model/sealed.ts';
@@ -7,6 +7,8 @@ import { CliError } from './cli-error.ts';
 import { createPrivateFile, isOpenToOthers } from './private-file.ts';
 
 const MASTER_KEY_FILE = 'master.key';
+/** As `store/sqlite` names it. */
+const DATABASE_FILE = 'posthorn.db';
 const MASTER_KEY_BYTES = 32;
 
 /**
@@ -44,7 +46,7 @@ export function prepareDataFolder(params: { settings: Settings; random: Random }
 
 /** Whether a store was ever opened in the folder. */
 export function hasDatabase(folder: string): boolean {
-  return readdirSync(folder).some((name) => /\.(db|sqlite3?)$/.test(name));
+  return existsSync(join(folder, DATABASE_FILE));
 }
 
 function makeFolder(folder: string): void {

@@ -1,5 +1,4 @@
 import { pino } from 'pino';
-import type { RunningApp } from '../app.ts';
 import type { Settings } from '../settings.ts';
 import { systemRandom } from '../system/random.ts';
 import { version } from '../version.ts';
@@ -8,7 +7,7 @@ import { type DevelopmentKeys, developmentKeys } from './development-keys.ts';
 import { logLines } from './log-lines.ts';
 import { paint } from './paint.ts';
 import { runServer } from './server-process.ts';
-import { curl, quote } from './shell.ts';
+import { curl, dialled } from './shell.ts';
 
 /** `posthorn dev`, which is what `npm start` runs: everything on standard output, for people. */
 export function dev(given: Settings, options: { newKeys: boolean }): Promise<number> {
@@ -24,7 +23,7 @@ export function dev(given: Settings, options: { newKeys: boolean }): Promise<num
     settings,
     masterKey,
     log,
-    announce: (app) => process.stdout.write(welcome(app, keys, settings.dataFolder)),
+    announce: ({ url }) => process.stdout.write(welcome(dialled(url), keys, settings.dataFolder)),
   });
 }
 
@@ -33,17 +32,17 @@ const RECEIVER_PORT = 9000;
 const RECEIVER =
   "let b='';q.on('data',d=>b+=d).on('end',()=>{console.log(q.headers['webhook-id'],b);s.end('ok')})";
 
-function welcome(app: RunningApp, keys: DevelopmentKeys, folder: string): string {
+function welcome(base: string, keys: DevelopmentKeys, folder: string): string {
   const hook = `http://127.0.0.1:${RECEIVER_PORT}/hooks`;
   const token = encodeURIComponent(keys.companyToken);
   const create = curl({
     method: 'POST',
-    url: `${app.url}/web_hooks.json?auth_token=${token}`,
+    url: `${base}/web_hooks.json?auth_token=${token}`,
     body: JSON.stringify({ web_hook: { url: hook } }),
   });
   const test = curl({
     method: 'POST',
-    url: `${app.url}/web_hooks/test.json?auth_token=${token}`,
+    url: `${base}/web_hooks/test.json?auth_token=${token}`,
     body: JSON.stringify({ action_type: 'ticket.created', url: hook }),
   });
   const payload = {
@@ -51,15 +50,15 @@ function welcome(app: RunningApp, keys: DevelopmentKeys, folder: string): string
   };
   const publish = curl({
     method: 'POST',
-    url: `${app.url}/api/v1/app/1/msg`,
+    url: `${base}/api/v1/app/1/msg`,
     key: keys.operatorKey,
     body: JSON.stringify({ eventType: 'ticket.created', payload }),
   });
-  const receive = `node -e ${quote(`require('http').createServer((q,s)=>{${RECEIVER}}).listen(${RECEIVER_PORT})`)}`;
+  const receive = `node -e "require('http').createServer((q,s)=>{${RECEIVER}}).listen(${RECEIVER_PORT})"`;
   // The console's address belongs at the top of this list, once there is one.
   const facts = [
-    ['API', app.url],
-    ['API docs', `${app.url}/docs`],
+    ['API', base],
+    ['API docs', `${base}/docs`],
     ['Operator key', keys.operatorKey],
     ["Company 1's token", keys.companyToken],
     ['Data', folder],
@@ -81,7 +80,7 @@ ${test}
 ${paint('dim', '# Publish an action to every web hook of company 1:')}
 ${publish}
 
-${paint('dim', 'Ctrl-C stops. The whole way of a webhook in a few seconds: npm run demo')}
+${paint('dim', 'Ctrl-C stops. The whole way of a webhook in a few seconds: posthorn demo (npm run demo)')}
 
 `;
 }

@@ -20,3 +20,8 @@ export function curl({ method, url, key, body }: Call): string {
   if (body !== undefined) words.push('-d', quote(body));
   return words.join(' ');
 }
+
+/** The URL as it can be dialled from this machine: "every address" is none that all systems can dial. */
+export function dialled(url: string): string {
+  return url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:');
+}

@@ -1,4 +1,4 @@
-import { type LookupAddress, lookup } from 'node:dns';
+import type { LookupAddress, lookup } from 'node:dns';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type LookupFunction, type Socket } from 'node:net';
 import fc from 'fast-check';
@@ -32,7 +32,8 @@ function look(resolver: Resolver, allow: Networks, options: Parameters<LookupFun
   return new Promise((resolve) => {
     guardedLookup(resolver, allow)('hooks.example.com', options, (error, found, family) => {
       if (error !== null) resolve({ refused: (error as unknown as ExchangeFailure).code });
-      else if (typeof found === 'string') resolve({ addresses: [{ address: found, family: family as number }] });
+      else if (typeof found === 'string')
+        resolve({ addresses: [{ address: found, family: family as number }] });
       else resolve({ addresses: found });
     });
   });
@@ -54,7 +55,9 @@ describe('the lookup of a connection', () => {
 
   it('judges anew each time, so that a name cannot change its mind (DNS rebinding)', async () => {
     const resolver = resolving(['8.8.8.8'], ['127.0.0.1'], ['8.8.8.8']);
-    expect(await look(resolver, [], { all: true })).toEqual({ addresses: [{ address: '8.8.8.8', family: 4 }] });
+    expect(await look(resolver, [], { all: true })).toEqual({
+      addresses: [{ address: '8.8.8.8', family: 4 }],
+    });
     expect(await look(resolver, [], { all: true })).toEqual({ refused: 'address_refused' });
     expect(await look(resolver, [], { all: true })).toHaveProperty('addresses');
   });
@@ -63,7 +66,15 @@ describe('the lookup of a connection', () => {
     const part = fc.integer({ min: 0, max: 255 });
     const address = fc.oneof(
       fc.tuple(part, part, part, part).map((parts) => parts.join('.')),
-      fc.constantFrom('127.0.0.1', '::1', '8.8.8.8', '2606:4700::1', '::ffff:10.0.0.1', 'fe80::1%eth0', 'no address'),
+      fc.constantFrom(
+        '127.0.0.1',
+        '::1',
+        '8.8.8.8',
+        '2606:4700::1',
+        '::ffff:10.0.0.1',
+        'fe80::1%eth0',
+        'no address',
+      ),
     );
     const options = fc.record({ all: fc.boolean(), family: fc.constantFrom(0, 4, 6) });
     await fc.assert(
@@ -131,7 +142,14 @@ function guard(resolver: Resolver, allow: Networks) {
 describe('the connector', () => {
   it('refuses a literal address before anything is dialled', async () => {
     const { dial, dialled } = guard(resolving(['8.8.8.8']), loopback);
-    for (const hostname of ['10.0.0.1', '169.254.169.254', '::', 'fd00:ec2::254', '::ffff:192.168.0.1', 'fe80::1%lo']) {
+    for (const hostname of [
+      '10.0.0.1',
+      '169.254.169.254',
+      '::',
+      'fd00:ec2::254',
+      '::ffff:192.168.0.1',
+      'fe80::1%lo',
+    ]) {
       expect(await dial(hostname, '80')).toMatchObject({ code: 'address_refused' });
     }
     expect(dialled).toEqual([]);

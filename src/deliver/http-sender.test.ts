@@ -69,12 +69,14 @@ function world(make: (options: HttpSenderOptions) => Sender, extra: Partial<Http
   const sender = make({ ...SETTINGS, ...extra, onResults });
   const postAll = (jobs: readonly JobPart[]) => {
     const results: Promise<Exchange>[] = [];
-    const full = jobs.map(({ headers = {}, href, secrets = [SECRET], applicationKey = 1, ...rest }): SendJob => {
-      const ref = ++lastRef;
-      results.push(new Promise((resolve) => ended.set(ref, resolve)));
-      const target = { applicationKey, href, headers, secrets };
-      return { ref, target, messageId: 'msg_1', payload: '{}', timeoutMs: 5_000, test: false, ...rest };
-    });
+    const full = jobs.map(
+      ({ headers = {}, href, secrets = [SECRET], applicationKey = 1, ...rest }): SendJob => {
+        const ref = ++lastRef;
+        results.push(new Promise((resolve) => ended.set(ref, resolve)));
+        const target = { applicationKey, href, headers, secrets };
+        return { ref, target, messageId: 'msg_1', payload: '{}', timeoutMs: 5_000, test: false, ...rest };
+      },
+    );
     sender.send(full);
     return Promise.all(results);
   };
@@ -147,7 +149,11 @@ describe.each(SENDERS)('a request from %s', (_name, make) => {
     await shared.post({ href, headers: { 'X-Token': 'a b\tc', Authorization: 'Bearer é' }, test: true });
     const names = got[0]?.rawHeaders.filter((_, index) => index % 2 === 0);
     expect(names?.slice(-3)).toEqual(['X-Token', 'Authorization', 'content-length']);
-    expect(got[0]?.headers).toMatchObject({ 'x-token': 'a b\tc', authorization: 'Bearer é', 'posthorn-test': 'true' });
+    expect(got[0]?.headers).toMatchObject({
+      'x-token': 'a b\tc',
+      authorization: 'Bearer é',
+      'posthorn-test': 'true',
+    });
   });
 
   it('drops own headers that would change what is sent', async () => {
@@ -215,7 +221,9 @@ describe.each(SENDERS)('a request from %s', (_name, make) => {
   });
 
   it('has an answer kept up to the limit, cut between characters', async () => {
-    const { href } = await receiver((_request, response) => response.end('€'.repeat(RESPONSE_STORED_BYTES / 2)));
+    const { href } = await receiver((_request, response) =>
+      response.end('€'.repeat(RESPONSE_STORED_BYTES / 2)),
+    );
     const { body, error } = await shared.post({ href });
     expect(error).toBeNull();
     expect(body).toBe('€'.repeat(Math.floor(RESPONSE_STORED_BYTES / 3)));
@@ -305,7 +313,11 @@ describe.each(SENDERS)('a request from %s', (_name, make) => {
     cleanUps.push(() => sender.close());
     await post({ href });
     const headers = got[0]?.headers ?? {};
-    expect(Object.keys(headers).filter((name) => /^(svix|webhook)-/.test(name)).sort()).toEqual(names);
+    expect(
+      Object.keys(headers)
+        .filter((name) => /^(svix|webhook)-/.test(name))
+        .sort(),
+    ).toEqual(names);
     expect(new Set(names.map((name) => headers[name])).size).toBe(3);
   });
 

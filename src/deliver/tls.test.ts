@@ -79,7 +79,10 @@ async function receiver(served: Certificate, more: object = {}) {
 /** Every name is on loopback. */
 const resolver: Resolver = { resolve: async () => [{ address: '127.0.0.1', family: 4 }] };
 
-async function post(href: string, make: typeof createHttpSender | typeof createThreadSender = createHttpSender) {
+async function post(
+  href: string,
+  make: typeof createHttpSender | typeof createThreadSender = createHttpSender,
+) {
   const { promise, resolve } = Promise.withResolvers<Exchange>();
   const sender = make({
     allowNetworks: ['127.0.0.0/8'],
@@ -105,19 +108,27 @@ describe('TLS', () => {
 
   it('works from a thread of its own', async () => {
     const { port } = await receiver(certificate({ host: 'localhost', issuer: authority }));
-    expect(await post(`https://localhost:${port}/`, createThreadSender)).toMatchObject({ status: 200, error: null });
+    expect(await post(`https://localhost:${port}/`, createThreadSender)).toMatchObject({
+      status: 200,
+      error: null,
+    });
   });
 
-  const past = Date.UTC(2026, 4, 3, 12);
+  const past = Date.UTC(2020, 4, 3, 12);
   it.each<[string, Certificate, string]>([
     [
       'has expired',
       certificate({ host: 'api.test', issuer: authority, from: past - DAY_MS, to: past }),
-      'The certificate of api.test expired on 3 May 2026.',
+      'The certificate of api.test expired on 3 May 2020.',
     ],
     [
       'is for later',
-      certificate({ host: 'api.test', issuer: authority, from: Date.now() + DAY_MS, to: Date.now() + 2 * DAY_MS }),
+      certificate({
+        host: 'api.test',
+        issuer: authority,
+        from: Date.now() + DAY_MS,
+        to: Date.now() + 2 * DAY_MS,
+      }),
       'The certificate of api.test is not valid yet.',
     ],
     [
@@ -146,7 +157,9 @@ describe('TLS', () => {
   });
 
   it('fails when a resumed session would skip the check of the name', async () => {
-    const { port } = await receiver(certificate({ host: 'api.test', issuer: authority }), { maxVersion: 'TLSv1.2' });
+    const { port } = await receiver(certificate({ host: 'api.test', issuer: authority }), {
+      maxVersion: 'TLSv1.2',
+    });
     expect(await post(`https://api.test:${port}/`)).toMatchObject({ status: 200 });
     expect(await post(`https://other.test:${port}/`)).toMatchObject({ error: { code: 'tls_failed' } });
   });

@@ -1,5 +1,5 @@
 import type { Server } from 'node:http';
-import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import fastify, { type FastifyInstance } from 'fastify';
 import { SECURITY_HEADERS } from './answer.ts';
 import { closeServer, createNodeServer, listenOn, trackConnections } from './node-server.ts';
 import { addDocs } from './openapi.ts';
@@ -35,8 +35,8 @@ export async function createHttpServer(services: HttpServices): Promise<HttpServ
       server = createNodeServer(publish, handler);
       return server;
     },
-    loggerInstance: services.log as FastifyBaseLogger,
-    disableRequestLogging: true,
+    // Its own log lines would name URLs, and a token can be in one. What is worth a line is logged by the faces.
+    logger: false,
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: PATH_PART_CHARACTERS },
     clientErrorHandler: answerClientError,

@@ -14,6 +14,8 @@ import { type RetrySchedule, retryAt } from './retry-schedule.ts';
  *                       │ 2xx               │
  *                       └─► succeeded       └─► cancelled   (endpoint deleted, or by a person)
  *
+ * A delivery that was cancelled while it was under way, and arrived all the same, is `succeeded`.
+ *
  * `sending` means leased: one node has it in memory and is the only one that may send it. A lease ends with its
  * node; the delivery is `pending` again and goes out once more (at least once, under the same `webhook-id`).
  */

@@ -74,6 +74,10 @@ export class Schedule {
     return this.#underWay.size;
   }
 
+  get resident(): number {
+    return this.#resident;
+  }
+
   admit(endpointKey: number, characters: number): boolean {
     if (
       this.#stopped ||

@@ -89,7 +89,11 @@ export interface Store {
   deliveryRelease(params: { before: number }): Promise<number>;
   /** Cancels up to `limit` open (pending, sending, held) deliveries of an endpoint. Returns how many. */
   deliveryCancel(params: { endpointKey: number; reason: 'endpoint_deleted'; limit: number }): Promise<number>;
-  /** Writes attempts and what they did to their deliveries. Says for each whether its fence still held. */
+  /**
+   * Writes attempts and what they did to their deliveries. Says for each whether its fence still held. Where it did not,
+   * the attempt is written and the delivery's state stays, but for one case: a delivery that was cancelled while it was
+   * under way, and arrived, has succeeded.
+   */
   deliveryRecord(params: { results: readonly AttemptResult[] }): Promise<boolean[]>;
   deliveryList(params: {
     messageKey: number;

@@ -2,14 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { createEngine, type Engine } from '../../src/engine.ts';
 import { IN_FLIGHT_PER_ENDPOINT } from '../../src/limits.ts';
-import { createIds } from '../../src/model/id.ts';
-import type { MasterKey } from '../../src/model/sealed.ts';
-import { openSqliteStore } from '../../src/store/sqlite/open.ts';
-import type { Store } from '../../src/store/store.ts';
 import { ManualClock, seededRandom } from '../helpers/manual-clock.ts';
-import { faultyStore } from './faulty-store.ts';
+import { DELAYS_MS, JITTER, Process } from './process.ts';
 import { type Hit, type Manner, Receivers } from './receivers.ts';
 
 /**
@@ -26,105 +21,22 @@ const MANNERS: Manner[] = [
   'hangs',
   'asks for patience',
 ];
-const DELAYS_MS = [2_000, 20_000, 60_000];
-const JITTER = 0.2;
-const TIMEOUT_MS = 15_000;
 const SMALL = { resident: 14, residentPerEndpoint: 8, residentCharacters: 2_000, inFlight: 12, claim: 4 };
 /** While the store refuses, an outcome waits in memory up to 5 s for the next try. */
 const RECORDED_WITHIN_MS = 6_000;
-const masterKey: MasterKey = { bytes: Buffer.alloc(32, 7), id: Buffer.alloc(4, 7) };
-const silent = { info: () => {}, warn: () => {} };
-
-class Process {
-  readonly store: Store;
-  readonly engine: Engine;
-  readonly #kill: () => void;
-
-  private constructor(store: Store, engine: Engine, kill: () => void) {
-    this.store = store;
-    this.engine = engine;
-    this.#kill = kill;
-  }
-
-  static async start(
-    folder: string,
-    clock: ManualClock,
-    seed: number,
-    receivers: Receivers,
-  ): Promise<Process> {
-    const store = await openSqliteStore({ folder });
-    const random = seededRandom(seed);
-    // A dead process neither hears answers nor sees timers: its part of the clock stops with it.
-    let alive = true;
-    const ownClock = {
-      now: () => clock.now(),
-      monotonic: () => clock.monotonic(),
-      timer: (delayMs: number, fire: () => void) => clock.timer(delayMs, () => alive && fire()),
-      soon: (fire: () => void) => clock.soon(() => alive && fire()),
-    };
-    let sender: ReturnType<Receivers['sender']> | undefined;
-    const engine = createEngine({
-      store: faultyStore(store, ownClock, random, () => receivers.faulty),
-      clock: ownClock,
-      random,
-      ids: createIds(clock, random),
-      masterKey,
-      retrySchedule: { delaysMs: DELAYS_MS, jitter: JITTER },
-      requestTimeoutMs: TIMEOUT_MS,
-      // Every other seed has so little room that most deliveries wait in the store.
-      ...(Math.floor(seed / 1_000) % 2 === 0 && { scheduleLimits: SMALL }),
-      makeSender: (onResults) => {
-        sender = receivers.sender(onResults);
-        return sender;
-      },
-      broken: (error) => {
-        throw error;
-      },
-      log: silent,
-    });
-    await engine.start();
-    return new Process(store, engine, () => {
-      alive = false;
-      sender?.kill();
-    });
-  }
-
-  async kill(): Promise<void> {
-    this.#kill();
-    await this.store.close();
-  }
-}
 
 async function simulate(seed: number, folder: string) {
   const clock = new ManualClock();
   const random = seededRandom(seed);
   const receivers = new Receivers(clock, random);
-  let process = await Process.start(folder, clock, seed * 1_000, receivers);
-  const application = await process.engine.registry.applicationCreate({
-    uid: 'acme',
-    name: 'Acme',
-    throttleRate: null,
-    metadata: {},
-  });
+  // Every other seed has so little room that most deliveries wait in the store.
+  const world = { folder, clock, receivers, ...(seed % 2 === 0 && { scheduleLimits: SMALL }) };
+  let process = await Process.start({ ...world, seed: seed * 1_000 });
+  const application = await process.application();
   for (const [index, manner] of MANNERS.entries()) {
     const href = `http://receiver-${index}.example.com/`;
     receivers.manners.set(href, manner);
-    const fields = {
-      uid: null,
-      description: '',
-      disabled: false,
-      eventTypes: null,
-      channels: null,
-      throttleRate: null,
-    };
-    await process.engine.registry.endpointCreate(application, {
-      ...fields,
-      url: href,
-      href,
-      metadata: {},
-      headers: {},
-      secret: null,
-    });
+    await process.endpoint(application, href);
   }
   const acknowledged = new Map<string, string>();
   const kills: number[] = [];
@@ -132,20 +44,14 @@ async function simulate(seed: number, folder: string) {
     const count = Math.floor(random.fraction() * 12);
     for (let n = 0; n < count; n++) {
       const payload = `{"step":${step},"n":${n}}`;
-      const messages = [{ eventType: 'ticket.created', eventId: null, channels: null, tags: null, payload }];
-      process.engine.accept.publish({ application, messages, idempotency: null }).then(
-        (outcome) =>
-          outcome.kind === 'accepted' &&
-          acknowledged.set((outcome.messages[0] as { id: string }).id, payload),
-        () => {},
-      );
+      void process.publish(application, payload).then((id) => id !== null && acknowledged.set(id, payload));
     }
     await clock.advance(Math.floor(random.fraction() * 4_000));
     if (random.fraction() < 0.12) {
       await process.kill();
       kills.push(clock.now());
       await clock.advance(Math.floor(random.fraction() * 5_000));
-      process = await Process.start(folder, clock, seed * 1_000 + step + 1, receivers);
+      process = await Process.start({ ...world, seed: seed * 1_000 + step + 1 });
     }
   }
   receivers.faulty = false;
@@ -163,6 +69,7 @@ describe('the engine, simulated', () => {
         expect(acknowledged.size).toBeGreaterThan(100);
         expect(await process.store.deliveryCountOpen()).toEqual({ pending: 0, sending: 0, held: 0 });
         expect(process.engine.inFlight).toBe(0);
+        expect(process.engine.resident).toBe(0);
         for (const most of receivers.mostUnderWay.values())
           expect(most).toBeLessThanOrEqual(IN_FLIGHT_PER_ENDPOINT);
 

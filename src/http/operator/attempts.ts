@@ -5,7 +5,7 @@ import { applicationFor } from '../authenticate.ts';
 import type { HttpServices } from '../services.ts';
 import { callerIn } from './caller.ts';
 import { timeText } from './message-out.ts';
-import { type PageAsked, pageAsked, pageOf, TimedPageQuery } from './paging.ts';
+import { type PageAsked, pageAsked, rowsAsked, TimedPageQuery, timedPageOf } from './paging.ts';
 import { errorsOf, operatorRoute } from './route-schemas.ts';
 import { listOf, MessageAttemptOut } from './schemas.ts';
 
@@ -31,7 +31,7 @@ export function addAttemptRoutes(scope: FastifyInstance, { registry, reader }: H
       const application = await applicationFor(registry, callerIn(request), request.params.app_id);
       const message = await reader.message(application, request.params.msg_id);
       const asked = pageAsked(request.query, 'atmpt');
-      return page(await reader.attemptsOfMessage(message, oneMore(asked)), asked, request.query);
+      return page(await reader.attemptsOfMessage(message, rowsAsked(asked)), asked, request.query);
     },
   );
 
@@ -50,19 +50,14 @@ export function addAttemptRoutes(scope: FastifyInstance, { registry, reader }: H
       const application = await applicationFor(registry, callerIn(request), request.params.app_id);
       const { endpoint } = await registry.endpoint(application, request.params.endpoint_id);
       const asked = pageAsked(request.query, 'atmpt');
-      return page(await reader.attemptsOfEndpoint(endpoint, oneMore(asked)), asked, request.query);
+      return page(await reader.attemptsOfEndpoint(endpoint, rowsAsked(asked)), asked, request.query);
     },
   );
 }
 
-/** One row more than the page shows tells whether there is another page. */
-function oneMore({ limit, before, after }: PageAsked) {
-  return { limit: limit + 1, before, after };
-}
-
-function page(rows: Rows, { limit, backwards }: PageAsked, query: Query) {
+function page(rows: Rows, asked: PageAsked, query: Query) {
   const withContent = query.with_content ?? true;
-  return pageOf(rows, limit, { id: ({ id }) => id, item: (row) => attemptOut(row, withContent), backwards });
+  return timedPageOf(rows, asked, (row) => attemptOut(row, withContent));
 }
 
 function attemptOut(attempt: Rows[number], withContent: boolean): Static<typeof MessageAttemptOut> {

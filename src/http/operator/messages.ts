@@ -8,7 +8,7 @@ import type { HttpServices } from '../services.ts';
 import { callerIn } from './caller.ts';
 import { endpointCommon } from './endpoints.ts';
 import { messageOutText, timeText } from './message-out.ts';
-import { iteratorOf, PageQuery, pageAsked, pageOf, TimedPageQuery } from './paging.ts';
+import { iteratorOf, PageQuery, pageAsked, pageOf, rowsAsked, TimedPageQuery, timedPageOf } from './paging.ts';
 import { errorsOf, operatorRoute } from './route-schemas.ts';
 import { listOf, MessageEndpointOut, MessageOut } from './schemas.ts';
 
@@ -33,11 +33,12 @@ export function addMessageRoutes(scope: FastifyInstance, { registry, reader }: H
     },
     async (request, reply) => {
       const application = await applicationFor(registry, callerIn(request), request.params.app_id);
-      const { limit, before, after, backwards } = pageAsked(request.query, 'msg');
+      const asked = pageAsked(request.query, 'msg');
       const withContent = request.query.with_content ?? true;
-      const rows = await reader.messages(application, { limit: limit + 1, before, after, withPayload: withContent });
-      const item = (message: (typeof rows)[number]) => messageOutText(message, { withContent, trusted: false });
-      const { data, ...rest } = pageOf(rows, limit, { id: ({ id }) => id, item, backwards });
+      const rows = await reader.messages(application, { ...rowsAsked(asked), withPayload: withContent });
+      const { data, ...rest } = timedPageOf(rows, asked, (message) => {
+        return messageOutText(message, { withContent, trusted: false });
+      });
       // Each item is JSON text already, with the payload as it came.
       return reply.type(JSON_TYPE).send(`{"data":[${data.join(',')}],${JSON.stringify(rest).slice(1)}`);
     },

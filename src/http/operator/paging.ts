@@ -23,22 +23,43 @@ export interface Page<Item> {
   done: boolean;
 }
 
-/** One page as rows are asked for: newest first, bounds exclusive. */
+/** One page as it was asked for, of rows that are listed newest first. */
 export interface PageAsked {
   readonly limit: number;
+  /** Ids between which the rows are, exclusive. With `after` alone the store gives the rows next to it. */
   readonly before: string | null;
   readonly after: string | null;
-  /** Towards newer rows. */
-  readonly backwards: boolean;
+  /** Of the rows found, only those below this id belong to the page. */
+  readonly below: string | null;
 }
 
 /** Reads a page of rows that are listed newest first and whose ids ascend with time. Throws `validation`. */
 export function pageAsked(query: Static<typeof TimedPageQuery>, prefix: IdPrefix): PageAsked {
   const iterator = iteratorOf(query.iterator, (id) => isId(id, prefix));
-  const bounds = { before: timeBound(query, 'before', prefix), after: timeBound(query, 'after', prefix) };
-  if (iterator?.backwards) bounds.after = later(bounds.after, iterator.from);
-  else if (iterator) bounds.before = earlier(bounds.before, iterator.from);
-  return { limit: query.limit ?? PAGE_ROWS_DEFAULT, ...bounds, backwards: iterator?.backwards ?? false };
+  const before = timeBound(query, 'before', prefix);
+  const after = timeBound(query, 'after', prefix);
+  const limit = query.limit ?? PAGE_ROWS_DEFAULT;
+  if (iterator === null) return { limit, before, after, below: null };
+  if (!iterator.backwards) return { limit, before: earlier(before, iterator.from), after, below: null };
+  // Going back, the page is next to where it came from, not next to `before`.
+  return { limit, before: null, after: later(after, iterator.from), below: before };
+}
+
+/** Rows as the store is asked for them: one more than the page shows tells whether there is another page. */
+export function rowsAsked({ limit, before, after }: PageAsked) {
+  return { limit: limit + 1, before, after };
+}
+
+/** A page out of the rows that `rowsAsked` gave. */
+export function timedPageOf<Row extends { readonly id: string }, Item>(
+  rows: readonly Row[],
+  asked: PageAsked,
+  item: (row: Row) => Item,
+): Page<Item> {
+  const { limit, before, after, below } = asked;
+  const within = below === null ? rows : rows.filter(({ id }) => id < below);
+  const backwards = after !== null && before === null;
+  return pageOf(within, limit, { id: ({ id }) => id, item, backwards });
 }
 
 /** What `iterator` says: the row to go on from, and in which direction. Throws `validation`. */

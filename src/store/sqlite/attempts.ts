@@ -45,6 +45,11 @@ export function attempts(connection: Connection) {
     `UPDATE delivery SET state = ?, attempt_count = ?, next_attempt_at = ?, fence = ?, reason = ?
      WHERE message_key = ? AND endpoint_key = ? AND fence = ?`,
   );
+  const settleCancelled = connection.prepare(
+    `UPDATE delivery SET attempt_count = max(attempt_count, @number), state = iif(@succeeded, 2, state),
+       reason = iif(@succeeded, NULL, reason)
+     WHERE message_key = @messageKey AND endpoint_key = @endpointKey AND state = 5`,
+  );
   const byMessage = lists(connection, 'message_key');
   const byEndpoint = lists(connection, 'endpoint_key');
 
@@ -54,7 +59,17 @@ export function attempts(connection: Connection) {
         const values: unknown[] = [];
         for (const { attempt } of results) addAttempt(values, attempt);
         insert(values);
-        return results.map((result) => settle.run(...settled(result)).changes > 0);
+        return results.map((result) => {
+          if (settle.run(...settled(result)).changes > 0) return true;
+          const { number, messageKey, endpointKey } = result.attempt;
+          settleCancelled.run({
+            number,
+            messageKey,
+            endpointKey,
+            succeeded: result.verdict.state === 'succeeded' ? 1 : 0,
+          });
+          return false;
+        });
       }),
     attemptListByMessage: ({ messageKey, ...page }: { messageKey: number } & AttemptPage): ListedAttempt[] =>
       byMessage(messageKey, page),

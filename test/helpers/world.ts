@@ -1,0 +1,188 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { pino } from 'pino';
+import { Agent, request } from 'undici';
+import { expect } from 'vitest';
+import { helpDeskCatalogue } from '../../src/catalogue/help-desk.ts';
+import { createSender } from '../../src/deliver/sender.ts';
+import { TestSends } from '../../src/deliver/test-sends.ts';
+import { createEngine, type Engine } from '../../src/engine.ts';
+import { createHttpServer, type HttpServer } from '../../src/http/server.ts';
+import { parseNetworks } from '../../src/model/address.ts';
+import type { Application } from '../../src/model/application.ts';
+import { createIds } from '../../src/model/id.ts';
+import { parseMasterKey } from '../../src/model/sealed.ts';
+import { Reader } from '../../src/query/reader.ts';
+import { Keyring } from '../../src/registry/keyring.ts';
+import { openSqliteStore } from '../../src/store/sqlite/open.ts';
+import type { Store } from '../../src/store/store.ts';
+import { systemClock as clock } from '../../src/system/clock.ts';
+import { systemRandom as random } from '../../src/system/random.ts';
+
+const LOOPBACK = ['127.0.0.0/8', '::1/128'];
+const REQUEST_TIMEOUT_MS = 2_000;
+
+export interface WorldOptions {
+  /** Networks that targets may lie in; loopback when left out. */
+  allow?: readonly string[];
+  /** A folder that outlives the world, to start again in it. */
+  folder?: string;
+  retryScheduleMs?: readonly number[];
+  /** Wraps the store, to make it fail. */
+  store?: (store: Store) => Store;
+}
+
+export interface Call {
+  /** Sent as bearer. */
+  key?: string;
+  headers?: Record<string, string>;
+  /** Text and bytes go as they are, anything else as JSON. */
+  body?: unknown;
+}
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly text: string;
+  // biome-ignore lint/suspicious/noExplicitAny: tests read what they expect out of it.
+  json(): any;
+}
+
+/** A whole server of its own over a real socket, with company 1 and the catalogue, as after a first start. */
+export interface World {
+  readonly url: string;
+  readonly folder: string;
+  readonly operatorKey: string;
+  readonly company: Company;
+  readonly engine: Engine;
+  readonly http: HttpServer;
+  /** What the server logged, as JSON lines. */
+  readonly logged: readonly string[];
+  /** Another company. */
+  addCompany(name: string, uid?: string): Promise<Company>;
+  call(method: string, path: string, call?: Call): Promise<Reply>;
+  /** A call of the Web Hooks API as a company; company 1 when left out. */
+  hooks(method: string, path: string, body?: unknown, company?: Company): Promise<Reply>;
+  /** A call of the operator API as the operator. */
+  operate(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Reply>;
+  /** Ends the server and everything it holds; `keepFolder` leaves the folder for the next world. */
+  close(options?: { keepFolder?: boolean }): Promise<void>;
+}
+
+export interface Company {
+  readonly application: Application;
+  readonly token: string;
+}
+
+export async function startWorld(options: WorldOptions = {}): Promise<World> {
+  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'posthorn-test-')));
+  const opened = await openSqliteStore({ folder });
+  const store = options.store?.(opened) ?? opened;
+  const logged: string[] = [];
+  const sink = new Writable({
+    write(chunk, _encoding, done) {
+      logged.push(String(chunk));
+      done();
+    },
+  });
+  const log = pino({ level: 'trace' }, sink);
+  const ids = createIds(clock, random);
+  const allowNetworks = options.allow ?? LOOPBACK;
+  const parsed = parseNetworks(allowNetworks);
+  const masterKey = parseMasterKey('5e'.repeat(32));
+  if (!parsed.ok || masterKey === null) throw new Error('The world is made with wrong settings.');
+  const sending = { allowNetworks, signatureHeaders: 'standard', userAgent: 'Posthorn/test', clock, log } as const;
+  const engine = createEngine({
+    store,
+    clock,
+    random,
+    ids,
+    masterKey,
+    retrySchedule: { delaysMs: options.retryScheduleMs ?? [20, 20], jitter: 0 },
+    requestTimeoutMs: REQUEST_TIMEOUT_MS,
+    makeSender: (onResults) => createSender({ ...sending, threads: 0, onResults }),
+    broken: (error) => logged.push(`broken: ${error.message}`),
+    log,
+  });
+  const { registry } = engine;
+  const keyring = new Keyring({ store, clock, random, ids });
+  const tests = new TestSends((onResults) => createSender({ ...sending, threads: 0, onResults }), REQUEST_TIMEOUT_MS);
+  const http = await createHttpServer({
+    registry,
+    keyring,
+    accept: engine.accept,
+    reader: new Reader(store),
+    tests,
+    ids,
+    clock,
+    random,
+    allowNetworks: parsed.networks,
+    version: '0.0.0-test',
+    health: () => store.check(),
+    log,
+  });
+  await addCatalogue(store);
+  const present = await store.applicationFindByNumber({ number: 1 });
+  const first = present ?? (await registry.applicationCreate({ uid: null, name: 'Company 1', throttleRate: null, metadata: {} }));
+  const operatorKey = 'phk_operator_key_of_the_tests';
+  await keyring.ensure({ name: 'operator', applicationKey: null, text: operatorKey });
+  const enrol = async (application: Application): Promise<Company> => {
+    const token = `phk_token_of_company_${application.number}`;
+    await keyring.ensure({ name: `company ${application.number}`, applicationKey: application.key, text: token });
+    return { application, token };
+  };
+  const company = await enrol(first);
+  await engine.start();
+  const url = await http.listen({ host: '127.0.0.1', port: 0 });
+  const agent = new Agent();
+
+  const call: World['call'] = async (method, path, { key, headers, body } = {}) => {
+    const answer = await request(url + path, {
+      method: method as 'GET',
+      headers: { ...(key === undefined ? {} : { authorization: `Bearer ${key}` }), ...headers },
+      body: body === undefined || typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body),
+      dispatcher: agent,
+    });
+    const text = await answer.body.text();
+    return { status: answer.statusCode, headers: answer.headers, text, json: () => JSON.parse(text) };
+  };
+  return {
+    url,
+    folder,
+    operatorKey,
+    company,
+    engine,
+    http,
+    logged,
+    call,
+    async addCompany(name, uid) {
+      return enrol(await registry.applicationCreate({ uid: uid ?? null, name, throttleRate: null, metadata: {} }));
+    },
+    hooks: (method, path, body, as = company) => call(method, path, { key: as.token, body }),
+    operate: (method, path, body, headers) => call(method, path, { key: operatorKey, body, headers }),
+    async close({ keepFolder = false } = {}) {
+      await agent.close();
+      await http.close();
+      await engine.drain();
+      await Promise.all([engine.close(), tests.close()]);
+      await store.close();
+      if (!keepFolder) await rm(folder, { recursive: true });
+      expect(logged.filter((line) => line.startsWith('broken:'))).toEqual([]);
+    },
+  };
+}
+
+async function addCatalogue(store: Store): Promise<void> {
+  const now = clock.now();
+  await store.eventTypeInsertMissing({
+    eventTypes: helpDeskCatalogue.map((entry) => ({
+      ...entry,
+      schema: { ...entry.schema },
+      archived: false,
+      createdAt: now,
+      updatedAt: now,
+    })),
+  });
+}
