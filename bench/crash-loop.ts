@@ -6,7 +6,7 @@ import type { Life } from './reconcile.ts';
 import { createHook, readSecret } from './server-api.ts';
 import { freePort, ServerFolder, ServerProcess } from './server-process.ts';
 
-/** One kill: when, counted from the spawn (it may hit the start, too), and what had happened in that life. */
+/** One kill: when, counted from the spawn, and what had happened in that life. */
 export interface Round {
   readonly number: number;
   readonly killedAfterMs: number;
@@ -26,7 +26,10 @@ const MANNERS: readonly Manner[] = [
   { most: 40, pauseMs: { least: 40, most: 200 }, keyed: false },
   { most: 40, pauseMs: { least: 40, most: 200 }, keyed: true },
 ];
-const KILL_AFTER_MS = { least: 100, most: 4_000 };
+/** One kill in five hits the start, the others a server at work: so long after its spawn, or after it was ready. */
+const KILLS_AT_START = 0.2;
+const AFTER_SPAWN_MS = { least: 20, most: 500 };
+const AFTER_READY_MS = { least: 20, most: 4_000 };
 /** What the dead process had sent is read before the next starts, so that a hit's time tells which of them sent it. */
 const BETWEEN_LIVES_MS = 50;
 const LAST_LIFE_MS = 1_000;
@@ -77,15 +80,7 @@ export class CrashLoop {
   async round(number: number): Promise<Round> {
     const server = this.#current();
     const before = { acknowledged: this.ledger.acknowledged.size, hits: this.hooks.hits.length };
-    let readyAfterMs: number | null = null;
-    server.ready().then(
-      (milliseconds) => {
-        readyAfterMs = milliseconds;
-      },
-      () => {},
-    );
-    const killAt = server.spawnedAt + this.#random.between(KILL_AFTER_MS.least, KILL_AFTER_MS.most);
-    await pause(Math.max(0, killAt - monotonicMs()));
+    const readyAfterMs = await this.#momentToKill(server);
     if (!server.running)
       throw new Error(`The server ended by itself. The end of its log:\n${server.logEnd()}`);
     const killedAt = monotonicMs();
@@ -118,6 +113,20 @@ export class CrashLoop {
     this.lives.push({ spawnedAt: server.spawnedAt, killedAt: null });
     this.hooks.close();
     return { restAfterMs, exitCode };
+  }
+
+  /** Waits for it. Returns the ms from the spawn until it was ready; null: it is not. */
+  async #momentToKill(server: ServerProcess): Promise<number | null> {
+    const atStart = this.#random.fraction() < KILLS_AT_START;
+    const { least, most } = atStart ? AFTER_SPAWN_MS : AFTER_READY_MS;
+    const delayMs = this.#random.between(least, most);
+    if (!atStart) {
+      const readyAfterMs = await server.ready();
+      await pause(delayMs);
+      return readyAfterMs;
+    }
+    await pause(Math.max(0, server.spawnedAt + delayMs - monotonicMs()));
+    return null;
   }
 
   /** Ms until nothing arrived any more; null when things still arrived after a minute. */

@@ -74,7 +74,7 @@ process.exitCode = problems.length === 0 ? 0 : 1;
 
 function roundText({ number, killedAfterMs, readyAfterMs, acknowledged, hits, underWay }: Round): string {
   const ready =
-    readyAfterMs === null ? 'before it was ready' : `ready after ${figure(Math.round(readyAfterMs))} ms`;
+    readyAfterMs === null ? 'while it started' : `ready after ${figure(Math.round(readyAfterMs))} ms`;
   return (
     `round ${String(number).padStart(String(rounds).length)}: killed ${figure(Math.round(killedAfterMs)).padStart(5)} ms after its start ` +
     `(${ready}); acknowledged ${figure(acknowledged)}, received ${figure(hits)}, being answered ${underWay}`

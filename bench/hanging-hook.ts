@@ -29,7 +29,7 @@ export const hangingHook: Row = {
 
 /** Publish-to-arrival at the healthy hooks, with one hook beside them that never answers, and before it was there. */
 export async function measureHangingHook(bench: Workbench): Promise<{ without: Quantiles; with: Quantiles }> {
-  const seconds = bench.quick ? 4 : 10;
+  const seconds = bench.quick ? 3 : 10;
   const deaf = await bench.receiver.ask('hang');
   return withServer(async (server) => {
     for (let number = 1; number <= HEALTHY; number++) {

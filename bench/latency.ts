@@ -23,7 +23,7 @@ interface Steady {
 }
 
 async function measure(bench: Workbench): ReturnType<Row['measure']> {
-  const seconds = bench.quick ? 4 : 10;
+  const seconds = bench.quick ? 3 : 10;
   return withServer(async (server) => {
     await createHook(server.url, `${bench.receiverUrl}/hook`);
     const publishing = (duration: number) =>

@@ -2,7 +2,7 @@ import { COMPANY_TOKEN, OPERATOR_KEY } from './server-process.ts';
 
 export const BATCH_PATH = '/api/v1/app/1/msg/batch';
 export const SINGLE_PATH = '/api/v1/app/1/msg?with_content=false';
-export const EVENT_TYPE = 'ticket.created';
+const EVENT_TYPE = 'ticket.created';
 
 /** Registers a web hook as a company does. Returns its id. */
 export async function createHook(server: string, url: string): Promise<string> {

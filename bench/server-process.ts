@@ -48,6 +48,7 @@ export class ServerProcess {
   readonly #process: ChildProcess;
   readonly #folder: ServerFolder;
   readonly #ended: Promise<unknown>;
+  #readyAfterMs: number | null = null;
 
   constructor(params: { folder: ServerFolder; port: number; env?: Record<string, string> }) {
     this.#folder = params.folder;
@@ -70,12 +71,16 @@ export class ServerProcess {
 
   /** Resolves when it answers, with the ms since it was spawned. Rejects with its log when it ends or takes too long. */
   async ready(): Promise<number> {
+    if (this.#readyAfterMs !== null) return this.#readyAfterMs;
     while (this.running && monotonicMs() - this.spawnedAt < READY_WITHIN_MS) {
       const status = await fetch(`${this.url}/api/v1/health/ping`).then(
         (answer) => answer.status,
         () => null,
       );
-      if (status === 204) return monotonicMs() - this.spawnedAt;
+      if (status === 204) {
+        this.#readyAfterMs = monotonicMs() - this.spawnedAt;
+        return this.#readyAfterMs;
+      }
       await pause(10);
     }
     const why = this.running ? `is not ready after ${READY_WITHIN_MS / 1000} s` : 'ended';

@@ -3,6 +3,12 @@
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import pino from 'pino';
+import { settingsMarkdown } from '../src/cli/settings-text.ts';
+import { createHttpServer } from '../src/http/server.ts';
+import type { HttpServices } from '../src/http/services.ts';
+import { version } from '../src/version.ts';
+import { errorsMarkdown } from './errors-page.ts';
 
 interface Generated {
   /** Path from the root of the project. */
@@ -10,7 +16,11 @@ interface Generated {
   produce(): string | Promise<string>;
 }
 
-const generated: Generated[] = [];
+const generated: Generated[] = [
+  { file: 'openapi.json', produce: openapiText },
+  { file: 'docs/settings.md', produce: settingsMarkdown },
+  { file: 'docs/errors.md', produce: errorsMarkdown },
+];
 
 const root = join(import.meta.dirname, '..');
 const checkOnly = process.argv.includes('--check');
@@ -32,3 +42,12 @@ for (const { file, produce } of generated) {
 
 if (checkOnly && outdated > 0) process.exitCode = 1;
 else console.log(`${generated.length} generated files are current`);
+
+/** The routes are only described, never called: no service is needed. */
+async function openapiText(): Promise<string> {
+  const described = { version, log: pino({ level: 'silent' }) } as unknown as HttpServices;
+  const server = await createHttpServer(described);
+  const text = `${JSON.stringify(server.openapi(), null, 2)}\n`;
+  await server.fastify.close();
+  return text;
+}

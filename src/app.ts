@@ -56,16 +56,55 @@ export async function startApp({
   }
 }
 
-async function serve(
-  { settings, masterKey, log, clock, random }: Required<AppParams>,
-  store: Store,
-): Promise<RunningApp> {
-  const ids = createIds(clock, random);
+async function serve(params: Required<AppParams>, store: Store): Promise<RunningApp> {
+  const { settings, log, clock } = params;
   let fail: (error: Error) => void = () => {};
   const failed = new Promise<Error>((resolve) => {
     fail = resolve;
   });
+  const { engine, keyring, tests, http } = await compose(params, store, fail);
+  const stop = async () => {
+    await Promise.all([engine.close(), tests.close()]);
+    await store.close();
+  };
+
+  let shownOnce: RunningApp['shownOnce'];
+  let url: string;
+  try {
+    shownOnce = await firstStart({ settings, store, registry: engine.registry, keyring, clock });
+    await engine.start();
+    url = await http.listen(settings.listen);
+  } catch (error) {
+    await http.close();
+    await stop();
+    throw error;
+  }
+
+  const close = async () => {
+    const drained = http.close().then(() => engine.drain());
+    if (!(await within(drained, settings.shutdownGraceMs, clock))) {
+      const { inFlight } = engine;
+      log.warn({ inFlight }, 'the grace period is over: what is under way is sent again at the next start');
+    }
+    await stop();
+  };
+  let closing: Promise<void> | null = null;
+  return {
+    url,
+    shownOnce,
+    failed,
+    close: () => {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
+
+/** The engine, and HTTP in front of it; nothing runs yet. */
+async function compose(params: Required<AppParams>, store: Store, broken: (error: Error) => void) {
+  const { settings, masterKey, log, clock, random } = params;
   const { allowNetworks, signatureHeaders, requestTimeoutMs } = settings;
+  const ids = createIds(clock, random);
   const senderOptions = { allowNetworks, signatureHeaders, userAgent: `Posthorn/${version}`, clock, log };
   const engine = createEngine({
     store,
@@ -76,7 +115,7 @@ async function serve(
     retrySchedule: { delaysMs: settings.retryScheduleMs, jitter: DEFAULT_JITTER },
     requestTimeoutMs,
     makeSender: (onResults) => createSender({ ...senderOptions, threads: settings.senderThreads, onResults }),
-    broken: fail,
+    broken,
     log,
   });
   const keyring = new Keyring({ store, clock, random, ids });
@@ -98,43 +137,7 @@ async function serve(
     health: () => store.check(),
     log,
   });
-  const stop = async () => {
-    await Promise.all([engine.close(), tests.close()]);
-    await store.close();
-  };
-
-  let shownOnce: RunningApp['shownOnce'];
-  let url: string;
-  try {
-    shownOnce = await firstStart({ settings, store, registry: engine.registry, keyring, clock });
-    await engine.start();
-    url = await http.listen(settings.listen);
-  } catch (error) {
-    await http.close();
-    await stop();
-    throw error;
-  }
-
-  const close = async () => {
-    const drained = http.close().then(() => engine.drain());
-    if (!(await within(drained, settings.shutdownGraceMs, clock))) {
-      log.warn(
-        { inFlight: engine.inFlight },
-        'the grace period is over: what is under way is sent again at the next start',
-      );
-    }
-    await stop();
-  };
-  let closing: Promise<void> | null = null;
-  return {
-    url,
-    shownOnce,
-    failed,
-    close: () => {
-      closing ??= close();
-      return closing;
-    },
-  };
+  return { engine, keyring, tests, http };
 }
 
 /** Company 1, its catalogue, and the keys: there from the first start. */

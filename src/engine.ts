@@ -42,12 +42,43 @@ export interface Engine {
   close(): Promise<void>;
 }
 
+export function createEngine(options: EngineOptions): Engine {
+  const { store, log } = options;
+  const { accept, registry, schedule, sender, recorder, upkeep } = wire(options);
+  return {
+    accept,
+    registry,
+    get inFlight() {
+      return schedule.inFlight;
+    },
+    get resident() {
+      return schedule.resident;
+    },
+    async start() {
+      const released = await store.deliveryRelease({ before: firstFence(store.epoch) });
+      if (released > 0) log.info({ released }, 'deliveries that the last run left under way go out again');
+      await schedule.start();
+      upkeep.start();
+    },
+    async drain() {
+      await accept.drained();
+      await schedule.stop();
+      await recorder.drained();
+    },
+    async close() {
+      upkeep.stop();
+      void schedule.stop();
+      await sender.close();
+    },
+  };
+}
+
 /**
  * The rooms between a publish and its record, wired in the direction that data flows:
  *
  *     accept ──► schedule ──► sender ──► recorder ──► schedule (retries)
  */
-export function createEngine(options: EngineOptions): Engine {
+function wire(options: EngineOptions) {
   const { store, clock, random, ids, log } = options;
   const fences = createFences(store.epoch);
   const upkeep = new Upkeep({ store, clock, log });
@@ -93,30 +124,5 @@ export function createEngine(options: EngineOptions): Engine {
     endpoints: (applicationKey) => registry.endpoints(applicationKey),
   });
 
-  return {
-    accept,
-    registry,
-    get inFlight() {
-      return schedule.inFlight;
-    },
-    get resident() {
-      return schedule.resident;
-    },
-    async start() {
-      const released = await store.deliveryRelease({ before: firstFence(store.epoch) });
-      if (released > 0) log.info({ released }, 'deliveries that the last run left under way go out again');
-      await schedule.start();
-      upkeep.start();
-    },
-    async drain() {
-      await accept.drained();
-      await schedule.stop();
-      await recorder.drained();
-    },
-    async close() {
-      upkeep.stop();
-      void schedule.stop();
-      await sender.close();
-    },
-  };
+  return { accept, registry, schedule, sender, recorder, upkeep };
 }

@@ -20,18 +20,21 @@ export interface ExchangeError {
   readonly message: string;
 }
 
-/** Stable codes: stored, shown, and named in docs. */
-export type ExchangeErrorCode =
-  | 'address_refused' // the egress guard: a private, loopback or otherwise non-public address
-  | 'dns_failed' // no such name, or no answer from DNS
-  | 'connection_refused'
-  | 'connection_failed' // unreachable, reset while connecting, out of ports
-  | 'connection_closed' // reset or closed before the answer's status line was in
-  | 'tls_failed' // certificate or handshake
-  | 'timed_out' // the deadline over the whole exchange
-  | 'protocol_error' // the answer is no valid HTTP
-  | 'request_invalid' // the request could not be built (a bad header or URL)
-  | 'internal_error'; // a bug of ours; the log has more
+/** Stable codes: stored, shown, and listed in docs/errors.md. */
+export const exchangeErrors = {
+  address_refused: 'The address is private, loopback or otherwise not public, and no setting allows it.',
+  dns_failed: 'The name does not resolve, or DNS did not answer.',
+  connection_refused: 'Nobody listens on that port.',
+  connection_failed: 'The host cannot be reached, or the connection broke while it was made.',
+  connection_closed: "The connection was closed or reset before the answer's status line was in.",
+  tls_failed: 'The certificate or the handshake is not good.',
+  timed_out: 'The time for the whole exchange was over, from connect to the last byte of the answer.',
+  protocol_error: 'What came back is not valid HTTP.',
+  request_invalid: 'The request could not be built: a URL or header that HTTP does not allow.',
+  internal_error: 'A fault of ours; the log has more. The attempt counts and is tried again.',
+} as const;
+
+export type ExchangeErrorCode = keyof typeof exchangeErrors;
 
 /**
  * A 2xx status line is success, also when the body after it breaks off: the receiver took the message, and

@@ -136,7 +136,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const company = await enrol(first);
   await engine.start();
   const url = await http.listen({ host: '127.0.0.1', port: 0 });
-  const agent = new Agent();
+  const agent = new Agent({ connections: 64 });
 
   const call: World['call'] = async (method, path, { key, headers, body } = {}) => {
     const answer = await request(url + path, {
