@@ -69,6 +69,7 @@ export const MessageIn = Type.Object(
     tags: maybe(
       Type.Array(Type.String({ minLength: 1, maxLength: 256, pattern: `^${WORD}` }), { maxItems: TAGS_OF_MESSAGE }),
     ),
+    deliverAt: Type.Optional(Type.Null({ description: 'Not supported yet: delivery begins at once.' })),
     payloadRetentionPeriod: Type.Optional(Type.Integer({ ...RETENTION_DAYS, description: 'Days.' })),
     application: maybe(ApplicationIn),
     transformationsParams: maybe(
@@ -120,6 +121,7 @@ export const EndpointIn = Type.Object(
     rateLimit: maybe(ThrottleRate),
     secret: maybe(Type.String({ description: '`whsec_` and the base64 of 24 to 75 bytes. Made when left out.' })),
     metadata: maybe(Metadata),
+    headers: maybe(Type.Object({}, { maxProperties: 0, description: 'Not supported yet.' })),
   },
   { title: 'EndpointIn' },
 );

@@ -1,0 +1,126 @@
+import { expect } from 'vitest';
+import type { Exchange } from '../../src/model/exchange.ts';
+import type { AttemptPage, ListedAttempt } from '../../src/store/store.ts';
+import { type ContractTest, type Given, NOW } from './world.ts';
+
+export function attemptListContract(test: ContractTest): void {
+  test('show attempts as they were recorded', async (given) => {
+    const { application, keys } = await given.company();
+    const message = given.message();
+    const messageKey = await given.accepted(application.key, keys, { message: { id: message.id } });
+    const [endpoint] = await given.store.endpointList({ applicationKey: application.key });
+    const lease = { messageKey, endpointKey: keys[0], fence: 1 };
+    const url = 'https://old.example/hook';
+    const results = exchanges().map((exchange, index) =>
+      given.result(lease, { state: 'succeeded' }, { exchange, url, number: index + 1, trigger: 'manual' }),
+    );
+    await given.store.deliveryRecord({ results });
+    await given.reopen();
+    const named = { messageId: message.id, endpointId: endpoint?.id };
+    const expected = results.map(({ attempt }) => ({ ...attempt, ...named })).toReversed();
+    const page = { limit: 9, before: null, after: null };
+    expect(await given.store.attemptListByMessage({ messageKey, ...page })).toEqual(expected);
+    expect(await given.store.attemptListByEndpoint({ endpointKey: keys[0], ...page })).toEqual(expected);
+  });
+
+  test('are newest first between exclusive bounds', async (given) => {
+    const { ids, byMessage, byEndpoint } = await recorded(given);
+    for (const list of [byMessage, byEndpoint]) {
+      const page = async (before: number | null, after: number | null, limit = 10) => {
+        const bounds = { before: bound(ids, before), after: bound(ids, after) };
+        return (await list({ ...bounds, limit })).map(({ id }) => ids.indexOf(id));
+      };
+      expect(await page(null, null)).toEqual([5, 4, 3, 2, 1, 0]);
+      expect(await page(null, null, 2)).toEqual([5, 4]);
+      expect(await page(4, null, 2)).toEqual([3, 2]);
+      expect(await page(null, 1, 2)).toEqual([3, 2]);
+      expect(await page(5, 1)).toEqual([4, 3, 2]);
+      expect(await page(5, 1, 2)).toEqual([4, 3]);
+      expect(await page(1, 4)).toEqual([]);
+      expect(await page(0, null)).toEqual([]);
+    }
+  });
+
+  test('show no attempts of other messages or other endpoints', async (given) => {
+    const { application, keys } = await given.company(2);
+    const first = await given.accepted(application.key, keys);
+    const second = await given.accepted(application.key, keys);
+    const ids: Record<string, string> = {};
+    for (const messageKey of [first, second]) {
+      for (const endpointKey of keys) {
+        const result = given.result({ messageKey, endpointKey, fence: 1 }, { state: 'succeeded' });
+        ids[`${messageKey} ${endpointKey}`] = result.attempt.id;
+        await given.store.deliveryRecord({ results: [result] });
+      }
+    }
+    const page = { limit: 9, before: null, after: null };
+    const named = (attempts: ListedAttempt[]) => attempts.map(({ id }) => id);
+    const [one, other] = keys as unknown as [number, number];
+    const ofFirst = named(await given.store.attemptListByMessage({ messageKey: first, ...page }));
+    expect(ofFirst).toEqual([ids[`${first} ${other}`], ids[`${first} ${one}`]]);
+    const ofOther = named(await given.store.attemptListByEndpoint({ endpointKey: other, ...page }));
+    expect(ofOther).toEqual([ids[`${second} ${other}`], ids[`${first} ${other}`]]);
+    expect(await given.store.attemptListByMessage({ messageKey: 999, ...page })).toEqual([]);
+    expect(await given.store.attemptListByEndpoint({ endpointKey: 999, ...page })).toEqual([]);
+  });
+
+  test('still show the attempts at an endpoint that was deleted', async (given) => {
+    const { application, keys } = await given.company();
+    const messageKey = await given.accepted(application.key, keys);
+    const lease = { messageKey, endpointKey: keys[0], fence: 1 };
+    await given.store.deliveryRecord({ results: [given.result(lease, { state: 'succeeded' })] });
+    await given.store.endpointDelete({ applicationKey: application.key, endpointKey: keys[0], now: NOW });
+    const page = { limit: 9, before: null, after: null };
+    expect(await given.store.attemptListByMessage({ messageKey, ...page })).toHaveLength(1);
+    expect(await given.store.attemptListByEndpoint({ endpointKey: keys[0], ...page })).toHaveLength(1);
+  });
+}
+
+function exchanges(): Exchange[] {
+  const times = { startedAt: NOW + 7, durationMs: 0 };
+  return [
+    { ...times, status: 204, body: '', retryAfter: null, error: null },
+    { ...times, status: 503, body: 'x\u0000🦊'.repeat(5_000), retryAfter: 'soon', error: null },
+    {
+      ...times,
+      status: null,
+      body: '',
+      retryAfter: null,
+      error: { code: 'timed_out', message: 'No answer.' },
+    },
+    {
+      ...times,
+      status: 200,
+      body: 'par',
+      retryAfter: null,
+      error: { code: 'connection_closed', message: '' },
+    },
+  ];
+}
+
+function bound(ids: readonly string[], index: number | null): string | null {
+  return index === null ? null : (ids[index] as string);
+}
+
+/** Six attempts of one delivery among those of others. */
+async function recorded(given: Given) {
+  const { application, keys } = await given.company(2);
+  const messageKey = await given.accepted(application.key, keys);
+  const [endpointKey, other] = keys as unknown as [number, number];
+  const ids: string[] = [];
+  for (let number = 1; number <= 6; number++) {
+    const result = given.result({ messageKey, endpointKey, fence: 1 }, { state: 'succeeded' }, { number });
+    ids.push(result.attempt.id);
+    const elsewhere = await given.accepted(application.key, [other]);
+    const stranger = given.result(
+      { messageKey: elsewhere, endpointKey: other, fence: 1 },
+      { state: 'succeeded' },
+    );
+    await given.store.deliveryRecord({ results: [result, stranger] });
+  }
+  return {
+    ids,
+    byMessage: (page: AttemptPage) => given.store.attemptListByMessage({ messageKey, ...page }),
+    byEndpoint: (page: AttemptPage) => given.store.attemptListByEndpoint({ endpointKey, ...page }),
+  };
+}

@@ -1,0 +1,210 @@
+import { expect } from 'vitest';
+import { firstFence } from '../../src/model/lease.ts';
+import { type ContractTest, type Given, NOW } from './world.ts';
+
+export function deliveryContract(test: ContractTest): void {
+  claims(test);
+  backlogs(test);
+  releases(test);
+  cancellations(test);
+  lists(test);
+}
+
+function claims(test: ContractTest): void {
+  test('are claimed earliest first, those due together in the order they were accepted', async (given) => {
+    const { application, keys } = await given.company();
+    const messageKeys: number[] = [];
+    for (const delay of [30, 10, 20, 10]) {
+      messageKeys.push(await given.accepted(application.key, keys, { now: NOW + delay }));
+    }
+    const { claimed, nextDueAt } = await claim(given, keys[0], { dueBy: NOW + 30 });
+    const order = claimed.map(({ messageKey }) => messageKeys.indexOf(messageKey));
+    expect(order).toEqual([1, 3, 2, 0]);
+    expect(nextDueAt).toBeNull();
+  });
+
+  test('are claimed with all that sending them takes', async (given) => {
+    const { application, keys } = await given.company();
+    const message = given.message({ payload: '{"a": 1}' });
+    const messageKey = await given.accepted(application.key, keys, { message: { ...message }, now: NOW + 3 });
+    const fence = given.fence();
+    const { claimed } = await claim(given, keys[0], { dueBy: NOW + 3, fence });
+    const { id: messageId, payload } = message;
+    const lease = { messageKey, endpointKey: keys[0], fence };
+    expect(claimed).toEqual([{ ...lease, messageId, payload, attemptCount: 0, nextAttemptAt: NOW + 3 }]);
+    const done = [given.result(lease, { state: 'succeeded' })];
+    expect(await given.store.deliveryRecord({ results: done })).toEqual([true]);
+  });
+
+  test('are claimed up to the limit and the time; the next one is announced', async (given) => {
+    const { application, keys } = await given.company();
+    for (const delay of [0, 1, 2, 60]) await given.accepted(application.key, keys, { now: NOW + delay });
+    const first = await claim(given, keys[0], { dueBy: NOW + 2, limit: 2 });
+    expect([first.claimed.length, first.nextDueAt]).toEqual([2, NOW + 2]);
+    const second = await claim(given, keys[0], { dueBy: NOW + 2 });
+    expect([second.claimed.length, second.nextDueAt]).toEqual([1, NOW + 60]);
+    const third = await claim(given, keys[0], { dueBy: NOW + 59 });
+    expect([third.claimed.length, third.nextDueAt]).toEqual([0, NOW + 60]);
+    const none = await claim(given, keys[0], { dueBy: NOW + 60, limit: 0 });
+    expect([none.claimed.length, none.nextDueAt]).toEqual([0, NOW + 60]);
+  });
+
+  test('are not claimed twice, nor when held or leased at once', async (given) => {
+    const { application, keys } = await given.company();
+    const pending = await given.accepted(application.key, keys);
+    await given.accepted(application.key, keys, { state: 'held' });
+    await given.accepted(application.key, keys, { state: 'sending' });
+    const first = await claim(given, keys[0]);
+    expect(first.claimed.map(({ messageKey }) => messageKey)).toEqual([pending]);
+    await given.reopen();
+    expect(await claim(given, keys[0])).toEqual({ claimed: [], nextDueAt: null });
+  });
+
+  test('are claimed for one endpoint', async (given) => {
+    const { application, keys } = await given.company(2);
+    await given.accepted(application.key, keys);
+    const other = await given.accepted(application.key, [keys[1] as number]);
+    expect((await claim(given, keys[0])).claimed).toHaveLength(1);
+    const { claimed } = await claim(given, keys[1] as number);
+    expect(claimed.map(({ endpointKey }) => endpointKey)).toEqual([keys[1], keys[1]]);
+    expect(claimed[1]?.messageKey).toBe(other);
+    expect(await claim(given, 99)).toEqual({ claimed: [], nextDueAt: null });
+  });
+}
+
+function backlogs(test: ContractTest): void {
+  test('make a backlog: per endpoint with pending ones, when the first is due', async (given) => {
+    const { application, keys } = await given.company(4);
+    const [early, late, leased, held] = keys as unknown as [number, number, number, number];
+    expect(await given.store.deliveryBacklog()).toEqual([]);
+    await given.accepted(application.key, [early, late], { now: NOW + 9 });
+    await given.accepted(application.key, [early], { now: NOW + 2 });
+    await given.accepted(application.key, [leased], { state: 'sending' });
+    await given.accepted(application.key, [held], { state: 'held' });
+    const backlog = async () =>
+      (await given.store.deliveryBacklog()).sort((a, b) => a.endpointKey - b.endpointKey);
+    expect(await backlog()).toEqual([
+      { endpointKey: early, nextDueAt: NOW + 2 },
+      { endpointKey: late, nextDueAt: NOW + 9 },
+    ]);
+    await claim(given, early, { dueBy: NOW + 100 });
+    expect(await backlog()).toEqual([{ endpointKey: late, nextDueAt: NOW + 9 }]);
+  });
+}
+
+function releases(test: ContractTest): void {
+  test('under way when a process ended are released to the next one, and no others', async (given) => {
+    const { application, keys } = await given.company(2);
+    const [mine, other] = keys as unknown as [number, number];
+    await given.accepted(application.key, [mine], { now: NOW + 5 });
+    const { claimed } = await claim(given, mine, { dueBy: NOW + 5 });
+    await given.accepted(application.key, [other], { state: 'sending' });
+    await given.reopen();
+    const fence = given.fence();
+    const fresh = await given.accepted(application.key, [mine], { state: 'sending', fence });
+    expect(await given.store.deliveryRelease({ before: firstFence(given.store.epoch) })).toBe(2);
+    expect(await given.store.deliveryRelease({ before: firstFence(given.store.epoch) })).toBe(0);
+    expect(await given.store.deliveryCountOpen()).toEqual({ pending: 2, sending: 1, held: 0 });
+    // The lease of the old process is void, that of the new one holds, and the due time stays.
+    const old = claimed.map((lease) => given.result(lease, { state: 'succeeded' }));
+    expect(await given.store.deliveryRecord({ results: old })).toEqual([false]);
+    const again = await claim(given, mine, { dueBy: NOW + 5 });
+    expect(again.claimed).toMatchObject([{ messageKey: claimed[0]?.messageKey, nextAttemptAt: NOW + 5 }]);
+    const results = [given.result({ messageKey: fresh, endpointKey: mine, fence }, { state: 'succeeded' })];
+    expect(await given.store.deliveryRecord({ results })).toEqual([true]);
+  });
+
+  test('are released below the fence, not at it', async (given) => {
+    const { application, keys } = await given.company();
+    const fence = given.fence();
+    await given.accepted(application.key, keys, { state: 'sending', fence });
+    expect(await given.store.deliveryRelease({ before: fence })).toBe(0);
+    expect(await given.store.deliveryRelease({ before: fence + 1 })).toBe(1);
+  });
+}
+
+function cancellations(test: ContractTest): void {
+  test('are cancelled in steps, whatever is open, until none is left', async (given) => {
+    const { application, keys } = await given.company(2);
+    const [gone, kept] = keys as unknown as [number, number];
+    const messageKeys: number[] = [];
+    const fence = given.fence();
+    for (const state of ['pending', 'sending', 'held', 'pending', 'sending'] as const) {
+      messageKeys.push(await given.accepted(application.key, keys, { state, fence }));
+    }
+    const done = { messageKey: messageKeys[4] as number, endpointKey: gone, fence };
+    await given.store.deliveryRecord({ results: [given.result(done, { state: 'succeeded' })] });
+    const cancel = () =>
+      given.store.deliveryCancel({ endpointKey: gone, reason: 'endpoint_deleted', limit: 3 });
+    expect([await cancel(), await cancel(), await cancel()]).toEqual([3, 1, 0]);
+    for (const messageKey of messageKeys.slice(0, 4)) {
+      const expected = { state: 'cancelled', reason: 'endpoint_deleted', nextAttemptAt: null };
+      expect(await stateOf(given, messageKey, gone)).toMatchObject(expected);
+      expect(await stateOf(given, messageKey, kept)).not.toMatchObject({ state: 'cancelled' });
+    }
+    expect(await stateOf(given, done.messageKey, gone)).toMatchObject({ state: 'succeeded', reason: null });
+    expect(await given.store.deliveryCountOpen()).toEqual({ pending: 2, sending: 2, held: 1 });
+  });
+
+  test('that are cancelled are not claimed, released or settled any more', async (given) => {
+    const { application, keys } = await given.company();
+    const [endpointKey] = keys;
+    await given.accepted(application.key, keys);
+    const fence = given.fence();
+    const messageKey = await given.accepted(application.key, keys, { state: 'sending', fence });
+    await given.store.deliveryCancel({ endpointKey, reason: 'endpoint_deleted', limit: 10 });
+    expect(await claim(given, endpointKey)).toEqual({ claimed: [], nextDueAt: null });
+    expect(await given.store.deliveryRelease({ before: fence + 1 })).toBe(0);
+    const results = [given.result({ messageKey, endpointKey, fence }, { state: 'succeeded' })];
+    expect(await given.store.deliveryRecord({ results })).toEqual([false]);
+    expect(await stateOf(given, messageKey, endpointKey)).toMatchObject({ state: 'cancelled' });
+    expect(await given.store.deliveryBacklog()).toEqual([]);
+  });
+}
+
+function lists(test: ContractTest): void {
+  test('are listed with their endpoints, deleted ones too', async (given) => {
+    const { application, keys } = await given.company(2);
+    const [live, deleted] = keys as unknown as [number, number];
+    const messageKey = await given.accepted(application.key, keys);
+    await given.accepted(application.key, keys);
+    const before = await given.store.endpointFindByKey({ endpointKey: deleted });
+    await given.store.endpointDelete({ applicationKey: application.key, endpointKey: deleted, now: NOW });
+    const listed = await given.store.deliveryList({ messageKey });
+    const open = { messageKey, state: 'pending', attemptCount: 0, nextAttemptAt: NOW, reason: null };
+    const endpoint = await given.store.endpointFindByKey({ endpointKey: live });
+    expect(listed).toEqual([
+      { ...open, endpointKey: live, endpoint, endpointDeleted: false },
+      {
+        ...open,
+        endpointKey: deleted,
+        endpoint: expect.objectContaining({ id: before?.id }),
+        endpointDeleted: true,
+      },
+    ]);
+    expect(await given.store.deliveryList({ messageKey: 999 })).toEqual([]);
+  });
+
+  test('are counted by state while they are open', async (given) => {
+    const { application, keys } = await given.company();
+    expect(await given.store.deliveryCountOpen()).toEqual({ pending: 0, sending: 0, held: 0 });
+    for (const state of ['pending', 'pending', 'pending', 'held', 'held', 'sending'] as const) {
+      await given.accepted(application.key, keys, { state });
+    }
+    expect(await given.store.deliveryCountOpen()).toEqual({ pending: 3, sending: 1, held: 2 });
+  });
+}
+
+function claim(
+  given: Given,
+  endpointKey: number,
+  options: { dueBy?: number; limit?: number; fence?: number } = {},
+) {
+  const { dueBy = NOW, limit = 100, fence = given.fence() } = options;
+  return given.store.deliveryClaimDue({ endpointKey, dueBy, limit, fence });
+}
+
+async function stateOf(given: Given, messageKey: number, endpointKey: number) {
+  const listed = await given.store.deliveryList({ messageKey });
+  return listed.find((each) => each.endpointKey === endpointKey);
+}

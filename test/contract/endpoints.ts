@@ -1,0 +1,152 @@
+import { expect } from 'vitest';
+import { type ContractTest, NOW } from './world.ts';
+
+export function endpointContract(test: ContractTest): void {
+  test('come back as they were put in', async (given) => {
+    const application = await given.application();
+    const params = given.newEndpoint(application.key, {
+      uid: 'main',
+      url: 'HTTPS://Example.com/Hook#x',
+      href: 'https://example.com/Hook',
+      description: 'Line one\nline "two" 🦊',
+      disabled: true,
+      eventTypes: ['ticket.created', 'ticket.closed'],
+      channels: [],
+      throttleRate: 7,
+      metadata: { team: 'blue' },
+      headers: { 'X-Key': 'a, b' },
+      sealedSecret: Buffer.from([0, 255, 1, 0]),
+    });
+    const inserted = await given.store.endpointInsert({ ...params, limit: 1 });
+    if (typeof inserted === 'string') throw new Error(inserted);
+    const { now, ...fields } = params;
+    const made = { key: inserted.key, webHookId: '1_20260101000000', createdAt: now, updatedAt: now };
+    expect(inserted).toEqual({ ...fields, ...made });
+    expect(await given.store.endpointFindByKey({ endpointKey: inserted.key })).toEqual(inserted);
+    expect(await given.store.endpointList({ applicationKey: application.key })).toEqual([inserted]);
+  });
+
+  test('are listed oldest first, each company its own', async (given) => {
+    const { application, keys } = await given.company(3);
+    const other = await given.company(1);
+    const list = (applicationKey: number) => given.store.endpointList({ applicationKey });
+    expect((await list(application.key)).map(({ key }) => key)).toEqual(keys);
+    expect((await list(other.application.key)).map(({ key }) => key)).toEqual(other.keys);
+    expect(await list(99)).toEqual([]);
+  });
+
+  test('are limited in number while they live', async (given) => {
+    const { application, keys } = await given.company(2);
+    await given.company(3);
+    const insert = () => given.store.endpointInsert({ ...given.newEndpoint(application.key), limit: 2 });
+    expect(await insert()).toBe('limit');
+    await given.store.endpointDelete({ applicationKey: application.key, endpointKey: keys[0], now: NOW });
+    expect(await insert()).toMatchObject({ applicationKey: application.key });
+    expect(await insert()).toBe('limit');
+  });
+
+  test('have uids that are unique among the live ones of a company', async (given) => {
+    const one = await given.application();
+    const other = await given.application();
+    const first = await given.endpoint(one.key, { uid: 'main' });
+    await given.endpoint(other.key, { uid: 'main' });
+    const again = () =>
+      given.store.endpointInsert({ ...given.newEndpoint(one.key, { uid: 'main' }), limit: 9 });
+    expect(await again()).toBe('uid_taken');
+    await given.store.endpointDelete({ applicationKey: one.key, endpointKey: first.key, now: NOW });
+    expect(await again()).toMatchObject({ uid: 'main' });
+  });
+
+  test('change only in what is named', async (given) => {
+    const { application, keys } = await given.company(2);
+    const [endpointKey] = keys;
+    const before = await given.store.endpointFindByKey({ endpointKey });
+    const neighbour = await given.store.endpointFindByKey({ endpointKey: keys[1] as number });
+    const update = (changes: object, now: number) =>
+      given.store.endpointUpdate({ applicationKey: application.key, endpointKey, now, changes });
+    const url = 'https://example.org/';
+    expect(await update({ url, href: url }, NOW + 5)).toEqual({
+      ...before,
+      url,
+      href: url,
+      updatedAt: NOW + 5,
+    });
+    const changes = {
+      uid: 'u',
+      description: 'd',
+      disabled: true,
+      eventTypes: ['a'],
+      channels: ['b'],
+      throttleRate: 3,
+      metadata: { c: 'd' },
+      headers: { e: 'f' },
+      sealedSecret: Buffer.from('other'),
+    };
+    const expected = { ...before, url, href: url, ...changes, updatedAt: NOW + 6 };
+    expect(await update(changes, NOW + 6)).toEqual(expected);
+    const cleared = { uid: null, eventTypes: null, channels: null, throttleRate: null };
+    expect(await update(cleared, NOW + 7)).toEqual({ ...expected, ...cleared, updatedAt: NOW + 7 });
+    const found = await given.store.endpointFindByKey({ endpointKey });
+    expect(found).toEqual({ ...expected, ...cleared, updatedAt: NOW + 7 });
+    expect(await given.store.endpointFindByKey({ endpointKey: neighbour?.key as number })).toEqual(neighbour);
+  });
+
+  test('stay as they are where a change is undefined', async (given) => {
+    const { application, keys } = await given.company();
+    const [endpointKey] = keys;
+    const before = await given.store.endpointFindByKey({ endpointKey });
+    const changes = { url: undefined, eventTypes: undefined, metadata: undefined, description: 'new' };
+    const after = await given.store.endpointUpdate({
+      applicationKey: application.key,
+      endpointKey,
+      now: NOW,
+      changes,
+    });
+    expect(after).toEqual({ ...before, description: 'new' });
+  });
+
+  test('do not change when the new uid is taken', async (given) => {
+    const { application, keys } = await given.company();
+    await given.endpoint(application.key, { uid: 'taken' });
+    const [endpointKey] = keys;
+    const changes = { uid: 'taken', description: 'new' };
+    const update = given.store.endpointUpdate({
+      applicationKey: application.key,
+      endpointKey,
+      now: NOW,
+      changes,
+    });
+    await expect(update).rejects.toThrow();
+    expect(await given.store.endpointFindByKey({ endpointKey })).toMatchObject({
+      uid: null,
+      description: '',
+    });
+  });
+
+  test('are found no more once deleted, and are deleted once', async (given) => {
+    const { application, keys } = await given.company(2);
+    const [endpointKey, kept] = keys;
+    const key = { applicationKey: application.key, endpointKey, now: NOW };
+    expect(await given.store.endpointDelete(key)).toBe(true);
+    expect(await given.store.endpointDelete(key)).toBe(false);
+    expect(await given.store.endpointUpdate({ ...key, changes: { description: 'x' } })).toBeNull();
+    expect(await given.store.endpointFindByKey({ endpointKey })).toBeNull();
+    await given.reopen();
+    const listed = await given.store.endpointList({ applicationKey: application.key });
+    expect(listed.map((each) => each.key)).toEqual([kept]);
+    expect((await given.endpoint(application.key)).key).not.toBe(endpointKey);
+  });
+
+  test('are not changed or deleted with the key of another application', async (given) => {
+    const { keys } = await given.company();
+    const other = await given.application();
+    const [endpointKey] = keys;
+    const before = await given.store.endpointFindByKey({ endpointKey });
+    const foreign = { applicationKey: other.key, endpointKey, now: NOW + 1 };
+    expect(
+      await given.store.endpointUpdate({ ...foreign, changes: { url: 'https://evil.example/' } }),
+    ).toBeNull();
+    expect(await given.store.endpointDelete(foreign)).toBe(false);
+    expect(await given.store.endpointFindByKey({ endpointKey })).toEqual(before);
+  });
+}

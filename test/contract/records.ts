@@ -1,0 +1,135 @@
+import { expect } from 'vitest';
+import type { Verdict } from '../../src/model/delivery.ts';
+import type { Lease } from '../../src/model/lease.ts';
+import { type ContractTest, type Given, NOW } from './world.ts';
+
+const DONE: Verdict = { state: 'succeeded' };
+const LATER: Verdict = { state: 'pending', nextAttemptAt: NOW + 60_000 };
+
+export function recordContract(test: ContractTest): void {
+  verdicts(test);
+  fences(test);
+}
+
+function verdicts(test: ContractTest): void {
+  const ended: [Verdict, object][] = [
+    [DONE, { state: 'succeeded', reason: null }],
+    [
+      { state: 'failed', reason: 'retries_exhausted' },
+      { state: 'failed', reason: 'retries_exhausted' },
+    ],
+    [
+      { state: 'failed', reason: 'endpoint_disabled' },
+      { state: 'failed', reason: 'endpoint_disabled' },
+    ],
+  ];
+  for (const [verdict, expected] of ended) {
+    test(`ends a delivery: ${Object.values(verdict).join(', ')}`, async (given) => {
+      const lease = await leased(given);
+      const results = [given.result(lease, verdict, { number: 3 })];
+      expect(await given.store.deliveryRecord({ results })).toEqual([true]);
+      await given.reopen();
+      const row = { ...expected, attemptCount: 3, nextAttemptAt: null };
+      expect(await rowOf(given, lease)).toMatchObject(row);
+      expect(await given.store.deliveryCountOpen()).toEqual({ pending: 0, sending: 0, held: 0 });
+      const again = [given.result(lease, DONE, { number: 4 })];
+      expect(await given.store.deliveryRecord({ results: again })).toEqual([false]);
+      expect(await rowOf(given, lease)).toMatchObject(row);
+    });
+  }
+
+  test('puts a retry back: pending, due later, with its attempts counted', async (given) => {
+    const lease = await leased(given);
+    await given.store.deliveryRecord({ results: [given.result(lease, LATER, { number: 2 })] });
+    const row = { state: 'pending', attemptCount: 2, nextAttemptAt: NOW + 60_000, reason: null };
+    expect(await rowOf(given, lease)).toMatchObject(row);
+    const params = { endpointKey: lease.endpointKey, limit: 9, fence: given.fence() };
+    const early = await given.store.deliveryClaimDue({ ...params, dueBy: NOW + 59_999 });
+    expect(early).toEqual({ claimed: [], nextDueAt: NOW + 60_000 });
+    const { claimed } = await given.store.deliveryClaimDue({ ...params, dueBy: NOW + 60_000 });
+    expect(claimed).toMatchObject([{ attemptCount: 2, nextAttemptAt: NOW + 60_000 }]);
+  });
+
+  test('keeps the lease of a retry that waits in memory', async (given) => {
+    const lease = await leased(given);
+    const kept = { ...given.result(lease, LATER), keepLease: true };
+    expect(await given.store.deliveryRecord({ results: [kept] })).toEqual([true]);
+    expect(await rowOf(given, lease)).toMatchObject({ state: 'sending', nextAttemptAt: NOW + 60_000 });
+    const params = { endpointKey: lease.endpointKey, limit: 9, fence: given.fence(), dueBy: NOW + 60_000 };
+    expect(await given.store.deliveryClaimDue(params)).toEqual({ claimed: [], nextDueAt: null });
+    const second = [given.result(lease, DONE, { number: 2 })];
+    expect(await given.store.deliveryRecord({ results: second })).toEqual([true]);
+    expect(await rowOf(given, lease)).toMatchObject({ state: 'succeeded', attemptCount: 2 });
+  });
+
+  test('releases a retry that waited in memory when its process ended', async (given) => {
+    const lease = await leased(given);
+    await given.store.deliveryRecord({ results: [{ ...given.result(lease, LATER), keepLease: true }] });
+    expect(await given.store.deliveryRelease({ before: lease.fence + 1 })).toBe(1);
+    expect(await rowOf(given, lease)).toMatchObject({ state: 'pending', nextAttemptAt: NOW + 60_000 });
+  });
+
+  test('lets go of the lease of what is done, also when told to keep it', async (given) => {
+    const lease = await leased(given);
+    await given.store.deliveryRecord({ results: [{ ...given.result(lease, DONE), keepLease: true }] });
+    const results = [given.result(lease, LATER, { number: 2 })];
+    expect(await given.store.deliveryRecord({ results })).toEqual([false]);
+  });
+}
+
+function fences(test: ContractTest): void {
+  test('writes the attempt but leaves the delivery alone when the fence does not hold', async (given) => {
+    const lease = await leased(given);
+    const stale = { ...lease, fence: lease.fence - 1 };
+    const before = await rowOf(given, lease);
+    const result = given.result(stale, DONE);
+    expect(await given.store.deliveryRecord({ results: [result] })).toEqual([false]);
+    expect(await rowOf(given, lease)).toEqual(before);
+    const page = { messageKey: lease.messageKey, limit: 9, before: null, after: null };
+    expect(await given.store.attemptListByMessage(page)).toMatchObject([{ id: result.attempt.id }]);
+    const late = [given.result(lease, DONE)];
+    expect(await given.store.deliveryRecord({ results: late })).toEqual([true]);
+  });
+
+  test('does not settle a pending delivery that was put back', async (given) => {
+    const lease = await leased(given);
+    await given.store.deliveryRecord({ results: [given.result(lease, LATER)] });
+    const again = [given.result(lease, DONE, { number: 2 })];
+    expect(await given.store.deliveryRecord({ results: again })).toEqual([false]);
+    expect(await rowOf(given, lease)).toMatchObject({ state: 'pending', attemptCount: 1 });
+  });
+
+  test('answers many at once, each in its place', async (given) => {
+    const leases: Lease[] = [];
+    for (let count = 0; count < 100; count++) leases.push(await leased(given));
+    const results = leases.map((lease, index) =>
+      given.result(index % 3 === 0 ? { ...lease, fence: lease.fence + 1_000 } : lease, DONE),
+    );
+    expect(await given.store.deliveryRecord({ results })).toEqual(results.map((_, index) => index % 3 !== 0));
+    expect(await given.store.deliveryCountOpen()).toEqual({ pending: 0, sending: 34, held: 0 });
+    expect(await given.store.deliveryRecord({ results: [] })).toEqual([]);
+  });
+
+  test('takes two attempts of one delivery in one call', async (given) => {
+    const lease = await leased(given);
+    const results = [
+      { ...given.result(lease, LATER), keepLease: true },
+      given.result(lease, DONE, { number: 2 }),
+      given.result(lease, DONE, { number: 3 }),
+    ];
+    expect(await given.store.deliveryRecord({ results })).toEqual([true, true, false]);
+    expect(await rowOf(given, lease)).toMatchObject({ state: 'succeeded', attemptCount: 2 });
+  });
+}
+
+async function leased(given: Given): Promise<Lease> {
+  const { application, keys } = await given.company();
+  const fence = given.fence();
+  const messageKey = await given.accepted(application.key, keys, { state: 'sending', fence });
+  return { messageKey, endpointKey: keys[0], fence };
+}
+
+async function rowOf(given: Given, { messageKey, endpointKey }: Lease) {
+  const listed = await given.store.deliveryList({ messageKey });
+  return listed.find((each) => each.endpointKey === endpointKey);
+}

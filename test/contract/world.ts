@@ -1,0 +1,169 @@
+import { test } from 'vitest';
+import type { Application } from '../../src/model/application.ts';
+import type { Verdict } from '../../src/model/delivery.ts';
+import type { Endpoint } from '../../src/model/endpoint.ts';
+import { firstFence, type Lease } from '../../src/model/lease.ts';
+import type { NewDelivery, NewMessage } from '../../src/model/message.ts';
+import type { AttemptResult, NewApplication, NewEndpoint, Publish, Store } from '../../src/store/store.ts';
+
+/** What a driver brings to the contract: an empty store that can be closed and opened again on the same data. */
+export interface ContractWorld {
+  store: Store;
+  /** Closes the store and opens it on the same data. */
+  reopen(): Promise<Store>;
+  dispose(): Promise<void>;
+}
+
+export type OpenWorld = () => Promise<ContractWorld>;
+/** A test with a world of its own. */
+export type ContractTest = (title: string, body: (given: Given) => Promise<void>) => void;
+
+/** 1 January 2026. */
+export const NOW = Date.UTC(2026, 0, 1);
+
+export function contractTest(open: OpenWorld): ContractTest {
+  return (title, body) =>
+    test(title, async () => {
+      const world = await open();
+      try {
+        await body(new Given(world));
+      } finally {
+        await world.dispose();
+      }
+    });
+}
+
+/** Fills a store with what a test needs and does not care about in detail. Ids ascend. */
+export class Given {
+  store: Store;
+  readonly #world: ContractWorld;
+  #ids = 0;
+  #fences = 0;
+
+  constructor(world: ContractWorld) {
+    this.#world = world;
+    this.store = world.store;
+  }
+
+  async reopen(): Promise<void> {
+    this.store = await this.#world.reopen();
+  }
+
+  id(prefix: string): string {
+    return `${prefix}_${String(++this.#ids).padStart(27, '0')}`;
+  }
+
+  /** A new fence of this opening, above all before. */
+  fence(): number {
+    return firstFence(this.store.epoch) + ++this.#fences;
+  }
+
+  newApplication(fields: Partial<NewApplication> = {}): NewApplication {
+    const id = this.id('app');
+    return { id, uid: null, name: 'Acme', throttleRate: null, metadata: {}, now: NOW, ...fields };
+  }
+
+  async application(fields: Partial<NewApplication> = {}): Promise<Application> {
+    const inserted = await this.store.applicationInsert(this.newApplication(fields));
+    if (inserted === null) throw new Error('The application was not inserted.');
+    return inserted;
+  }
+
+  newEndpoint(applicationKey: number, fields: Partial<NewEndpoint> = {}): NewEndpoint {
+    return {
+      applicationKey,
+      id: this.id('ep'),
+      uid: null,
+      url: 'https://example.com/hook',
+      href: 'https://example.com/hook',
+      description: '',
+      disabled: false,
+      eventTypes: null,
+      channels: null,
+      throttleRate: null,
+      metadata: {},
+      headers: {},
+      sealedSecret: Buffer.from('sealed'),
+      now: NOW,
+      ...fields,
+    };
+  }
+
+  async endpoint(applicationKey: number, fields: Partial<NewEndpoint> = {}): Promise<Endpoint> {
+    const params = { ...this.newEndpoint(applicationKey, fields), limit: 10_000 };
+    const inserted = await this.store.endpointInsert(params);
+    if (typeof inserted === 'string') throw new Error(`The endpoint was not inserted: ${inserted}.`);
+    return inserted;
+  }
+
+  /** An application with so many endpoints. */
+  async company(endpoints = 1): Promise<{ application: Application; keys: [number, ...number[]] }> {
+    const application = await this.application();
+    const keys: number[] = [];
+    for (let count = 0; count < endpoints; count++) keys.push((await this.endpoint(application.key)).key);
+    return { application, keys: keys as [number, ...number[]] };
+  }
+
+  message(fields: Partial<NewMessage> = {}): NewMessage {
+    return {
+      id: this.id('msg'),
+      eventId: null,
+      eventType: 'ticket.created',
+      channels: null,
+      tags: null,
+      payload: '{}',
+      createdAt: NOW,
+      deliveries: [],
+      ...fields,
+    };
+  }
+
+  publish(applicationKey: number, ...messages: NewMessage[]): Publish {
+    return { applicationKey, messages, idempotency: null };
+  }
+
+  /** Accepts one message to these endpoints; returns its key. */
+  async accepted(
+    applicationKey: number,
+    endpointKeys: readonly number[],
+    options: {
+      state?: NewDelivery['state'];
+      now?: number;
+      fence?: number;
+      message?: Partial<NewMessage>;
+    } = {},
+  ): Promise<number> {
+    const { state = 'pending', now = NOW, fence = this.fence() } = options;
+    const deliveries = endpointKeys.map((endpointKey) => ({ endpointKey, state }));
+    const publishes = [this.publish(applicationKey, this.message({ ...options.message, deliveries }))];
+    const [result] = await this.store.messageAccept({ publishes, fence, now });
+    if (result?.kind !== 'accepted') throw new Error('The message was not accepted.');
+    return result.messageKeys[0] as number;
+  }
+
+  /** An attempt at a leased delivery that ended with `verdict`. */
+  result(lease: Lease, verdict: Verdict, fields: Partial<AttemptResult['attempt']> = {}): AttemptResult {
+    const exchange = {
+      startedAt: NOW,
+      durationMs: 12,
+      status: 200,
+      body: 'ok',
+      retryAfter: null,
+      error: null,
+    };
+    const { messageKey, endpointKey } = lease;
+    const attempt = {
+      id: this.id('atmpt'),
+      messageKey,
+      endpointKey,
+      number: 1,
+      trigger: 'scheduled' as const,
+    };
+    return {
+      lease,
+      verdict,
+      keepLease: false,
+      attempt: { ...attempt, url: 'https://example.com/hook', exchange, ...fields },
+    };
+  }
+}
