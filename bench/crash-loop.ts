@@ -80,7 +80,7 @@ export class CrashLoop {
   async round(number: number): Promise<Round> {
     const server = this.#current();
     const before = { acknowledged: this.ledger.acknowledged.size, hits: this.hooks.hits.length };
-    const readyAfterMs = await this.#momentToKill(server);
+    await this.#momentToKill(server);
     if (!server.running)
       throw new Error(`The server ended by itself. The end of its log:\n${server.logEnd()}`);
     const killedAt = monotonicMs();
@@ -90,7 +90,7 @@ export class CrashLoop {
     const round = {
       number,
       killedAfterMs: killedAt - server.spawnedAt,
-      readyAfterMs,
+      readyAfterMs: server.readyAfterMs,
       acknowledged: this.ledger.acknowledged.size - before.acknowledged,
       hits: this.hooks.hits.length - before.hits,
       underWay,
@@ -115,18 +115,12 @@ export class CrashLoop {
     return { restAfterMs, exitCode };
   }
 
-  /** Waits for it. Returns the ms from the spawn until it was ready; null: it is not. */
-  async #momentToKill(server: ServerProcess): Promise<number | null> {
+  async #momentToKill(server: ServerProcess): Promise<void> {
     const atStart = this.#random.fraction() < KILLS_AT_START;
     const { least, most } = atStart ? AFTER_SPAWN_MS : AFTER_READY_MS;
     const delayMs = this.#random.between(least, most);
-    if (!atStart) {
-      const readyAfterMs = await server.ready();
-      await pause(delayMs);
-      return readyAfterMs;
-    }
-    await pause(Math.max(0, server.spawnedAt + delayMs - monotonicMs()));
-    return null;
+    if (!atStart) await server.ready();
+    await pause(atStart ? Math.max(0, server.spawnedAt + delayMs - monotonicMs()) : delayMs);
   }
 
   /** Ms until nothing arrived any more; null when things still arrived after a minute. */

@@ -20,6 +20,7 @@ import { columns, figure } from './table.ts';
 
 const SECONDS_A_ROUND = 25;
 const SECONDS_BESIDES = 300;
+const HANG_SECONDS = 8;
 
 const { values } = parseArgs({
   allowNegative: true,
@@ -138,7 +139,7 @@ function summaryText(report: Report, store: StoreContents): string {
 async function hangingHook() {
   console.log(`\n${HANGING_HOOK_WORLD}`);
   const bench = await openWorkbench(false);
-  const measured = await measureHangingHook(bench);
+  const measured = await measureHangingHook(bench, HANG_SECONDS);
   await closeWorkbench(bench);
   const line = (name: string, at: typeof measured.with) => [
     name,

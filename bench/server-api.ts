@@ -15,6 +15,12 @@ export async function createHook(server: string, url: string): Promise<string> {
   return web_hook.id;
 }
 
+export async function deleteHook(server: string, hookId: string): Promise<void> {
+  const url = `${server}/web_hooks/${hookId}.json?auth_token=${COMPANY_TOKEN}`;
+  const answer = await fetch(url, { method: 'DELETE' });
+  if (answer.status !== 204) throw new Error(`${answer.url} answered ${answer.status}.`);
+}
+
 /** The signing secret of a web hook: `whsec_…`. */
 export async function readSecret(server: string, hookId: string): Promise<string> {
   const answer = await fetch(`${server}/api/v1/app/1/endpoint/${hookId}/secret`, {

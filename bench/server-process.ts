@@ -69,6 +69,11 @@ export class ServerProcess {
     return this.#process.exitCode === null && this.#process.signalCode === null;
   }
 
+  /** Ms from its spawn until it was ready, as far as `ready` knows; null: not yet. */
+  get readyAfterMs(): number | null {
+    return this.#readyAfterMs;
+  }
+
   /** Resolves when it answers, with the ms since it was spawned. Rejects with its log when it ends or takes too long. */
   async ready(): Promise<number> {
     if (this.#readyAfterMs !== null) return this.#readyAfterMs;

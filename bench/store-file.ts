@@ -39,8 +39,9 @@ export function readStoreFile(path: string): StoreContents {
       messages: count('SELECT count(*) FROM message'),
       deliveries: Object.fromEntries(states.map(([state, number]) => [STATES[state] ?? state, number])),
       miscounted: count(
-        `SELECT count(*) FROM delivery WHERE attempt_count <> (SELECT count(*) FROM attempt
-         WHERE attempt.message_key = delivery.message_key AND attempt.endpoint_key = delivery.endpoint_key)`,
+        `SELECT count(*) FROM delivery LEFT JOIN
+         (SELECT message_key, endpoint_key, count(*) AS made FROM attempt GROUP BY message_key, endpoint_key)
+         USING (message_key, endpoint_key) WHERE attempt_count <> coalesce(made, 0)`,
       ),
       attempts: new Map(
         attempts.map(([id, url, number]) => [pairKey(id, new URL(url).pathname.slice(1)), number]),

@@ -121,6 +121,7 @@ function wire(options: EngineOptions) {
     ids,
     fences,
     lanes: schedule,
+    broken: options.broken,
     endpoints: (applicationKey) => registry.endpoints(applicationKey),
   });
 

@@ -54,6 +54,8 @@ export interface AcceptOptions {
   ids: Ids;
   fences: { next(): number };
   lanes: Lanes;
+  /** The store is broken: the process must not go on. */
+  broken(error: Error): void;
   /** The application's endpoints, from memory when they are there. */
   endpoints(applicationKey: number): EndpointTable | Promise<EndpointTable>;
 }
@@ -159,6 +161,7 @@ export class Accept {
       results = await store.messageAccept({ publishes, fence, now });
     } catch (error) {
       for (const publish of publishes) unadmit(lanes, publish.messages);
+      if (error instanceof StoreError && error.code === 'broken') this.#options.broken(error);
       throw error;
     }
     const leased: LeasedDelivery[] = [];

@@ -61,26 +61,41 @@ export class Keyring {
     if (params.text === null) {
       if (present.length > 0) return null;
       const text = newKeyText(this.#random);
-      await this.#insert(params.name, params.applicationKey, text);
+      await this.#insert(params.name, params.applicationKey, text, null);
       return text;
     }
     const hash = hashKeyText(params.text);
     for (const key of present) {
       if (!sameHash(key.hash, hash)) await this.#store.keyRevoke({ id: key.id, now: this.#clock.now() });
     }
-    if (!present.some((key) => sameHash(key.hash, hash)))
-      await this.#insert(params.name, params.applicationKey, params.text);
+    if (!present.some((key) => sameHash(key.hash, hash))) {
+      await this.#insert(params.name, params.applicationKey, params.text, null);
+    }
     return null;
   }
 
-  async #insert(name: string, applicationKey: number | null, text: string): Promise<void> {
-    await this.#store.keyInsert({
+  /** Makes a key of an application. Returns its text, to be shown once. */
+  async create(params: { name: string; applicationKey: number; expiresAt: number | null }): Promise<string> {
+    const text = newKeyText(this.#random);
+    await this.#insert(params.name, params.applicationKey, text, params.expiresAt);
+    return text;
+  }
+
+  async #insert(
+    name: string,
+    applicationKey: number | null,
+    text: string,
+    expiresAt: number | null,
+  ): Promise<void> {
+    const inserted = await this.#store.keyInsert({
       id: this.#ids.next('key'),
       name,
       hash: hashKeyText(text),
       applicationKey,
       createdAt: this.#clock.now(),
-      expiresAt: null,
+      expiresAt,
     });
+    if (!inserted)
+      throw new Error(`The key given for "${name}" is in use as another key. Choose a different one.`);
   }
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { helpDeskCatalogue } from '../../src/catalogue/help-desk.ts';
-import { type Receiver, startReceiver } from '../helpers/receiver.ts';
+import { type Received, type Receiver, startReceiver } from '../helpers/receiver.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
 /** `POST /web_hooks/test.json` */
@@ -94,7 +94,7 @@ describe('testing a web hook', () => {
   it('is signed with the throwaway secret that it returns, and marked as a test', async () => {
     receiver = await startReceiver();
     const { secret, message_id: id } = (await test({ action_type: 'ticket.created', url: receiver.url })).json().test;
-    const { headers, body } = receiver.received[0] ?? { headers: {}, body: '' };
+    const { headers, body } = only(receiver);
     expect(headers['webhook-id']).toBe(id);
     expect(headers['posthorn-test']).toBeDefined();
     expect(headers['content-type']).toMatch(/^application\/json/);
@@ -109,7 +109,7 @@ describe('testing a web hook', () => {
     expect(answer.signed_with).toBe(`web hook ${id}`);
     expect('secret' in answer).toBe(false);
     const { key } = (await world.operate('GET', `/api/v1/app/1/endpoint/${id}/secret`)).json();
-    const { headers, body } = receiver.received[0] ?? { headers: {}, body: '' };
+    const { headers, body } = only(receiver);
     expect(() => new Webhook(key).verify(body, headers as Record<string, string>)).not.toThrow();
   });
 
@@ -169,3 +169,8 @@ describe('testing a web hook', () => {
     for (const answer of await Promise.all(running)) expect(answer.status).toBe(200);
   });
 });
+
+function only(receiver: Receiver): Received {
+  expect(receiver.received).toHaveLength(1);
+  return receiver.received[0] as Received;
+}

@@ -5,7 +5,7 @@ import type { Lease } from '../../src/model/lease.ts';
 import { Given, NOW, type OpenWorld } from './world.ts';
 
 const ENDPOINTS = 3;
-const RUNS = 60;
+const RUNS = 40;
 const COMMANDS = 40;
 
 interface Row extends Delivery {
@@ -112,7 +112,10 @@ function record(picks: readonly (readonly [number, Verdict, boolean])[]): Comman
       const row = model.rows.find(
         (each) => each.messageKey === lease.messageKey && each.endpointKey === lease.endpointKey,
       );
-      if (row?.fence !== lease.fence) return false;
+      if (row?.fence !== lease.fence) {
+        if (row?.state === 'cancelled') changeCancelled(row, verdict, attempt.number);
+        return false;
+      }
       const retry = verdict.state === 'pending';
       change(row, {
         state: retry && keepLease ? 'sending' : verdict.state,
@@ -201,6 +204,12 @@ function pendingOf({ rows }: Model, endpointKey: number): Row[] {
 
 function dueOf(row: Row): number {
   return row.nextAttemptAt ?? Number.POSITIVE_INFINITY;
+}
+
+/** Cancelled while it was under way: that it arrived still counts. */
+function changeCancelled(row: Row, verdict: Verdict, number: number): void {
+  change(row, { attemptCount: Math.max(row.attemptCount, number) });
+  if (verdict.state === 'succeeded') change(row, { state: 'succeeded', reason: null });
 }
 
 function change(row: Row, fields: Partial<Row>): void {

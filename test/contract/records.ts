@@ -9,6 +9,7 @@ const LATER: Verdict = { state: 'pending', nextAttemptAt: NOW + 60_000 };
 export function recordContract(test: ContractTest): void {
   verdicts(test);
   fences(test);
+  cancellations(test);
 }
 
 function verdicts(test: ContractTest): void {
@@ -120,6 +121,37 @@ function fences(test: ContractTest): void {
     expect(await given.store.deliveryRecord({ results })).toEqual([true, true, false]);
     expect(await rowOf(given, lease)).toMatchObject({ state: 'succeeded', attemptCount: 2 });
   });
+}
+
+function cancellations(test: ContractTest): void {
+  const failed: Verdict = { state: 'failed', reason: 'retries_exhausted' };
+  for (const verdict of [LATER, failed]) {
+    test(`leaves a delivery that was cancelled under way cancelled: ${verdict.state}`, async (given) => {
+      const lease = await cancelled(given);
+      const results = [{ ...given.result(lease, verdict), keepLease: true }];
+      expect(await given.store.deliveryRecord({ results })).toEqual([false]);
+      const row = { state: 'cancelled', reason: 'endpoint_deleted', nextAttemptAt: null };
+      expect(await rowOf(given, lease)).toMatchObject(row);
+    });
+  }
+
+  test('makes a delivery that was cancelled under way, and arrived, succeeded', async (given) => {
+    const lease = await cancelled(given);
+    const results = [given.result(lease, DONE, { number: 2 })];
+    expect(await given.store.deliveryRecord({ results })).toEqual([false]);
+    const row = { state: 'succeeded', reason: null, nextAttemptAt: null, attemptCount: 2 };
+    expect(await rowOf(given, lease)).toMatchObject(row);
+    const late = [given.result(lease, LATER, { number: 3 })];
+    expect(await given.store.deliveryRecord({ results: late })).toEqual([false]);
+    expect(await rowOf(given, lease)).toMatchObject(row);
+  });
+}
+
+async function cancelled(given: Given): Promise<Lease> {
+  const lease = await leased(given);
+  const { endpointKey } = lease;
+  await given.store.deliveryCancel({ endpointKey, reason: 'endpoint_deleted', limit: 1 });
+  return lease;
 }
 
 async function leased(given: Given): Promise<Lease> {

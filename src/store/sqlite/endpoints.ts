@@ -100,12 +100,17 @@ export function endpoints(connection: Connection) {
         const present = find(endpointKey);
         if (present === null || present.applicationKey !== applicationKey) return null;
         return endpoint(
-          update.get({ ...columns({ ...present, ...changes }), endpointKey, now }) as EndpointRow,
+          update.get({ ...columns({ ...present, ...named(changes) }), endpointKey, now }) as EndpointRow,
         );
       }),
     endpointDelete: (params: { applicationKey: number; endpointKey: number; now: number }): boolean =>
       remove.run(params.now, params.endpointKey, params.applicationKey).changes > 0,
   };
+}
+
+/** Without the fields that are there but undefined: those are not named. */
+function named(changes: EndpointChanges): EndpointChanges {
+  return Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
 }
 
 function columns(fields: Fields) {

@@ -19,7 +19,9 @@ export function keys(connection: Connection) {
        created_at = excluded.created_at, expires_at = excluded.expires_at, revoked_at = NULL WHERE revoked_at IS NOT NULL`,
   );
   const byHash = connection.prepare('SELECT * FROM api_key WHERE hash = ? AND revoked_at IS NULL');
-  const list = connection.prepare('SELECT * FROM api_key WHERE name = ? AND revoked_at IS NULL ORDER BY id');
+  const list = connection.prepare(
+    'SELECT * FROM api_key WHERE name = ? AND revoked_at IS NULL ORDER BY created_at, id',
+  );
   const revoke = connection.prepare('UPDATE api_key SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL');
 
   return {

@@ -9,7 +9,7 @@ import { StoreError } from '../store.ts';
  */
 export function lockFolder(folder: string): { release(): void } {
   const file = join(folder, 'posthorn.lock');
-  closeSync(openSync(file, 'a', 0o600));
+  makeFile(file);
   const lock = new Database(file, { timeout: 0 });
   try {
     lock.pragma('journal_mode = DELETE');
@@ -24,4 +24,16 @@ export function lockFolder(folder: string): { release(): void } {
     );
   }
   return { release: () => void lock.close() };
+}
+
+/**
+ * Makes the file if it is not there. One that is there is not opened: to close it again would free every lock that this
+ * process has on it (fcntl(2)), and a second opening in one process would let other processes in.
+ */
+function makeFile(file: string): void {
+  try {
+    closeSync(openSync(file, 'wx', 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
 }

@@ -12,6 +12,7 @@ import { keys } from './keys.ts';
 import { lockFolder } from './lock.ts';
 import { messages } from './messages.ts';
 import { migrate, nextEpoch } from './migrate.ts';
+import { upkeep } from './upkeep.ts';
 
 /** The port's methods as SQLite has them: synchronous. */
 type Calls = {
@@ -28,7 +29,7 @@ export async function openSqliteStore({ folder }: { folder: string }): Promise<S
   try {
     connection = openConnection(join(folder, 'posthorn.db'));
     migrate(connection);
-    return store(connection, nextEpoch(connection), lock);
+    return storeOn(connection, nextEpoch(connection), lock);
   } catch (error) {
     connection?.close();
     lock.release();
@@ -36,7 +37,8 @@ export async function openSqliteStore({ folder }: { folder: string }): Promise<S
   }
 }
 
-function store(connection: Connection, epoch: number, lock: { release(): void }): Store {
+/** The port over a connection, which it owns from here on. */
+export function storeOn(connection: Connection, epoch: number, lock: { release(): void }): Store {
   const calls: Calls = {
     ...applications(connection),
     ...endpoints(connection),
@@ -48,14 +50,19 @@ function store(connection: Connection, epoch: number, lock: { release(): void })
     ...upkeep(connection),
   };
   let closed = false;
+  // After a failed fsync the file may lack what SQLite believes to be in it: nothing is read or acknowledged any more.
+  let broken: StoreError | null = null;
   const promised = Object.entries(calls).map(([name, call]) => [
     name,
     async (params: never) => {
+      if (broken !== null) throw broken;
       if (closed) throw new StoreError('unavailable', 'The store is closed.');
       try {
         return (call as (params: never) => unknown)(params);
-      } catch (error) {
-        throw asStoreError(error);
+      } catch (cause) {
+        const error = asStoreError(cause);
+        if (error instanceof StoreError && error.code === 'broken') broken = error;
+        throw error;
       }
     },
   ]);
@@ -68,17 +75,5 @@ function store(connection: Connection, epoch: number, lock: { release(): void })
       connection.close();
       lock.release();
     },
-  };
-}
-
-function upkeep(connection: Connection) {
-  const purge = connection.prepare(
-    `DELETE FROM idempotency WHERE key_hash IN (SELECT key_hash FROM idempotency WHERE created_at < ? LIMIT ?)`,
-  );
-  const write = connection.prepare("UPDATE meta SET value = value WHERE name = 'epoch'");
-  return {
-    idempotencyPurge: ({ before, limit }: { before: number; limit: number }): number =>
-      purge.run(before, limit).changes,
-    check: (): void => void write.run(),
   };
 }
