@@ -24,7 +24,7 @@ const BODY_SHOWN = 76;
 
 /** `posthorn demo`: the whole way of a webhook, on a temporary server. Returns the exit code. */
 export async function demo(): Promise<number> {
-  const folder = mkdtempSync(join(tmpdir(), 'posthorn-demo-'));
+  const folder = temporaryFolder();
   const removeFolder = () => rmSync(folder, { recursive: true, force: true });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
@@ -264,6 +264,19 @@ interface RecordedAttempt {
   responseStatusCode: number;
   responseDurationMs: number;
   statusText: string;
+}
+
+function temporaryFolder(): string {
+  try {
+    return mkdtempSync(join(tmpdir(), 'posthorn-demo-'));
+  } catch (error) {
+    throw new CliError(
+      `The demo can't make its folder (${(error as Error).message}). Set TMPDIR to a folder that is writable.`,
+      {
+        cause: error,
+      },
+    );
+  }
 }
 
 function demoSettings(folder: string): Settings {

@@ -292,7 +292,7 @@ describe.each(SENDERS)('a request from %s', (_name, make) => {
 
   it('waits for a free connection when hundreds come at once', async () => {
     const { href, connections, got } = await receiver();
-    const { sender, postAll, batches } = world(make, { inFlightPerEndpoint: 2 });
+    const { sender, postAll, batches } = world(make, { connectionsPerOrigin: 8 });
     cleanUps.push(() => sender.close());
     const exchanges = await postAll(Array.from({ length: 500 }, (_, n) => ({ href, messageId: `msg_${n}` })));
     expect(exchanges.every(({ status }) => status === 200)).toBe(true);
@@ -323,7 +323,7 @@ describe.each(SENDERS)('a request from %s', (_name, make) => {
 
   it('ends with its sender, each job once, and later ones at once', async () => {
     const { href, server } = await receiver(() => undefined);
-    const { sender, postAll, waiting } = world(make, { inFlightPerEndpoint: 1 });
+    const { sender, postAll, waiting } = world(make, { connectionsPerOrigin: 4 });
     const arrived = once(server, 'request');
     const running = postAll(Array.from({ length: 20 }, () => ({ href })));
     await arrived;

@@ -1,4 +1,4 @@
-import { IN_FLIGHT_PER_ENDPOINT } from '../limits.ts';
+import { SCHEDULE_LIMITS } from '../limits.ts';
 import { parseNetworks } from '../model/address.ts';
 import type { Clock, Timer } from '../model/clock.ts';
 import type { Exchange, Sender, SendJob, SendResult, SendResultHandler, Target } from '../model/exchange.ts';
@@ -17,8 +17,8 @@ export interface HttpSenderSettings {
   readonly allowNetworks: readonly string[];
   readonly signatureHeaders: SignatureHeaders;
   readonly userAgent: string;
-  /** Requests that the scheduler sends to one endpoint at once. */
-  readonly inFlightPerEndpoint?: number;
+  /** Connections of one application to one origin; past them requests wait. As many as may be under way when left out. */
+  readonly connectionsPerOrigin?: number;
   /** PEM certificates of authorities trusted beside the public ones. */
   readonly ca?: readonly string[];
 }
@@ -32,8 +32,6 @@ export interface HttpSenderOptions extends HttpSenderSettings {
   readonly build?: EgressGuardOptions['build'];
 }
 
-/** Endpoints of one application may share an origin; together they get this many times the connections of one. */
-const ENDPOINTS_PER_ORIGIN = 4;
 /** Clients unused for this long are dropped (their sockets went before); looked for this often. */
 const IDLE_MS = 60_000;
 const SWEEP_EVERY_MS = 30_000;
@@ -63,7 +61,7 @@ class HttpSender implements Sender {
     if (!allow.ok) throw new Error(`allowNetworks: ${allow.problems.join('; ')}`);
     this.#options = options;
     this.#clock = options.clock;
-    this.#connectionsMost = ENDPOINTS_PER_ORIGIN * (options.inFlightPerEndpoint ?? IN_FLIGHT_PER_ENDPOINT);
+    this.#connectionsMost = options.connectionsPerOrigin ?? SCHEDULE_LIMITS.inFlight;
     this.#connect = createEgressGuard({
       allow: allow.networks,
       resolver: options.resolver ?? createResolver({ clock: options.clock }),

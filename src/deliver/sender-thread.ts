@@ -196,12 +196,12 @@ class ThreadSender implements Sender {
 }
 
 function settingsOf(options: ThreadSenderOptions): HttpSenderSettings {
-  const { allowNetworks, signatureHeaders, userAgent, inFlightPerEndpoint, ca } = options;
+  const { allowNetworks, signatureHeaders, userAgent, connectionsPerOrigin, ca } = options;
   return {
     allowNetworks,
     signatureHeaders,
     userAgent,
-    ...(inFlightPerEndpoint !== undefined && { inFlightPerEndpoint }),
+    ...(connectionsPerOrigin !== undefined && { connectionsPerOrigin }),
     ...(ca && { ca }),
   };
 }

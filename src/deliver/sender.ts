@@ -13,13 +13,11 @@ export type SenderOptions = Omit<HttpSenderOptions, 'onBug' | 'resolver' | 'buil
  * took batch publish from 0.61 to 0.74 of the bare HTTP limit (a prototype; ARCHITECTURE.md has today's figures).
  */
 export function createSender({ threads, log, ...options }: SenderOptions): Sender {
-  if (threads === 0)
-    return createHttpSender({
-      ...options,
-      onBug: (err) => log.error({ err }, 'a request failed by a fault of ours'),
-    });
+  const onBug = (err: unknown) => log.error({ err }, 'a request failed by a fault of ours');
+  if (threads === 0) return createHttpSender({ ...options, onBug });
   return createThreadSender({
     ...options,
+    onBug,
     onCrash: (err) => log.error({ err }, 'the sender thread ended unexpectedly; a new one is started'),
   });
 }

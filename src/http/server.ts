@@ -21,8 +21,8 @@ export interface HttpServer {
   readonly fastify: FastifyInstance;
 }
 
-/** Ids and uids in paths are at most 256 characters; percent-encoded they may be three times as long. */
-const PATH_PART_CHARACTERS = 1_024;
+/** More than node:http lets through: a long id is unknown like any other, not an error of its own. */
+const PATH_PART_CHARACTERS = 64 * 1024;
 
 /** The Web Hooks API, the operator API and their documentation, over the services of the rooms. */
 export async function createHttpServer(services: HttpServices): Promise<HttpServer> {

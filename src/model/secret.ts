@@ -1,9 +1,9 @@
 import type { Random } from './clock.ts';
 
 /** Signing secrets as Standard Webhooks writes them: `whsec_` and the base64 of 24 to 75 bytes. */
-export const SECRET_PREFIX = 'whsec_';
-export const SECRET_BYTES_LEAST = 24;
-export const SECRET_BYTES_MOST = 75;
+const SECRET_PREFIX = 'whsec_';
+const SECRET_BYTES_LEAST = 24;
+const SECRET_BYTES_MOST = 75;
 const NEW_SECRET_BYTES = 32;
 
 export function newSecret(random: Random): string {

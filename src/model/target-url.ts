@@ -60,7 +60,7 @@ function judgeHost(hostname: string, allow: Networks): string | null {
 }
 
 /** The address in a URL's `hostname`, without brackets, or null when it is a name. */
-export function literalAddress(hostname: string): string | null {
+function literalAddress(hostname: string): string | null {
   if (hostname.startsWith('[')) return hostname.slice(1, -1);
   return /^\d+\.\d+\.\d+\.\d+$/.test(hostname) ? hostname : null;
 }

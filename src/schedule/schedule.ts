@@ -180,6 +180,12 @@ export class Schedule {
     });
   }
 
+  /** Stops, and hears no more of what is under way. */
+  abandon(): void {
+    void this.stop();
+    this.#underWay.clear();
+  }
+
   #lane(endpointKey: number): Lane {
     let lane = this.#lanes.get(endpointKey);
     if (lane === undefined) {

@@ -231,7 +231,7 @@ describe('deliveries and attempts', () => {
       endpointDeleted: false,
     });
     expect(page.data[1]).toMatchObject({ status: 2, statusText: 'fail', reason: 'retries_exhausted', attemptCount: 3 });
-    expect(page.data[3]).toMatchObject({ status: 1, statusText: 'pending', reason: 'endpoint_disabled', attemptCount: 0 });
+    expect(page.data[3]).toMatchObject({ status: 1, statusText: 'pending', state: 'held', attemptCount: 0 });
 
     const attempts = (await get(`${path}/attempt/endpoint/${endpoints[0].webHookId}`)).json();
     expect(attempts.data.map((one: Record<string, unknown>) => [one.attemptNumber, one.responseStatusCode, one.status, one.response])).toEqual([

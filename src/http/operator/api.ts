@@ -1,7 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
-import { Value } from 'typebox/value';
 import { ApiError } from '../../errors.ts';
 import { BODY_BYTES, PAGE_ROWS } from '../../limits.ts';
 import { ANY_ORIGIN } from '../answer.ts';
@@ -56,12 +55,15 @@ function bodyValidator(schema: unknown) {
   };
 }
 
-/** Query values come as text: they are turned into what the schema says, where they can be. */
+/** Query values come as text: those that the schema has as numbers and booleans are turned into them. */
 function queryValidator(schema: unknown) {
-  const typed = schema as TSchema;
+  const typed = schema as TSchema & { properties: Record<string, { type?: string }> };
   const compiled = Compile(typed);
   return (value: unknown) => {
-    const converted = Value.Convert(typed, value);
+    const converted: Record<string, unknown> = { ...(value as Record<string, unknown>) };
+    for (const [name, { type }] of Object.entries(typed.properties)) {
+      if (name in converted) converted[name] = typedValue(converted[name], type);
+    }
     if (compiled.Check(converted)) return { value: converted };
     const mismatch = compiled.Errors(converted)[0];
     const name = mismatch?.instancePath.slice(1) ?? '';
@@ -74,4 +76,10 @@ function queryValidator(schema: unknown) {
     const detail = `Failed to deserialize query string: ${name} ${mismatch?.message}.`;
     return { error: new ApiError('generic_error', detail) };
   };
+}
+
+function typedValue(text: unknown, type: string | undefined): unknown {
+  if (type === 'integer' && typeof text === 'string' && /^-?\d{1,9}$/.test(text)) return Number(text);
+  if (type === 'boolean' && (text === 'true' || text === 'false')) return text === 'true';
+  return text;
 }

@@ -43,7 +43,7 @@ describe('a full disk', () => {
     await expect(accept(refused)).rejects.toMatchObject({ code: 'unavailable' });
     setRoom(1_000_000);
     expect(await accept(refused)).toMatchObject([{ kind: 'accepted', messageKeys: [3] }]);
-    expect(await eventIds()).toEqual(['refused', 'small', 'fits']);
+    expect(await eventIds()).toEqual(['small', 'refused', 'fits']);
     await store.check();
   });
 
