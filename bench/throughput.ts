@@ -7,8 +7,6 @@ import { mean } from './statistics.ts';
 const ARRIVED_WITHIN_MS = 120_000;
 /** Undelivered messages that the paced publisher keeps ahead of the receiver: enough to keep every room busy. */
 const BACKLOG = 3_000;
-/** Code runs at its full speed only after this many turns; they don't count. */
-const WARM_UP_LIMIT = 20_000;
 
 interface Publishing {
   /** Messages of one run, and of the quick one. */
@@ -76,7 +74,6 @@ async function measure(bench: Workbench, publishing: Publishing): ReturnType<Row
   return withServer(async (server) => {
     await createHook(server.url, `${bench.receiverUrl}/hook`);
     await delivered(bench, server, publishing, publishing.warmUp);
-    await bareLimit(bench, WARM_UP_LIMIT);
     const before = await bareLimit(bench, count);
     const run = await delivered(bench, server, publishing, count);
     const after = await bareLimit(bench, count);
