@@ -15,7 +15,7 @@ import { Keyring } from './registry/keyring.ts';
 import type { Registry } from './registry/registry.ts';
 import type { Settings } from './settings.ts';
 import { openSqliteStore } from './store/sqlite/open.ts';
-import type { Store } from './store/store.ts';
+import { type Store, StoreError } from './store/store.ts';
 import { systemClock } from './system/clock.ts';
 import { systemRandom } from './system/random.ts';
 import { version } from './version.ts';
@@ -68,13 +68,16 @@ async function serve(params: Required<AppParams>, store: Store): Promise<Running
     await store.close();
   };
 
-  let shownOnce: RunningApp['shownOnce'];
+  let shownOnce: RunningApp['shownOnce'] = { operatorKey: null, companyToken: null };
   let url: string;
   try {
+    await assertMasterKey(store, params.masterKey);
     shownOnce = await firstStart({ settings, store, registry: engine.registry, keyring, clock });
     await engine.start();
     url = await http.listen(settings.listen);
   } catch (error) {
+    // Nobody was shown the keys just made: the next start makes others.
+    for (const text of Object.values(shownOnce)) if (text !== null) await keyring.withdraw(text);
     await http.close();
     await stop();
     throw error;
@@ -138,6 +141,14 @@ async function compose(params: Required<AppParams>, store: Store, broken: (error
     log,
   });
   return { engine, keyring, tests, http };
+}
+
+async function assertMasterKey(store: Store, masterKey: MasterKey): Promise<void> {
+  if (await store.masterKeyKeep({ id: masterKey.id.readUInt32BE() })) return;
+  throw new StoreError(
+    'incompatible',
+    'The secrets in this store were encrypted with another master key. Start with the one used before: POSTHORN_MASTER_KEY, or the file master.key in the data folder.',
+  );
 }
 
 /** Company 1, its catalogue, and the keys: there from the first start. */

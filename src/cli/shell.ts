@@ -1,5 +1,5 @@
 /** A word as a POSIX shell reads it back. */
-export function quote(text: string): string {
+function quote(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 

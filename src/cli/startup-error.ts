@@ -23,7 +23,7 @@ function storeSentence(error: StoreError, settings: Settings): string {
     case 'locked':
       return `Another Posthorn uses the data folder ${folder}. Stop that one, or choose another folder with POSTHORN_DATA.`;
     case 'incompatible':
-      return `${error.message} Start the newer Posthorn again, or choose another folder with POSTHORN_DATA.`;
+      return error.message;
     case 'broken':
       return `${error.message} Put the data folder ${folder} back from a backup.`;
     default:

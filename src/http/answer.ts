@@ -38,7 +38,12 @@ export function send(response: ServerResponse, answer: Answer, close: boolean): 
  * sends is reset, and a reset can take the answer with it (RFC 9112 section 9.6). So the answer goes out complete, what
  * still comes is thrown away for a while, and only then the connection ends.
  */
-export function answerAndClose(request: IncomingMessage, response: ServerResponse, answer: Answer, clock: Clock): void {
+export function answerAndClose(
+  request: IncomingMessage,
+  response: ServerResponse,
+  answer: Answer,
+  clock: Clock,
+): void {
   if (request.complete || request.destroyed) {
     send(response, answer, true);
     return;

@@ -29,7 +29,10 @@ function known(caller: Caller | null): Caller {
 /** Throws `insufficient access` unless the key is an operator's. */
 export function assertOperator(caller: Caller): void {
   if (caller.applicationKey !== null) {
-    throw new ApiError('insufficient access', 'This call takes an operator key; this key is for one application.');
+    throw new ApiError(
+      'insufficient access',
+      'This call takes an operator key; this key is for one application.',
+    );
   }
 }
 
@@ -46,7 +49,10 @@ export async function applicationFor(
   return found;
 }
 
-export async function applicationOrNull(registry: HttpServices['registry'], ref: string): Promise<Application | null> {
+export async function applicationOrNull(
+  registry: HttpServices['registry'],
+  ref: string,
+): Promise<Application | null> {
   try {
     return await registry.application(ref);
   } catch (error) {

@@ -28,17 +28,37 @@ const DOCS_POLICY = [
  * `GET /openapi.json` from the schemas of the routes, and a page to read it at `/docs`. To be called before the routes
  * are added; the document is made when it is first asked for.
  */
-export async function addDocs(app: FastifyInstance, { version }: Pick<HttpServices, 'version'>): Promise<() => object> {
+export async function addDocs(
+  app: FastifyInstance,
+  { version }: Pick<HttpServices, 'version'>,
+): Promise<() => object> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'Posthorn', version, description: DESCRIPTION, license: { name: 'MIT', identifier: 'MIT' } },
+      info: {
+        title: 'Posthorn',
+        version,
+        description: DESCRIPTION,
+        license: { name: 'MIT', identifier: 'MIT' },
+      },
       // Relative to where the document came from, so that it is right behind any proxy.
       servers: [{ url: '/' }],
-      tags: ['Web Hooks', 'Application', 'Endpoint', 'Message', 'Message Attempt', 'Event Type', 'Health'].map((name) => ({ name })),
+      tags: [
+        'Web Hooks',
+        'Application',
+        'Endpoint',
+        'Message',
+        'Message Attempt',
+        'Event Type',
+        'Health',
+      ].map((name) => ({ name })),
       components: {
         securitySchemes: {
-          key: { type: 'http', scheme: 'bearer', description: 'An operator key, or the key of one application.' },
+          key: {
+            type: 'http',
+            scheme: 'bearer',
+            description: 'An operator key, or the key of one application.',
+          },
           auth_token: { type: 'apiKey', in: 'query', name: 'auth_token', description: "A company's token." },
         },
       },
@@ -53,7 +73,11 @@ export async function addDocs(app: FastifyInstance, { version }: Pick<HttpServic
     routePrefix: '/docs',
     staticCSP: DOCS_POLICY,
     theme: { title: 'Posthorn API' },
-    uiConfig: { docExpansion: 'list', deepLinking: false, supportedSubmitMethods: ['get', 'post', 'put', 'delete'] },
+    uiConfig: {
+      docExpansion: 'list',
+      deepLinking: false,
+      supportedSubmitMethods: ['get', 'post', 'put', 'delete'],
+    },
     transformSpecification: openapi,
     transformSpecificationClone: false,
   });

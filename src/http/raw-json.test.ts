@@ -13,14 +13,17 @@ interface WrittenObject extends Written {
 
 const space = fc.string({ unit: fc.constantFrom(' ', '\n', '\r', '\t'), maxLength: 2 });
 /** Few names, so that they repeat. */
-const name = fc.oneof(fc.constantFrom('payload', 'data', 'messages', '', 'é', '__proto__', 'a"b', 'a\\'), fc.string());
+const name = fc.oneof(
+  fc.constantFrom('payload', 'data', 'messages', '', 'é', '__proto__', 'a"b', 'a\\'),
+  fc.string(),
+);
 
 /** A string's JSON text, some of its characters escaped though they need not be. */
 const stringText = (value: string) =>
   fc.array(fc.boolean(), { minLength: value.length, maxLength: value.length }).map((escapes) => {
-    const parts = escapes.map((escape, index) => {
+    const parts = escapes.map((escaped, index) => {
       const unit = value[index] as string;
-      if (escape) return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+      if (escaped) return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
       return unit === '"' || unit === '\\' || unit < ' ' || /[\ud800-\udfff]/.test(unit)
         ? JSON.stringify(unit).slice(1, -1)
         : unit;
@@ -29,15 +32,33 @@ const stringText = (value: string) =>
   });
 
 const primitive = fc.oneof(
-  fc.constantFrom('null', 'true', 'false', '1.0', '-0', '1e400', '12345678901234567890', '"]}"', '"\\\\"', '"\\""'),
+  fc.constantFrom(
+    'null',
+    'true',
+    'false',
+    '1.0',
+    '-0',
+    '1e400',
+    '12345678901234567890',
+    '"]}"',
+    '"\\\\"',
+    '"\\""',
+  ),
   fc.string().chain(stringText),
 );
 
 const { value, object } = fc.letrec<{ value: string; object: WrittenObject; array: string }>((tie) => ({
-  value: fc.oneof({ depthSize: 'small' }, primitive, tie('array'), tie('object').map(({ text }) => text)),
-  array: fc.tuple(fc.array(fc.tuple(space, tie('value'), space), { maxLength: 5 }), space).map(([elements, inside]) => {
-    return elements.length === 0 ? `[${inside}]` : `[${elements.map((parts) => parts.join('')).join(',')}]`;
-  }),
+  value: fc.oneof(
+    { depthSize: 'small' },
+    primitive,
+    tie('array'),
+    tie('object').map(({ text }) => text),
+  ),
+  array: fc
+    .tuple(fc.array(fc.tuple(space, tie('value'), space), { maxLength: 5 }), space)
+    .map(([elements, inside]) => {
+      return elements.length === 0 ? `[${inside}]` : `[${elements.map((parts) => parts.join('')).join(',')}]`;
+    }),
   object: fc
     .tuple(
       space,
@@ -52,7 +73,7 @@ const { value, object } = fc.letrec<{ value: string; object: WrittenObject; arra
       text:
         members.length === 0
           ? `{${inside}}`
-          : `{${members.map(({ keyText, rest: [a, b, c, d, text] }) => a + keyText + b + ':' + c + text + d).join(',')}}`,
+          : `{${members.map(({ keyText, rest: [a, b, c, d, text] }) => [a, keyText, b, ':', c, text, d].join('')).join(',')}}`,
       members: members.map(({ key, rest }) => ({ name: key, value: rest[4] })),
     })),
 }));
@@ -131,7 +152,8 @@ describe('elementSpans', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(space, value, space)), space, (elements, inside) => {
         const texts = elements.map(([, text]) => text);
-        const text = elements.length === 0 ? `[${inside}]` : `[${elements.map((parts) => parts.join('')).join(',')}]`;
+        const text =
+          elements.length === 0 ? `[${inside}]` : `[${elements.map((parts) => parts.join('')).join(',')}]`;
         expect(elementSpans(text, 0).map((span) => slice(text, span))).toEqual(texts);
       }),
       { numRuns: 300 },

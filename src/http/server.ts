@@ -5,7 +5,7 @@ import { closeServer, createNodeServer, listenOn, trackConnections } from './nod
 import { addDocs } from './openapi.ts';
 import { addOperatorApi } from './operator/api.ts';
 import { createPublisher } from './publish/publish.ts';
-import { addPublishRoutes } from './publish/routes.ts';
+import { publishRoutes } from './publish/routes.ts';
 import type { HttpServices } from './services.ts';
 import { addUnmatched, answerBadPath, answerClientError } from './unmatched.ts';
 import { addWebHooksApi } from './web-hooks/api.ts';
@@ -53,9 +53,13 @@ export async function createHttpServer(services: HttpServices): Promise<HttpServ
   });
   addUnmatched(app);
   const openapi = await addDocs(app, services);
-  await app.register(async (scope) => addPublishRoutes(scope, publish));
-  await app.register(async (scope) => addOperatorApi(scope, services));
-  await app.register(async (scope) => addWebHooksApi(scope, services));
+  for (const add of [addOperatorApi, addWebHooksApi, publishRoutes(publish)]) {
+    // Each in a scope of its own: they read bodies, authenticate and answer errors in different ways.
+    await app.register((scope, _options, done) => {
+      add(scope, services);
+      done();
+    });
+  }
   await app.ready();
   if (server === undefined) throw new Error('Fastify did not ask for its server.');
   const bound = server;

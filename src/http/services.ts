@@ -28,5 +28,10 @@ export interface HttpServices {
 
 interface TestSender {
   /** Sends once and waits for the end. Throws `too_many_requests`. */
-  test(params: { applicationKey: number; target: Target; messageId: string; payload: string }): Promise<Exchange>;
+  test(params: {
+    applicationKey: number;
+    target: Target;
+    messageId: string;
+    payload: string;
+  }): Promise<Exchange>;
 }

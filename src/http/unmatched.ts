@@ -35,7 +35,8 @@ export function addUnmatched(app: FastifyInstance): void {
   app.setNotFoundHandler((request, reply) => {
     const path = pathOf(request.url);
     const allowed = methodsOf(paths.values(), path);
-    if (request.method === 'OPTIONS' && path.startsWith('/api/v1/')) return preflight(request, reply, allowed);
+    if (request.method === 'OPTIONS' && path.startsWith('/api/v1/'))
+      return preflight(request, reply, allowed);
     if (allowed.length === 0 || allowed.includes(request.method)) {
       return answer(reply, shaped(path, new ApiError('not_found', 'There is nothing at this path.'), 'path'));
     }
@@ -104,6 +105,9 @@ function methodsOf(known: Iterable<Known>, path: string): string[] {
 
 /** `/web_hooks/:id.json` as an expression. */
 function patternOf(url: string): RegExp {
-  const source = url.replaceAll('.', '\\.').replaceAll('*', '.*').replaceAll(/:[a-z_]+/g, '[^/]+');
+  const source = url
+    .replaceAll('.', '\\.')
+    .replaceAll('*', '.*')
+    .replaceAll(/:[a-z_]+/g, '[^/]+');
   return new RegExp(`^${source.replace(/(.)\/$/, '$1')}$`);
 }

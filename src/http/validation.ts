@@ -19,7 +19,11 @@ export class ValidationError extends ApiError {
   }
 }
 
-export function invalid(loc: readonly (string | number)[], msg: string, type = 'value_error'): ValidationError {
+export function invalid(
+  loc: readonly (string | number)[],
+  msg: string,
+  type = 'value_error',
+): ValidationError {
   return new ValidationError([{ loc, msg, type }]);
 }
 
@@ -60,7 +64,11 @@ function plainProblems(mismatch: Mismatch, at: readonly (string | number)[]): Pr
   const loc = [...at, ...pathOf(mismatch.instancePath)];
   const missing = missingNames(mismatch);
   if (missing.length === 0) return [{ loc, msg: mismatch.message, type: 'value_error' }];
-  return missing.map((name) => ({ loc: [...loc, name], msg: `missing field \`${name}\``, type: 'value_error' }));
+  return missing.map((name) => ({
+    loc: [...loc, name],
+    msg: `missing field \`${name}\``,
+    type: 'value_error',
+  }));
 }
 
 /** Fields that the protocol's server names in its own way once their JSON type is right. */
@@ -80,7 +88,8 @@ function wireProblems(mismatch: Mismatch): Problem[] {
   const missing = missingNames(mismatch);
   if (missing.length > 0 || mismatch.keyword === 'type') {
     const loc = path.length === 0 ? WHOLE_BODY : ['body', ...path];
-    const messages = missing.length > 0 ? missing.map((name) => `missing field \`${name}\``) : [mismatch.message];
+    const messages =
+      missing.length > 0 ? missing.map((name) => `missing field \`${name}\``) : [mismatch.message];
     return messages.map((msg) => ({ loc, msg, type: 'value_error.jsondecode' }));
   }
   const name = path.at(-1);
@@ -93,7 +102,9 @@ function wireProblems(mismatch: Mismatch): Problem[] {
 export const WHOLE_BODY: readonly string[] = ['body', '', ''];
 
 function missingNames({ keyword, params }: Mismatch): string[] {
-  return keyword === 'required' && 'requiredProperties' in params ? (params.requiredProperties as string[]) : [];
+  return keyword === 'required' && 'requiredProperties' in params
+    ? (params.requiredProperties as string[])
+    : [];
 }
 
 /** A JSON pointer as the steps of a `loc`: array indexes as numbers. */

@@ -74,6 +74,12 @@ export class Keyring {
     return null;
   }
 
+  /** Takes back a key that nobody was shown. */
+  async withdraw(text: string): Promise<void> {
+    const key = await this.#store.keyFind({ hash: hashKeyText(text) });
+    if (key) await this.#store.keyRevoke({ id: key.id, now: this.#clock.now() });
+  }
+
   /** Makes a key of an application. Returns its text, to be shown once. */
   async create(params: { name: string; applicationKey: number; expiresAt: number | null }): Promise<string> {
     const text = newKeyText(this.#random);

@@ -179,10 +179,7 @@ export class Registry {
         `An application has at most ${ENDPOINTS_PER_APPLICATION} endpoints. Delete one first.`,
       );
     }
-    if (made === 'uid_taken')
-      throw new ApiError('conflict', 'An endpoint with that id or uid already exists.', {
-        at: ['body', 'uid'],
-      });
+    if (made === 'uid_taken') throw uidTaken();
     const registered = this.#open(made);
     this.#changed(application.key, (endpoints) => [...endpoints, registered]);
     this.#endpoints.set(made.key, registered);
@@ -200,7 +197,8 @@ export class Registry {
       now: this.#clock.now(),
       changes,
     });
-    if (!updated) throw new ApiError('not_found');
+    if (updated === null) throw new ApiError('not_found');
+    if (updated === 'uid_taken') throw uidTaken();
     const registered = this.#open(updated);
     this.#changed(application.key, (endpoints) =>
       endpoints.map((one) => (one.endpoint.key === updated.key ? registered : one)),
@@ -255,4 +253,8 @@ export class Registry {
     const cached = this.#byKey.get(applicationKey);
     if (cached) this.#byKey.set(applicationKey, { ...cached, endpoints: change(cached.endpoints) });
   }
+}
+
+function uidTaken(): ApiError {
+  return new ApiError('conflict', 'An endpoint with that id or uid already exists.', { at: ['body', 'uid'] });
 }

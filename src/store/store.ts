@@ -26,7 +26,7 @@ export interface Store {
 
   /**
    * Inserts an endpoint. Its `webHookId` is made here: the company number and the first second, from `now` on, that
-   * no web hook of the company ever had. `limit` bounds the application's live endpoints.
+   * comes after those of all web hooks the company ever had. `limit` bounds the application's live endpoints.
    */
   endpointInsert(params: NewEndpoint & { limit: number }): Promise<Endpoint | 'limit' | 'uid_taken'>;
   /** All live endpoints of an application, oldest first. */
@@ -39,7 +39,7 @@ export interface Store {
     endpointKey: number;
     now: number;
     changes: EndpointChanges;
-  }): Promise<Endpoint | null>;
+  }): Promise<Endpoint | 'uid_taken' | null>;
   /** Marks it deleted: it is found no more. Its deliveries stay, see `deliveryCancel`. False when there was none. */
   endpointDelete(params: { applicationKey: number; endpointKey: number; now: number }): Promise<boolean>;
 
@@ -108,6 +108,9 @@ export interface Store {
 
   /** Deletes idempotency keys made before `before`, at most `limit`. Returns how many. */
   idempotencyPurge(params: { before: number; limit: number }): Promise<number>;
+
+  /** Keeps the id of the master key the first time. False when another one's was kept: the secrets could not be opened. */
+  masterKeyKeep(params: { id: number }): Promise<boolean>;
 
   /** Resolves when reads and writes work; rejects with the reason otherwise. */
   check(): Promise<void>;

@@ -9,7 +9,8 @@ describe('the idempotency key of a publish', () => {
   afterAll(() => world.close());
 
   const MSG = '/api/v1/app/1/msg';
-  const send = (key: string, body: unknown, path = MSG) => world.operate('POST', path, body, { 'idempotency-key': key });
+  const send = (key: string, body: unknown, path = MSG) =>
+    world.operate('POST', path, body, { 'idempotency-key': key });
   const body = { eventType: 'a.b', payload: { n: 1 }, channels: ['c'], tags: ['t'] };
 
   it('gives the first answer again, byte for byte', async () => {
@@ -60,11 +61,16 @@ describe('the idempotency key of a publish', () => {
     expect((await send('conflict', { ...body, eventId: 'free' })).status).toBe(202);
   });
 
-  it.each(['', ' ', 'with space', 'ü', 'x'.repeat(257)])('must be 1 to 256 visible ASCII characters, not %.20j', async (key) => {
-    const answer = await world.operate('POST', MSG, body, { 'idempotency-key': Buffer.from(key).toString('latin1') });
-    expect(answer.status).toBe(422);
-    expect(answer.json().detail[0].loc).toEqual(['header', 'idempotency-key']);
-  });
+  it.each(['', ' ', 'with space', 'ü', 'x'.repeat(257)])(
+    'must be 1 to 256 visible ASCII characters, not %.20j',
+    async (key) => {
+      const answer = await world.operate('POST', MSG, body, {
+        'idempotency-key': Buffer.from(key).toString('latin1'),
+      });
+      expect(answer.status).toBe(422);
+      expect(answer.json().detail[0].loc).toEqual(['header', 'idempotency-key']);
+    },
+  );
 
   it('outlives a restart', async () => {
     const before = await startWorld();

@@ -38,7 +38,11 @@ describe('GET /openapi.json', () => {
   it('is an OpenAPI 3.1 document of both faces, without a key', () => {
     expect(document.openapi).toMatch(/^3\.1\.\d$/);
     expect(document.info).toMatchObject({ title: 'Posthorn', version: '0.0.0-test' });
-    expect(operations().map(({ path, method }) => `${method} ${path}`).sort()).toEqual([
+    expect(
+      operations()
+        .map(({ path, method }) => `${method} ${path}`)
+        .sort(),
+    ).toEqual([
       'delete /web_hooks/{id}.json',
       'get /api/v1/app/{app_id}',
       'get /api/v1/app/{app_id}/attempt/endpoint/{endpoint_id}',
@@ -102,7 +106,9 @@ describe('GET /openapi.json', () => {
   });
 
   it('documents every error of the table', () => {
-    const text = operations().map(({ operation }) => JSON.stringify(operation.responses)).join();
+    const text = operations()
+      .map(({ operation }) => JSON.stringify(operation.responses))
+      .join();
     for (const [code, { status }] of Object.entries(errorTable)) {
       // These two can come from any path: they belong to no operation.
       if (code === 'internal_error' || code === 'method_not_allowed') continue;
@@ -129,10 +135,17 @@ describe('GET /openapi.json', () => {
     check('get', '/web_hooks.json', 200, (await world.hooks('GET', '/web_hooks.json')).json());
     check('post', '/web_hooks.json', 400, (await world.hooks('POST', '/web_hooks.json', {})).json());
     const test = { action_type: 'ticket.created', url: 'http://127.0.0.1:1' };
-    check('post', '/web_hooks/test.json', 500, (await world.hooks('POST', '/web_hooks/test.json', test)).json());
+    check(
+      'post',
+      '/web_hooks/test.json',
+      500,
+      (await world.hooks('POST', '/web_hooks/test.json', test)).json(),
+    );
     const message = await world.operate('POST', '/api/v1/app/1/msg', { eventType: 'a', payload: {} });
     check('post', '/api/v1/app/{app_id}/msg', 202, message.json());
-    const batch = await world.operate('POST', '/api/v1/app/1/msg/batch', { messages: [{ eventType: 'a', payload: {} }] });
+    const batch = await world.operate('POST', '/api/v1/app/1/msg/batch', {
+      messages: [{ eventType: 'a', payload: {} }],
+    });
     check('post', '/api/v1/app/{app_id}/msg/batch', 202, batch.json());
     const invalid = await world.operate('POST', '/api/v1/app/1/msg', {});
     check('post', '/api/v1/app/{app_id}/msg', 422, invalid.json());
@@ -142,7 +155,10 @@ describe('GET /openapi.json', () => {
       ['/api/v1/app/{app_id}', '/api/v1/app/1'],
       ['/api/v1/app/{app_id}/endpoint', '/api/v1/app/1/endpoint'],
       ['/api/v1/app/{app_id}/endpoint/{endpoint_id}', `/api/v1/app/1/endpoint/${hook.json().web_hook.id}`],
-      ['/api/v1/app/{app_id}/endpoint/{endpoint_id}/secret', `/api/v1/app/1/endpoint/${hook.json().web_hook.id}/secret`],
+      [
+        '/api/v1/app/{app_id}/endpoint/{endpoint_id}/secret',
+        `/api/v1/app/1/endpoint/${hook.json().web_hook.id}/secret`,
+      ],
       ['/api/v1/app/{app_id}/msg', '/api/v1/app/1/msg'],
       ['/api/v1/app/{app_id}/msg/{msg_id}', `/api/v1/app/1/msg/${message.json().id}`],
       ['/api/v1/app/{app_id}/msg/{msg_id}/endpoint', `/api/v1/app/1/msg/${message.json().id}/endpoint`],
@@ -162,24 +178,27 @@ describe('the page at /docs', () => {
     expect([answer.status, answer.headers.location]).toEqual([307, '/docs']);
   });
 
-  it.each(['/docs', '/docs/'])('%s loads everything from this server, and may load nothing else', async (path) => {
-    const page = await world.call('GET', path);
-    expect(page.status).toBe(200);
-    expect(page.headers['content-type']).toMatch(/^text\/html/);
-    expect(page.text).toContain('Posthorn API');
-    expect(page.text).not.toMatch(/https?:\/\//);
-    const policy = String(page.headers['content-security-policy']);
-    expect(policy).toContain("default-src 'none'");
-    expect(policy).not.toMatch(/https?:|\*|unsafe-eval/);
-    expect(policy).not.toMatch(/script-src[^;]*unsafe-inline/);
-    const loaded = [...page.text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, link]) => link as string);
-    expect(loaded.length).toBeGreaterThan(3);
-    for (const link of loaded) {
-      const asset = await world.call('GET', new URL(link, `${world.url}${path}`).pathname);
-      expect([link, asset.status]).toEqual([link, 200]);
-      expect(asset.headers['content-security-policy']).toBe(policy);
-    }
-    const { text } = await world.call('GET', '/docs/static/swagger-initializer.js');
-    expect(text.replace('https://stackoverflow.com', '')).not.toMatch(/https?:\/\//);
-  });
+  it.each(['/docs', '/docs/'])(
+    '%s loads everything from this server, and may load nothing else',
+    async (path) => {
+      const page = await world.call('GET', path);
+      expect(page.status).toBe(200);
+      expect(page.headers['content-type']).toMatch(/^text\/html/);
+      expect(page.text).toContain('Posthorn API');
+      expect(page.text).not.toMatch(/https?:\/\//);
+      const policy = String(page.headers['content-security-policy']);
+      expect(policy).toContain("default-src 'none'");
+      expect(policy).not.toMatch(/https?:|\*|unsafe-eval/);
+      expect(policy).not.toMatch(/script-src[^;]*unsafe-inline/);
+      const loaded = [...page.text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, link]) => link as string);
+      expect(loaded.length).toBeGreaterThan(3);
+      for (const link of loaded) {
+        const asset = await world.call('GET', new URL(link, `${world.url}${path}`).pathname);
+        expect([link, asset.status]).toEqual([link, 200]);
+        expect(asset.headers['content-security-policy']).toBe(policy);
+      }
+      const { text } = await world.call('GET', '/docs/static/swagger-initializer.js');
+      expect(text.replace('https://stackoverflow.com', '')).not.toMatch(/https?:\/\//);
+    },
+  );
 });

@@ -46,7 +46,9 @@ describe('publishing a message', () => {
   });
 
   it('has nulls where nothing was given', async () => {
-    const message = (await publish({ eventType: 'a', payload: {}, eventId: null, channels: null, tags: null })).json();
+    const message = (
+      await publish({ eventType: 'a', payload: {}, eventId: null, channels: null, tags: null })
+    ).json();
     expect(message).toMatchObject({ eventId: null, channels: null, tags: null, payload: {} });
   });
 
@@ -60,15 +62,20 @@ describe('publishing a message', () => {
     expect(list.data).toHaveLength(4);
   });
 
-  it.each(['/', '?with_content=true', '/?with_content=true'])('takes %s at the end of the path', async (end) => {
-    expect((await publish({ eventType: 'a', payload: {} }, end)).status).toBe(202);
-  });
+  it.each(['/', '?with_content=true', '/?with_content=true'])(
+    'takes %s at the end of the path',
+    async (end) => {
+      expect((await publish({ eventType: 'a', payload: {} }, end)).status).toBe(202);
+    },
+  );
 
   it('leaves the payload out of the answer with with_content=false', async () => {
     const answer = await publish({ eventType: 'a', payload: { secret: 1 } }, '?with_content=false');
     expect(answer.json().payload).toEqual({});
     expect((await stored(answer.json().id)).json().payload).toEqual({ secret: 1 });
-    expect((await world.operate('GET', `${MSG}/${answer.json().id}?with_content=false`)).json().payload).toEqual({});
+    expect(
+      (await world.operate('GET', `${MSG}/${answer.json().id}?with_content=false`)).json().payload,
+    ).toEqual({});
     const wrong = await publish({ eventType: 'a', payload: {} }, '?with_content=maybe');
     expect([wrong.status, wrong.json().code]).toEqual([400, 'generic_error']);
   });
@@ -95,13 +102,17 @@ describe('publishing a message', () => {
 
   it('takes `data` for the payload, and `payload` where both are there', async () => {
     expect((await publish('{"eventType":"a","data":{"d":1.0}}')).text).toContain('"payload":{"d":1.0}');
-    expect((await publish('{"eventType":"a","data":{"d":1},"payload":{"p":1}}')).json().payload).toEqual({ p: 1 });
+    expect((await publish('{"eventType":"a","data":{"d":1},"payload":{"p":1}}')).json().payload).toEqual({
+      p: 1,
+    });
   });
 
   it('makes the application that is not there, when the message says how', async () => {
     const application = { name: 'Made', uid: 'made', metadata: { a: 'b' } };
     const body = { eventType: 'a', payload: {}, application };
-    const answers = await Promise.all([1, 2, 3].map(() => world.operate('POST', '/api/v1/app/made/msg', body)));
+    const answers = await Promise.all(
+      [1, 2, 3].map(() => world.operate('POST', '/api/v1/app/made/msg', body)),
+    );
     expect(answers.map(({ status }) => status)).toEqual([202, 202, 202]);
     expect((await world.operate('GET', '/api/v1/app/made')).json()).toMatchObject(application);
     expect((await world.operate('GET', '/api/v1/app/made/msg')).json().data).toHaveLength(3);
@@ -119,7 +130,10 @@ describe('publishing a message', () => {
       loc: ['body', 'application', 'uid'],
       type: 'application_uid_mismatch',
     });
-    const missing = await world.operate('POST', '/api/v1/app/nowhere/msg', { ...mismatch, application: { name: 'x' } });
+    const missing = await world.operate('POST', '/api/v1/app/nowhere/msg', {
+      ...mismatch,
+      application: { name: 'x' },
+    });
     expect(missing.json().detail[0].type).toBe('application_uid_missing');
     const none = await world.operate('POST', '/api/v1/app/nowhere/msg', { eventType: 'a', payload: {} });
     expect([none.status, none.json().code]).toEqual([404, 'not_found']);
@@ -150,13 +164,17 @@ describe('the payload', () => {
   ];
 
   it.each(texts)('is kept to the byte: %.60s', async (text) => {
-    const answer = await publish(`{ "eventType" : "a", "x": [${text}], "payload" : ${text} , "y": {"payload": 1} }`);
+    const answer = await publish(
+      `{ "eventType" : "a", "x": [${text}], "payload" : ${text} , "y": {"payload": 1} }`,
+    );
     expect(answer.status).toBe(202);
     expect(answer.text).toContain(`"payload":${text},"channels"`);
     const { id } = JSON.parse(answer.text.replace(text, '{}'));
     expect((await stored(id)).text).toBe(answer.text);
     const list = await world.operate('GET', `${MSG}?limit=1`);
-    expect(list.text).toBe(`{"data":[${answer.text}],"iterator":"${id}","prevIterator":"-${id}","done":false}`);
+    expect(list.text).toBe(
+      `{"data":[${answer.text}],"iterator":"${id}","prevIterator":"-${id}","done":false}`,
+    );
   });
 
   it('is the last of duplicates, and of an escaped name', async () => {
@@ -172,9 +190,13 @@ describe('the payload', () => {
     const { key } = (await world.operate('GET', `${path}/endpoint/${endpoint.id}/secret`)).json();
     const messages = texts.map((text) => `{"eventType":"a","payload":${text}}`);
     const single = await Promise.all(messages.map((body) => world.operate('POST', `${path}/msg`, body)));
-    const batch = (await world.operate('POST', `${path}/msg/batch`, `{"messages":[${messages}]}`)).json().data;
+    const batch = (await world.operate('POST', `${path}/msg/batch`, `{"messages":[${messages}]}`)).json()
+      .data;
     await receiver.has(2 * texts.length);
-    const ids = [...single.map(({ text }) => /"id":"(msg_\w+)"/.exec(text)?.[1]), ...batch.map(({ id }: { id: string }) => id)];
+    const ids = [
+      ...single.map(({ text }) => /"id":"(msg_\w+)"/.exec(text)?.[1]),
+      ...batch.map(({ id }: { id: string }) => id),
+    ];
     const bodies = new Map(receiver.received.map(({ headers, body }) => [headers['webhook-id'], body]));
     expect(ids.map((id) => bodies.get(id))).toEqual([...texts, ...texts]);
     for (const { headers, body } of receiver.received) {
@@ -218,10 +240,26 @@ describe('a publish that is not valid', () => {
     ['eventId like ours', { eventType: 'a', payload: {}, eventId: 'msg_1' }, ['body', 'uid', '__all__']],
     ['eventId with a slash', { eventType: 'a', payload: {}, eventId: 'a/b' }, ['body', 'uid', '__all__']],
     ['no channels', { eventType: 'a', payload: {}, channels: [] }, ['body', 'channels', '__all__']],
-    ['six channels', { eventType: 'a', payload: {}, channels: [...'abcdef'] }, ['body', 'channels', '__all__']],
-    ['retention of 4 days', { eventType: 'a', payload: {}, payloadRetentionPeriod: 4 }, ['body', 'payload_retention_period']],
-    ['retention of null days', { eventType: 'a', payload: {}, payloadRetentionPeriod: null }, ['body', 'payloadRetentionPeriod']],
-    ['a delivery later', { eventType: 'a', payload: {}, deliverAt: '2030-01-01T00:00:00Z' }, ['body', 'deliverAt']],
+    [
+      'six channels',
+      { eventType: 'a', payload: {}, channels: [...'abcdef'] },
+      ['body', 'channels', '__all__'],
+    ],
+    [
+      'retention of 4 days',
+      { eventType: 'a', payload: {}, payloadRetentionPeriod: 4 },
+      ['body', 'payload_retention_period'],
+    ],
+    [
+      'retention of null days',
+      { eventType: 'a', payload: {}, payloadRetentionPeriod: null },
+      ['body', 'payloadRetentionPeriod'],
+    ],
+    [
+      'a delivery later',
+      { eventType: 'a', payload: {}, deliverAt: '2030-01-01T00:00:00Z' },
+      ['body', 'deliverAt'],
+    ],
   ])('answers 422 and says where: %s', async (_what, body, loc) => {
     const answer = await publish(body);
     expect(answer.status).toBe(422);
@@ -234,36 +272,66 @@ describe('a publish that is not valid', () => {
     ['nothing', ''],
     ['half', '{"eventType":"a"'],
     ['a BOM', '\ufeff{"eventType":"a","payload":{}}'],
-    ['no UTF-8', Buffer.concat([Buffer.from('{"eventType":"a","payload":{"x":"'), Buffer.from([0xff]), Buffer.from('"}}')])],
-    ['a surrogate in UTF-8', Buffer.concat([Buffer.from('{"eventType":"a","payload":{"x":"'), Buffer.from([0xed, 0xa0, 0x80]), Buffer.from('"}}')])],
+    [
+      'no UTF-8',
+      Buffer.concat([
+        Buffer.from('{"eventType":"a","payload":{"x":"'),
+        Buffer.from([0xff]),
+        Buffer.from('"}}'),
+      ]),
+    ],
+    [
+      'a surrogate in UTF-8',
+      Buffer.concat([
+        Buffer.from('{"eventType":"a","payload":{"x":"'),
+        Buffer.from([0xed, 0xa0, 0x80]),
+        Buffer.from('"}}'),
+      ]),
+    ],
     ['form data', 'eventType=a&payload={}'],
   ])('answers 422 to a body that is no JSON: %s', async (_what, body) => {
     const answer = await publish(body);
     expect(answer.status).toBe(422);
-    expect(answer.json().detail).toEqual([{ loc: ['body', '', ''], msg: expect.any(String), type: 'value_error.jsondecode' }]);
+    expect(answer.json().detail).toEqual([
+      { loc: ['body', '', ''], msg: expect.any(String), type: 'value_error.jsondecode' },
+    ]);
   });
 });
 
 describe('who may publish', () => {
   it.each([MSG, BATCH])('answers 401 without a key or with an unknown one: %s', async (path) => {
-    for (const headers of [undefined, { authorization: 'Bearer wrong' }, { authorization: world.operatorKey }]) {
+    for (const headers of [
+      undefined,
+      { authorization: 'Bearer wrong' },
+      { authorization: world.operatorKey },
+    ]) {
       const answer = await world.call('POST', path, { headers, body: '{}' });
       expect([answer.status, answer.json().code]).toEqual([401, 'authentication_failed']);
       expect(answer.headers['www-authenticate']).toMatch(/^Bearer/);
     }
-    expect((await world.call('POST', `${path}?auth_token=${world.operatorKey}`, { body: '{}' })).status).toBe(401);
+    expect((await world.call('POST', `${path}?auth_token=${world.operatorKey}`, { body: '{}' })).status).toBe(
+      401,
+    );
   });
 
   it.each([MSG, BATCH])('answers 403 to the key of an application: %s', async (path) => {
-    const answer = await world.call('POST', path, { key: world.company.token, body: { eventType: 'a', payload: {} } });
+    const answer = await world.call('POST', path, {
+      key: world.company.token,
+      body: { eventType: 'a', payload: {} },
+    });
     expect([answer.status, answer.json().code]).toEqual([403, 'insufficient access']);
   });
 });
 
 describe('publishing a batch', () => {
   it('answers 202 with an id for each message, in their order', async () => {
-    const messages = Array.from({ length: 1_000 }, (_, index) => ({ eventType: `a.${index}`, payload: { index } }));
-    const answer = await publishBatch({ messages: [{ ...messages[0], eventId: 'in-a-batch' }, ...messages.slice(1)] });
+    const messages = Array.from({ length: 1_000 }, (_, index) => ({
+      eventType: `a.${index}`,
+      payload: { index },
+    }));
+    const answer = await publishBatch({
+      messages: [{ ...messages[0], eventId: 'in-a-batch' }, ...messages.slice(1)],
+    });
     expect(answer.status).toBe(202);
     const { data } = answer.json();
     expect(data).toHaveLength(1_000);
@@ -274,11 +342,15 @@ describe('publishing a batch', () => {
       timestamp: expect.stringMatching(/Z$/),
     });
     expect(new Set(data.map(({ id }: { id: string }) => id)).size).toBe(1_000);
-    expect((await stored(data[999].id)).json()).toMatchObject({ eventType: 'a.999', payload: { index: 999 } });
+    expect((await stored(data[999].id)).json()).toMatchObject({
+      eventType: 'a.999',
+      payload: { index: 999 },
+    });
   });
 
   it('keeps every payload to the byte', async () => {
-    const body = ' { "messages" : [ {"eventType":"a","payload":{"n":1.0}} ,{"data": { "m" : 1e5 },"eventType":"b"} ] }';
+    const body =
+      ' { "messages" : [ {"eventType":"a","payload":{"n":1.0}} ,{"data": { "m" : 1e5 },"eventType":"b"} ] }';
     const { data } = (await publishBatch(body)).json();
     expect((await stored(data[0].id)).text).toContain('"payload":{"n":1.0},');
     expect((await stored(data[1].id)).text).toContain('"payload":{ "m" : 1e5 },');
@@ -306,7 +378,10 @@ describe('publishing a batch', () => {
     const path = `/api/v1/app/${company.application.number}/msg`;
     const message = (eventId: string) => ({ eventType: 'a', payload: {}, eventId });
     expect((await world.operate('POST', path, message('taken'))).status).toBe(202);
-    for (const ids of [['free', 'taken'], ['twice', 'twice']]) {
+    for (const ids of [
+      ['free', 'taken'],
+      ['twice', 'twice'],
+    ]) {
       const answer = await world.operate('POST', `${path}/batch`, { messages: ids.map(message) });
       expect([answer.status, answer.json().code]).toEqual([409, 'conflict']);
     }

@@ -34,7 +34,12 @@ async function walk(path: string, key: string): Promise<{ there: string[][]; bac
 
 describe('applications', () => {
   it('are created with 201 and read by id, uid and number', async () => {
-    const answer = await post('/app', { name: 'Acme', uid: 'acme', throttleRate: 5, metadata: { plan: 'gold' } });
+    const answer = await post('/app', {
+      name: 'Acme',
+      uid: 'acme',
+      throttleRate: 5,
+      metadata: { plan: 'gold' },
+    });
     expect(answer.status).toBe(201);
     const application = answer.json();
     expect(application).toEqual({
@@ -125,7 +130,13 @@ describe('endpoints', () => {
     }
     expect((await get(`${path}/first/secret`)).json()).toEqual({ key: body.secret });
     const plain = (await post(path, { url: 'http://example.com' })).json();
-    expect(plain).toMatchObject({ uid: null, eventTypes: null, channels: null, throttleRate: null, metadata: {} });
+    expect(plain).toMatchObject({
+      uid: null,
+      eventTypes: null,
+      channels: null,
+      throttleRate: null,
+      metadata: {},
+    });
     expect((await get(`${path}/${plain.id}/secret`)).json().key).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/);
     expect((await get(path)).json()).toMatchObject({ data: [plain, endpoint], done: true });
     expect((await get(`${path}?order=ascending`)).json().data).toEqual([endpoint, plain]);
@@ -137,24 +148,32 @@ describe('endpoints', () => {
     const { application } = await world.addCompany('endpoint pages');
     const path = `/app/${application.number}/endpoint`;
     const ids: string[] = [];
-    for (let made = 0; made < 5; made++) ids.unshift((await post(path, { url: 'http://example.com' })).json().id);
+    for (let made = 0; made < 5; made++)
+      ids.unshift((await post(path, { url: 'http://example.com' })).json().id);
     expect(await walk(`${path}?limit=2`, 'id')).toEqual({
       there: [ids.slice(0, 2), ids.slice(2, 4), ids.slice(4)],
       back: [ids.slice(0, 2), ids.slice(2, 4)],
     });
     ids.reverse();
-    expect((await walk(`${path}?limit=3&order=ascending`, 'id')).there).toEqual([ids.slice(0, 3), ids.slice(3)]);
+    expect((await walk(`${path}?limit=3&order=ascending`, 'id')).there).toEqual([
+      ids.slice(0, 3),
+      ids.slice(3),
+    ]);
   });
 
   it.each<[object, unknown[]]>([
     [{}, ['body', '', '']],
     [{ url: 'ftp://example.com' }, ['body', 'url']],
     [{ url: 'http://10.0.0.1' }, ['body', 'url']],
+    [{ url: 'http://example.com/\ud800' }, ['body', 'url']],
     [{ url: 'http://example.com', uid: 'ep_1' }, ['body', 'uid', '__all__']],
     [{ url: 'http://example.com', secret: 'short' }, ['body', 'key', '__all__']],
     [{ url: 'http://example.com', secret: 'whsec_c2hvcnQ=' }, ['body', 'key', '__all__']],
     [{ url: 'http://example.com', eventTypes: [] }, ['body', 'eventTypes']],
-    [{ url: 'http://example.com', eventTypes: ['ticket.created', 'no.such', 'nor.this'] }, ['body', 'eventTypes']],
+    [
+      { url: 'http://example.com', eventTypes: ['ticket.created', 'no.such', 'nor.this'] },
+      ['body', 'eventTypes'],
+    ],
     [{ url: 'http://example.com', channels: [] }, ['body', 'channels', '__all__']],
     [{ url: 'http://example.com', throttleRate: 70_000 }, ['body', 'throttle_rate']],
     [{ url: 'http://example.com', disabled: 'no' }, ['body', 'disabled']],
@@ -165,7 +184,10 @@ describe('endpoints', () => {
   });
 
   it('name the event types that are not there', async () => {
-    const answer = await post('/app/1/endpoint', { url: 'http://example.com', eventTypes: ['a.b', 'ticket.created', 'c.d'] });
+    const answer = await post('/app/1/endpoint', {
+      url: 'http://example.com',
+      eventTypes: ['a.b', 'ticket.created', 'c.d'],
+    });
     expect(answer.json().detail[0].msg).toBe("The following event types don't exist: a.b, c.d");
   });
 });
@@ -185,7 +207,8 @@ describe('messages', () => {
       there: [ids.slice(0, 2), ids.slice(2, 4), ids.slice(4)],
       back: [ids.slice(0, 2), ids.slice(2, 4)],
     });
-    const listed = async (query: string) => (await get(`${path}?${query}`)).json().data.map(({ id }: { id: string }) => id);
+    const listed = async (query: string) =>
+      (await get(`${path}?${query}`)).json().data.map(({ id }: { id: string }) => id);
     const [, , middle] = made.map(({ timestamp }) => encodeURIComponent(timestamp));
     expect(await listed(`before=${middle}`)).toEqual(ids.slice(3));
     expect(await listed(`after=${middle}`)).toEqual(ids.slice(0, 3));
@@ -201,7 +224,9 @@ describe('messages', () => {
 
 describe('deliveries and attempts', () => {
   it('tell what happened to a message at each endpoint', async () => {
-    const failing = await startReceiver((response, _received, count) => response.writeHead(count < 3 ? 503 : 200).end(`answer ${count}`));
+    const failing = await startReceiver((response, _received, count) =>
+      response.writeHead(count < 3 ? 503 : 200).end(`answer ${count}`),
+    );
     const refusing = await startReceiver((response) => response.writeHead(400).end('no'));
     const { application } = await world.addCompany('deliveries');
     const path = `/app/${application.number}`;
@@ -214,7 +239,9 @@ describe('deliveries and attempts', () => {
     const message = (await post(`${path}/msg`, { eventType: 'other', payload: {} })).json();
     const deliveries = async () => (await get(`${path}/msg/${message.id}/endpoint`)).json();
     await expect
-      .poll(async () => (await deliveries()).data.map(({ state }: { state: string }) => state), { timeout: 10_000 })
+      .poll(async () => (await deliveries()).data.map(({ state }: { state: string }) => state), {
+        timeout: 10_000,
+      })
       .toEqual(['succeeded', 'failed', 'failed', 'held']);
 
     const page = await deliveries();
@@ -230,11 +257,23 @@ describe('deliveries and attempts', () => {
       attemptCount: 3,
       endpointDeleted: false,
     });
-    expect(page.data[1]).toMatchObject({ status: 2, statusText: 'fail', reason: 'retries_exhausted', attemptCount: 3 });
+    expect(page.data[1]).toMatchObject({
+      status: 2,
+      statusText: 'fail',
+      reason: 'retries_exhausted',
+      attemptCount: 3,
+    });
     expect(page.data[3]).toMatchObject({ status: 1, statusText: 'pending', state: 'held', attemptCount: 0 });
 
     const attempts = (await get(`${path}/attempt/endpoint/${endpoints[0].webHookId}`)).json();
-    expect(attempts.data.map((one: Record<string, unknown>) => [one.attemptNumber, one.responseStatusCode, one.status, one.response])).toEqual([
+    expect(
+      attempts.data.map((one: Record<string, unknown>) => [
+        one.attemptNumber,
+        one.responseStatusCode,
+        one.status,
+        one.response,
+      ]),
+    ).toEqual([
       [3, 200, 0, 'answer 3'],
       [2, 503, 2, 'answer 2'],
       [1, 503, 2, 'answer 1'],
@@ -278,7 +317,13 @@ describe('deliveries and attempts', () => {
     await world.hooks('DELETE', `/web_hooks/${endpoint.webHookId}.json`, undefined, company);
     await expect
       .poll(async () => (await get(`${path}/msg/${message.id}/endpoint`)).json().data[0])
-      .toMatchObject({ id: endpoint.id, endpointDeleted: true, state: 'cancelled', status: 2, reason: 'endpoint_deleted' });
+      .toMatchObject({
+        id: endpoint.id,
+        endpointDeleted: true,
+        state: 'cancelled',
+        status: 2,
+        reason: 'endpoint_deleted',
+      });
   });
 });
 
@@ -295,7 +340,12 @@ describe('event types', () => {
 
   it('read one by name', async () => {
     const answer = await get('/event-type/ticket.created');
-    expect(answer.json()).toMatchObject({ name: 'ticket.created', archived: false, deprecated: false, featureFlag: null });
+    expect(answer.json()).toMatchObject({
+      name: 'ticket.created',
+      archived: false,
+      deprecated: false,
+      featureFlag: null,
+    });
     expect((await get('/event-type/no.such')).status).toBe(404);
   });
 });
@@ -309,7 +359,17 @@ describe("an application's own key", () => {
       await post(`${path}/endpoint`, { url: 'http://example.com', uid: 'e', disabled: true });
       await post(`${path}/msg`, { eventType: 'a', payload: {}, eventId: 'm' });
     }
-    const paths = ['', '/endpoint', '/endpoint/e', '/endpoint/e/secret', '/msg', '/msg/m', '/msg/m/endpoint', '/attempt/msg/m', '/attempt/endpoint/e'];
+    const paths = [
+      '',
+      '/endpoint',
+      '/endpoint/e',
+      '/endpoint/e/secret',
+      '/msg',
+      '/msg/m',
+      '/msg/m/endpoint',
+      '/attempt/msg/m',
+      '/attempt/endpoint/e',
+    ];
     const as = (path: string) => world.call('GET', path, { key: mine.token });
     for (const path of paths) {
       for (const ref of ['mine', mine.application.id, mine.application.number]) {

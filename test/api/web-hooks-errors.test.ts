@@ -38,7 +38,10 @@ describe('authentication', () => {
   it('takes the token from the query', async () => {
     const answer = await world.call('GET', `/web_hooks.json?auth_token=${world.company.token}`);
     expect(answer.status).toBe(200);
-    expect((await world.call('POST', `/web_hooks.json?auth_token=${world.company.token}`, hook('http://a.com'))).status).toBe(201);
+    expect(
+      (await world.call('POST', `/web_hooks.json?auth_token=${world.company.token}`, hook('http://a.com')))
+        .status,
+    ).toBe(201);
   });
 
   it.each(['Bearer', 'bearer', 'BEARER'])('takes the token as %s', async (scheme) => {
@@ -48,7 +51,9 @@ describe('authentication', () => {
 
   it('says that a blank token is missing', async () => {
     for (const query of ['?auth_token=', '?auth_token=%20', '?auth_token']) {
-      expect((await world.call('GET', `/web_hooks.json${query}`)).json()).toEqual({ errors: { auth_token: ['is missing'] } });
+      expect((await world.call('GET', `/web_hooks.json${query}`)).json()).toEqual({
+        errors: { auth_token: ['is missing'] },
+      });
     }
     const headers = { authorization: 'Basic dXNlcjpwYXNz' };
     expect((await world.call('GET', '/web_hooks.json', { headers })).status).toBe(401);
@@ -75,7 +80,8 @@ describe('authentication', () => {
 describe('a web hook of another company', () => {
   it('is 404 for all verbs, as one that never was', async () => {
     const other = await world.addCompany('other');
-    const { id } = (await world.hooks('POST', '/web_hooks.json', hook('http://other.com').body)).json().web_hook;
+    const { id } = (await world.hooks('POST', '/web_hooks.json', hook('http://other.com').body)).json()
+      .web_hook;
     for (const [method, path, body] of [
       ['PUT', `/web_hook/${id}.json`, hook('http://evil.com').body],
       ['PUT', `/web_hooks/${id}.json`, hook('http://evil.com').body],
@@ -147,18 +153,35 @@ describe('a validation error', () => {
     ['another scheme', '{"web_hook":{"url":"ftp://example.com"}}', relative],
     ['javascript', '{"web_hook":{"url":"javascript:alert(1)"}}', relative],
     ['no host', '{"web_hook":{"url":"http://"}}', relative],
-    ['a control character', '{"web_hook":{"url":"http://exa\\tmple.com"}}', { url: ['must not contain control characters'] }],
-    ['a line end', '{"web_hook":{"url":"http://example.com\\r\\n"}}', { url: ['must not contain control characters'] }],
-    ['half a surrogate pair', '{"web_hook":{"url":"http://example.com/\\ud800"}}', { url: ['must be valid Unicode text'] }],
+    [
+      'a control character',
+      '{"web_hook":{"url":"http://exa\\tmple.com"}}',
+      { url: ['must not contain control characters'] },
+    ],
+    [
+      'a line end',
+      '{"web_hook":{"url":"http://example.com\\r\\n"}}',
+      { url: ['must not contain control characters'] },
+    ],
+    [
+      'half a surrogate pair',
+      '{"web_hook":{"url":"http://example.com/\\ud800"}}',
+      { url: ['must be valid Unicode text'] },
+    ],
     ['an inherited name', '{"web_hook":{"__proto__":{"url":"http://example.com"}}}', blank],
     ['no web_hook', '{}', { web_hook: ["can't be blank"] }],
     ['a null web_hook', '{"web_hook":null}', { web_hook: ["can't be blank"] }],
-    ['a web_hook that is text', '{"web_hook":"http://example.com"}', { web_hook: ['must be an object with a url'] }],
+    [
+      'a web_hook that is text',
+      '{"web_hook":"http://example.com"}',
+      { web_hook: ['must be an object with a url'] },
+    ],
     ['a web_hook that is a list', '{"web_hook":[]}', { web_hook: ['must be an object with a url'] }],
     ['a list', '[]', { body: ['must be a JSON object with a web_hook'] }],
     ['null alone', 'null', { body: ['must be a JSON object with a web_hook'] }],
   ])('names the field: %s', async (_what, body, errors) => {
-    const { id } = (await world.hooks('POST', '/web_hooks.json', hook('http://example.com').body)).json().web_hook;
+    const { id } = (await world.hooks('POST', '/web_hooks.json', hook('http://example.com').body)).json()
+      .web_hook;
     for (const [method, path] of [
       ['POST', '/web_hooks.json'],
       ['PUT', `/web_hook/${id}.json`],
@@ -214,7 +237,9 @@ describe('a validation error', () => {
 
   it('changes nothing', async () => {
     const company: Company = await world.addCompany('unchanged');
-    const { id } = (await world.hooks('POST', '/web_hooks.json', hook('http://example.com').body, company)).json().web_hook;
+    const { id } = (
+      await world.hooks('POST', '/web_hooks.json', hook('http://example.com').body, company)
+    ).json().web_hook;
     await world.hooks('PUT', `/web_hook/${id}.json`, { web_hook: { url: 'nope' } }, company);
     await world.hooks('POST', '/web_hooks.json', { web_hook: { url: 'nope' } }, company);
     const list = (await world.hooks('GET', '/web_hooks.json', undefined, company)).json();

@@ -1,5 +1,5 @@
-import { createServer } from 'node:net';
 import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { helpDeskCatalogue } from '../../src/catalogue/help-desk.ts';
@@ -65,7 +65,11 @@ describe('testing a web hook', () => {
     const { port } = silent.address() as { port: number };
     const timedOut = await test({ action_type: 'ticket.created', url: `http://127.0.0.1:${port}` });
     expect(timedOut.status).toBe(500);
-    expect(timedOut.json().test).toMatchObject({ result: 'failed', status: null, error: { code: 'timed_out' } });
+    expect(timedOut.json().test).toMatchObject({
+      result: 'failed',
+      status: null,
+      error: { code: 'timed_out' },
+    });
     silent.close();
     const refused = await test({ action_type: 'ticket.created', url: 'http://127.0.0.1:1' });
     expect(refused.status).toBe(500);
@@ -93,7 +97,9 @@ describe('testing a web hook', () => {
 
   it('is signed with the throwaway secret that it returns, and marked as a test', async () => {
     receiver = await startReceiver();
-    const { secret, message_id: id } = (await test({ action_type: 'ticket.created', url: receiver.url })).json().test;
+    const { secret, message_id: id } = (
+      await test({ action_type: 'ticket.created', url: receiver.url })
+    ).json().test;
     const { headers, body } = only(receiver);
     expect(headers['webhook-id']).toBe(id);
     expect(headers['posthorn-test']).toBeDefined();
@@ -151,7 +157,10 @@ describe('testing a web hook', () => {
     expect(unknown.status).toBe(400);
     for (const { name } of helpDeskCatalogue) expect(unknown.json().errors.action_type[0]).toContain(name);
     const wrong = await test({ action_type: 7, url: 'http://10.0.0.1' });
-    expect(wrong.json().errors).toMatchObject({ action_type: ['must be a string'], url: [expect.stringContaining('10.0.0.0/8')] });
+    expect(wrong.json().errors).toMatchObject({
+      action_type: ['must be a string'],
+      url: [expect.stringContaining('10.0.0.0/8')],
+    });
     expect((await test([])).status).toBe(400);
   });
 

@@ -50,7 +50,8 @@ describe('the Web Hooks API', () => {
   it('gives the id in UTC, whatever the second number of the company', async () => {
     const company = await world.addCompany('utc');
     const before = Math.floor(Date.now() / 1000);
-    const { id } = (await world.hooks('POST', '/web_hooks.json', hook('http://example.com'), company)).json().web_hook;
+    const { id } = (await world.hooks('POST', '/web_hooks.json', hook('http://example.com'), company)).json()
+      .web_hook;
     expect(id.split('_')[0]).toBe(String(company.application.number));
     expect(secondsOf(id) - before).toBeLessThanOrEqual(1);
   });
@@ -64,7 +65,8 @@ describe('the Web Hooks API', () => {
   });
 
   it.each(['/web_hook/', '/web_hooks/'])('updates a web hook on %s{id}.json', async (path) => {
-    const { id } = (await world.hooks('POST', '/web_hooks.json', hook('http://example.com/old'))).json().web_hook;
+    const { id } = (await world.hooks('POST', '/web_hooks.json', hook('http://example.com/old'))).json()
+      .web_hook;
     const answer = await world.hooks('PUT', `${path}${id}.json`, hook('http://example.com/new'));
     expect(answer.status).toBe(200);
     expect(answer.headers['content-type']).toBe(JSON_TYPE);
@@ -74,7 +76,8 @@ describe('the Web Hooks API', () => {
   });
 
   it('deletes a web hook with 204 and nothing else', async () => {
-    const { id } = (await world.hooks('POST', '/web_hooks.json', hook('http://example.com/gone'))).json().web_hook;
+    const { id } = (await world.hooks('POST', '/web_hooks.json', hook('http://example.com/gone'))).json()
+      .web_hook;
     const answer = await world.hooks('DELETE', `/web_hooks/${id}.json`);
     expect([answer.status, answer.text]).toEqual([204, '']);
     expect(answer.headers['content-type']).toBeUndefined();
@@ -86,7 +89,8 @@ describe('the Web Hooks API', () => {
   });
 
   it('reads a body with a delete and ignores it', async () => {
-    const { id } = (await world.hooks('POST', '/web_hooks.json', hook('http://example.com/gone'))).json().web_hook;
+    const { id } = (await world.hooks('POST', '/web_hooks.json', hook('http://example.com/gone'))).json()
+      .web_hook;
     expect((await world.hooks('DELETE', `/web_hooks/${id}.json`, 'not json')).status).toBe(204);
   });
 
@@ -117,7 +121,8 @@ describe('the Web Hooks API', () => {
   });
 
   it('ignores unknown fields, also those that every object inherits', async () => {
-    const body = '{"web_hook":{"id":"1_x","url":"http://example.com","active":true,"__proto__":{"a":1}},"x":1}';
+    const body =
+      '{"web_hook":{"id":"1_x","url":"http://example.com","active":true,"__proto__":{"a":1}},"x":1}';
     const answer = await world.hooks('POST', '/web_hooks.json', body);
     expect(answer.status).toBe(201);
     expect(answer.json().web_hook.id).toMatch(ID);
@@ -125,16 +130,30 @@ describe('the Web Hooks API', () => {
 
   it('has its web hooks in the operator API too, and the other way round', async () => {
     const company = await world.addCompany('both faces', 'both-faces');
-    const made = (await world.hooks('POST', '/web_hooks.json', hook('http://example.com/1'), company)).json().web_hook;
+    const made = (await world.hooks('POST', '/web_hooks.json', hook('http://example.com/1'), company)).json()
+      .web_hook;
     const endpoint = await world.operate('GET', `/api/v1/app/both-faces/endpoint/${made.id}`);
-    expect(endpoint.json()).toMatchObject({ url: 'http://example.com/1', webHookId: made.id, eventTypes: null });
+    expect(endpoint.json()).toMatchObject({
+      url: 'http://example.com/1',
+      webHookId: made.id,
+      eventTypes: null,
+    });
 
-    const other = await world.operate('POST', '/api/v1/app/both-faces/endpoint', { url: 'http://example.com/2' });
+    const other = await world.operate('POST', '/api/v1/app/both-faces/endpoint', {
+      url: 'http://example.com/2',
+    });
     const list = (await world.hooks('GET', '/web_hooks.json', undefined, company)).json().web_hooks;
     expect(list).toEqual([made, { id: other.json().webHookId, url: 'http://example.com/2' }]);
-    const removed = await world.hooks('DELETE', `/web_hooks/${other.json().webHookId}.json`, undefined, company);
+    const removed = await world.hooks(
+      'DELETE',
+      `/web_hooks/${other.json().webHookId}.json`,
+      undefined,
+      company,
+    );
     expect(removed.status).toBe(204);
-    expect((await world.operate('GET', `/api/v1/app/both-faces/endpoint/${other.json().id}`)).status).toBe(404);
+    expect((await world.operate('GET', `/api/v1/app/both-faces/endpoint/${other.json().id}`)).status).toBe(
+      404,
+    );
   });
 });
 
@@ -144,7 +163,9 @@ describe('the ids of web hooks', () => {
     const ids: string[] = [];
     const create = async (world: World, count: number) => {
       const answers = await Promise.all(
-        Array.from({ length: count }, () => world.hooks('POST', '/web_hooks.json', hook('http://example.com'))),
+        Array.from({ length: count }, () =>
+          world.hooks('POST', '/web_hooks.json', hook('http://example.com')),
+        ),
       );
       expect(answers.every(({ status }) => status === 201)).toBe(true);
       ids.push(...answers.map((answer) => answer.json().web_hook.id as string));
@@ -163,9 +184,11 @@ describe('the ids of web hooks', () => {
 
   it('are not given again after a delete', async () => {
     const world = await startWorld();
-    const first = (await world.hooks('POST', '/web_hooks.json', hook('http://example.com'))).json().web_hook.id;
+    const first = (await world.hooks('POST', '/web_hooks.json', hook('http://example.com'))).json().web_hook
+      .id;
     await world.hooks('DELETE', `/web_hooks/${first}.json`);
-    const second = (await world.hooks('POST', '/web_hooks.json', hook('http://example.com'))).json().web_hook.id;
+    const second = (await world.hooks('POST', '/web_hooks.json', hook('http://example.com'))).json().web_hook
+      .id;
     expect(second).not.toBe(first);
     await world.close();
   });
@@ -178,5 +201,8 @@ function hook(url: string) {
 function secondsOf(id: string): number {
   const [, digits = ''] = id.split('_');
   const [, year, month, day, hour, minute, second] = /^(\d{4})(..)(..)(..)(..)(..)$/.exec(digits) ?? [];
-  return Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second)) / 1000;
+  return (
+    Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second)) /
+    1000
+  );
 }

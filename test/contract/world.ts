@@ -21,9 +21,12 @@ export type ContractTest = (title: string, body: (given: Given) => Promise<void>
 /** 1 January 2026. */
 export const NOW = Date.UTC(2026, 0, 1);
 
+/** Some tests commit a thousand times: a slow disk takes 20 ms for each. */
+const SLOW_DISK_MS = 60_000;
+
 export function contractTest(open: OpenWorld): ContractTest {
   return (title, body) =>
-    test(title, async () => {
+    test(title, { timeout: SLOW_DISK_MS }, async () => {
       const world = await open();
       try {
         await body(new Given(world));

@@ -20,7 +20,8 @@ export interface Receiver {
 
 /** A receiver of webhooks on a free port. Answers 200 "ok" unless told otherwise. */
 export async function startReceiver(
-  respond: (response: ServerResponse, received: Received, count: number) => void = (response) => response.end('ok'),
+  respond: (response: ServerResponse, received: Received, count: number) => void = (response) =>
+    response.end('ok'),
 ): Promise<Receiver> {
   const received: Received[] = [];
   let changed: () => void = () => {};

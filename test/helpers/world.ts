@@ -93,7 +93,13 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const parsed = parseNetworks(allowNetworks);
   const masterKey = parseMasterKey('5e'.repeat(32));
   if (!parsed.ok || masterKey === null) throw new Error('The world is made with wrong settings.');
-  const sending = { allowNetworks, signatureHeaders: 'standard', userAgent: 'Posthorn/test', clock, log } as const;
+  const sending = {
+    allowNetworks,
+    signatureHeaders: 'standard',
+    userAgent: 'Posthorn/test',
+    clock,
+    log,
+  } as const;
   const engine = createEngine({
     store,
     clock,
@@ -108,7 +114,10 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   });
   const { registry } = engine;
   const keyring = new Keyring({ store, clock, random, ids });
-  const tests = new TestSends((onResults) => createSender({ ...sending, threads: 0, onResults }), REQUEST_TIMEOUT_MS);
+  const tests = new TestSends(
+    (onResults) => createSender({ ...sending, threads: 0, onResults }),
+    REQUEST_TIMEOUT_MS,
+  );
   const http = await createHttpServer({
     registry,
     keyring,
@@ -125,12 +134,18 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   });
   await addCatalogue(store);
   const present = await store.applicationFindByNumber({ number: 1 });
-  const first = present ?? (await registry.applicationCreate({ uid: null, name: 'Company 1', throttleRate: null, metadata: {} }));
+  const first =
+    present ??
+    (await registry.applicationCreate({ uid: null, name: 'Company 1', throttleRate: null, metadata: {} }));
   const operatorKey = 'phk_operator_key_of_the_tests';
   await keyring.ensure({ name: 'operator', applicationKey: null, text: operatorKey });
   const enrol = async (application: Application): Promise<Company> => {
     const token = `phk_token_of_company_${application.number}`;
-    await keyring.ensure({ name: `company ${application.number}`, applicationKey: application.key, text: token });
+    await keyring.ensure({
+      name: `company ${application.number}`,
+      applicationKey: application.key,
+      text: token,
+    });
     return { application, token };
   };
   const company = await enrol(first);
@@ -142,7 +157,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     const answer = await request(url + path, {
       method: method as 'GET',
       headers: { ...(key === undefined ? {} : { authorization: `Bearer ${key}` }), ...headers },
-      body: body === undefined || typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body),
+      body:
+        body === undefined || typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body),
       dispatcher: agent,
     });
     const text = await answer.body.text();
@@ -158,7 +174,9 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     logged,
     call,
     async addCompany(name, uid) {
-      return enrol(await registry.applicationCreate({ uid: uid ?? null, name, throttleRate: null, metadata: {} }));
+      return enrol(
+        await registry.applicationCreate({ uid: uid ?? null, name, throttleRate: null, metadata: {} }),
+      );
     },
     hooks: (method, path, body, as = company) => call(method, path, { key: as.token, body }),
     operate: (method, path, body, headers) => call(method, path, { key: operatorKey, body, headers }),

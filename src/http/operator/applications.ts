@@ -4,14 +4,16 @@ import { ApiError } from '../../errors.ts';
 import type { Application } from '../../model/application.ts';
 import { applicationFor, applicationOrNull } from '../authenticate.ts';
 import type { HttpServices } from '../services.ts';
-import { callerIn } from './caller.ts';
 import { newApplication } from './application-in.ts';
+import { callerIn } from './caller.ts';
 import { timeText } from './message-out.ts';
 import { errorsOf, operatorRoute } from './route-schemas.ts';
 import { ApplicationIn, ApplicationOut } from './schemas.ts';
 
 const CreateQuery = Type.Object({
-  get_if_exists: Type.Optional(Type.Boolean({ description: 'Answer 200 with the one that has the uid, unchanged.' })),
+  get_if_exists: Type.Optional(
+    Type.Boolean({ description: 'Answer 200 with the one that has the uid, unchanged.' }),
+  ),
 });
 
 export function addApplicationRoutes(scope: FastifyInstance, { registry }: HttpServices): void {
@@ -43,7 +45,10 @@ export function addApplicationRoutes(scope: FastifyInstance, { registry }: HttpS
     },
   );
 
-  async function create(wanted: ReturnType<typeof newApplication>, getIfExists: boolean): Promise<Application> {
+  async function create(
+    wanted: ReturnType<typeof newApplication>,
+    getIfExists: boolean,
+  ): Promise<Application> {
     try {
       return await registry.applicationCreate(wanted);
     } catch (error) {

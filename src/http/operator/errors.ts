@@ -1,4 +1,4 @@
-import { ApiError, type ErrorCode, errorTable } from '../../errors.ts';
+import type { ApiError } from '../../errors.ts';
 import { ANY_ORIGIN, type Answer } from '../answer.ts';
 import { NotJson } from '../read-body.ts';
 import { type Problem, ValidationError, WHOLE_BODY } from '../validation.ts';
@@ -15,11 +15,7 @@ export function errorAnswer(error: ApiError | NotJson): Answer {
     if (error instanceof ValidationError) return unprocessable(error.problems);
     return unprocessable([{ loc: error.at, msg: error.message, type: 'value_error' }]);
   }
-  return { status: error.status, headers, body: errorBody(error.code, error.message) };
-}
-
-export function errorBody(code: ErrorCode, detail: string = errorTable[code].detail): string {
-  return JSON.stringify({ code, detail });
+  return { status: error.status, headers, body: JSON.stringify({ code: error.code, detail: error.message }) };
 }
 
 function unprocessable(detail: readonly Problem[]): Answer {

@@ -1,11 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import Type, { type Static } from 'typebox';
 import { ApiError } from '../../errors.ts';
-import { PAGE_ROWS_DEFAULT } from '../../limits.ts';
 import type { EventType } from '../../model/event-type.ts';
 import type { HttpServices } from '../services.ts';
 import { timeText } from './message-out.ts';
-import { iteratorOf, PageQuery, pageOf } from './paging.ts';
+import { PageQuery, pageOfAll } from './paging.ts';
 import { errorsOf, operatorRoute } from './route-schemas.ts';
 import { EventTypeOut, listOf } from './schemas.ts';
 
@@ -24,10 +23,18 @@ export function addEventTypeRoutes(scope: FastifyInstance, { registry }: HttpSer
         tag: 'Event Type',
         summary: 'List event types by name',
         querystring: ListQuery,
-        response: { 200: { description: 'A page', ...listOf(EventTypeOut, 'EventTypeListOut') }, ...errorsOf(400, 401, 422, 503) },
+        response: {
+          200: { description: 'A page', ...listOf(EventTypeOut, 'EventTypeListOut') },
+          ...errorsOf(400, 401, 422, 503),
+        },
       }),
     },
-    async (request) => listed(await registry.eventTypeList(), request.query),
+    async (request) =>
+      pageOfAll(await registry.eventTypeList(), request.query, {
+        id: ({ name }) => name,
+        item: (eventType) => shown(eventType, request.query.with_content ?? false),
+        isId: (name) => /^[a-zA-Z0-9\-_.]{1,256}$/.test(name),
+      }),
   );
 
   scope.get<{ Params: { event_type_name: string } }>(
@@ -46,22 +53,6 @@ export function addEventTypeRoutes(scope: FastifyInstance, { registry }: HttpSer
       return shown(found, true);
     },
   );
-}
-
-function listed(all: readonly EventType[], query: Static<typeof ListQuery>) {
-  const limit = query.limit ?? PAGE_ROWS_DEFAULT;
-  const ordered = [...all].sort((one, other) => (one.name < other.name ? -1 : 1));
-  const iterator = iteratorOf(query.iterator, (name) => /^[a-zA-Z0-9\-_.]{1,256}$/.test(name));
-  const show = {
-    id: ({ name }: EventType) => name,
-    item: (eventType: EventType) => shown(eventType, query.with_content ?? false),
-    backwards: iterator?.backwards ?? false,
-  };
-  if (iterator?.backwards) {
-    return pageOf(ordered.filter(({ name }) => name < iterator.from).slice(-limit - 1), limit, show);
-  }
-  const rest = iterator === null ? ordered : ordered.filter(({ name }) => name > iterator.from);
-  return pageOf(rest.slice(0, limit + 1), limit, show);
 }
 
 function shown(eventType: EventType, withContent: boolean): Static<typeof EventTypeOut> {

@@ -3,8 +3,16 @@ import type { Message } from '../../model/message.ts';
 /** What a message's JSON is made of: a stored message, or one that was just accepted. */
 type Shown = Pick<Message, 'id' | 'eventId' | 'eventType' | 'payload' | 'channels' | 'tags' | 'createdAt'>;
 
+let lastAt = 0;
+let lastText = new Date(0).toISOString();
+
+/** RFC 3339 in UTC. Messages of one transaction have one time, so the last text is kept. */
 export function timeText(at: number): string {
-  return new Date(at).toISOString();
+  if (at !== lastAt) {
+    lastText = new Date(at).toISOString();
+    lastAt = at;
+  }
+  return lastText;
 }
 
 /**

@@ -1,14 +1,14 @@
 import type { FastifyInstance } from 'fastify';
 import Type, { type Static } from 'typebox';
-import { PAGE_ROWS_DEFAULT } from '../../limits.ts';
+import { isId } from '../../model/id.ts';
 import type { ListedDelivery } from '../../query/reader.ts';
 import { JSON_TYPE } from '../answer.ts';
 import { applicationFor } from '../authenticate.ts';
 import type { HttpServices } from '../services.ts';
 import { callerIn } from './caller.ts';
-import { endpointCommon } from './endpoints.ts';
+import { endpointCommon } from './endpoint-out.ts';
 import { messageOutText, timeText } from './message-out.ts';
-import { iteratorOf, PageQuery, pageAsked, pageOf, rowsAsked, TimedPageQuery, timedPageOf } from './paging.ts';
+import { PageQuery, pageAsked, pageOfAll, rowsAsked, TimedPageQuery, timedPageOf } from './paging.ts';
 import { errorsOf, operatorRoute } from './route-schemas.ts';
 import { listOf, MessageEndpointOut, MessageOut } from './schemas.ts';
 
@@ -19,7 +19,12 @@ interface OneRoute {
 const ContentQuery = Type.Object({ with_content: Type.Optional(Type.Boolean({ default: true })) });
 
 /** Reading messages and where they went; publishing is in `http/publish`. */
-export function addMessageRoutes(scope: FastifyInstance, { registry, reader }: HttpServices): void {
+export function addMessageRoutes(scope: FastifyInstance, services: HttpServices): void {
+  addReadMessages(scope, services);
+  addReadDeliveries(scope, services);
+}
+
+function addReadMessages(scope: FastifyInstance, { registry, reader }: HttpServices): void {
   scope.get<{ Params: { app_id: string }; Querystring: Static<typeof TimedPageQuery> }>(
     '/api/v1/app/:app_id/msg',
     {
@@ -28,7 +33,10 @@ export function addMessageRoutes(scope: FastifyInstance, { registry, reader }: H
         tag: 'Message',
         summary: 'List messages, newest first',
         querystring: TimedPageQuery,
-        response: { 200: { description: 'A page', ...listOf(MessageOut, 'MessageListOut') }, ...errorsOf(400, 401, 404, 422, 503) },
+        response: {
+          200: { description: 'A page', ...listOf(MessageOut, 'MessageListOut') },
+          ...errorsOf(400, 401, 404, 422, 503),
+        },
       }),
     },
     async (request, reply) => {
@@ -62,7 +70,9 @@ export function addMessageRoutes(scope: FastifyInstance, { registry, reader }: H
       return reply.type(JSON_TYPE).send(messageOutText(message, { withContent, trusted: false }));
     },
   );
+}
 
+function addReadDeliveries(scope: FastifyInstance, { registry, reader }: HttpServices): void {
   scope.get<OneRoute & { Querystring: Static<typeof PageQuery> }>(
     '/api/v1/app/:app_id/msg/:msg_id/endpoint',
     {
@@ -80,26 +90,13 @@ export function addMessageRoutes(scope: FastifyInstance, { registry, reader }: H
     async (request) => {
       const application = await applicationFor(registry, callerIn(request), request.params.app_id);
       const message = await reader.message(application, request.params.msg_id);
-      return deliveryPage(await reader.deliveries(message), request.query);
+      return pageOfAll(await reader.deliveries(message), request.query, {
+        id: ({ endpoint }) => endpoint.id,
+        item: messageEndpointOut,
+        isId: (id) => isId(id, 'ep'),
+      });
     },
   );
-}
-
-/** A message has few deliveries next to what a page costs, so all are read and the page is cut out here. */
-function deliveryPage(deliveries: readonly ListedDelivery[], query: Static<typeof PageQuery>) {
-  const limit = query.limit ?? PAGE_ROWS_DEFAULT;
-  const ordered = [...deliveries].sort((one, other) => (one.endpoint.id < other.endpoint.id ? -1 : 1));
-  const iterator = iteratorOf(query.iterator, (id) => /^ep_\w+$/.test(id));
-  const show = {
-    id: (delivery: ListedDelivery) => delivery.endpoint.id,
-    item: messageEndpointOut,
-    backwards: iterator?.backwards ?? false,
-  };
-  if (iterator?.backwards) {
-    return pageOf(ordered.filter(({ endpoint }) => endpoint.id < iterator.from).slice(-limit - 1), limit, show);
-  }
-  const rest = iterator === null ? ordered : ordered.filter(({ endpoint }) => endpoint.id > iterator.from);
-  return pageOf(rest.slice(0, limit + 1), limit, show);
 }
 
 /** The protocol knows fewer states than Posthorn: a held delivery waits, a cancelled one will not arrive. */

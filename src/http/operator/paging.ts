@@ -6,7 +6,9 @@ import { invalid } from '../validation.ts';
 
 const paging = {
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: PAGE_ROWS, default: PAGE_ROWS_DEFAULT })),
-  iterator: Type.Optional(Type.String({ description: 'From the answer before: `iterator`, or `prevIterator` to go back.' })),
+  iterator: Type.Optional(
+    Type.String({ description: 'From the answer before: `iterator`, or `prevIterator` to go back.' }),
+  ),
 };
 export const PageQuery = Type.Object(paging);
 export const TimedPageQuery = Type.Object({
@@ -68,7 +70,7 @@ export function timedPageOf<Row extends { readonly id: string }, Item>(
 }
 
 /** What `iterator` says: the row to go on from, and in which direction. Throws `validation`. */
-export function iteratorOf(
+function iteratorOf(
   text: string | undefined,
   isOne: (from: string) => boolean,
 ): { from: string; backwards: boolean } | null {
@@ -80,7 +82,7 @@ export function iteratorOf(
 }
 
 /** A page out of rows of which one more than its limit was asked for. */
-export function pageOf<Row, Item>(
+function pageOf<Row, Item>(
   rows: readonly Row[],
   limit: number,
   show: { id: (row: Row) => string; item: (row: Row) => Item; backwards?: boolean },
@@ -98,12 +100,45 @@ export function pageOf<Row, Item>(
   };
 }
 
-function timeBound(query: Static<typeof TimedPageQuery>, name: 'before' | 'after', prefix: IdPrefix): string | null {
+/** A page out of rows that are all in memory, in the order of their ids: ascending, unless said otherwise. */
+export function pageOfAll<Row, Item>(
+  rows: readonly Row[],
+  query: Static<typeof PageQuery>,
+  show: {
+    id: (row: Row) => string;
+    item: (row: Row) => Item;
+    isId: (text: string) => boolean;
+    descending?: boolean;
+  },
+): Page<Item> {
+  const limit = query.limit ?? PAGE_ROWS_DEFAULT;
+  const iterator = iteratorOf(query.iterator, show.isId);
+  const sign = show.descending ? -1 : 1;
+  const place = (row: Row, id: string) => (show.id(row) < id ? -sign : show.id(row) > id ? sign : 0);
+  const ordered = [...rows].sort((one, other) => place(one, show.id(other)));
+  if (iterator === null) return pageOf(ordered.slice(0, limit + 1), limit, show);
+  const { from, backwards } = iterator;
+  if (!backwards)
+    return pageOf(ordered.filter((row) => place(row, from) > 0).slice(0, limit + 1), limit, show);
+  return pageOf(ordered.filter((row) => place(row, from) < 0).slice(-limit - 1), limit, {
+    ...show,
+    backwards,
+  });
+}
+
+function timeBound(
+  query: Static<typeof TimedPageQuery>,
+  name: 'before' | 'after',
+  prefix: IdPrefix,
+): string | null {
   const text = query[name];
   if (text === undefined) return null;
   const at = Date.parse(text);
   if (Number.isNaN(at)) {
-    throw new ApiError('generic_error', `Failed to deserialize query string: ${name} must be a date and time (RFC 3339).`);
+    throw new ApiError(
+      'generic_error',
+      `Failed to deserialize query string: ${name} must be a date and time (RFC 3339).`,
+    );
   }
   return firstIdAt(prefix, at);
 }

@@ -11,7 +11,7 @@ const CHANNELS_OF_ENDPOINT = 10;
 const RETENTION_DAYS = { minimum: 5, maximum: 90, default: 90 };
 const NO_CONTROL = '^[^\\u0000-\\u0008]*$';
 
-export const nullable = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()]);
+const nullable = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()]);
 /** May be left out or null; both mean the same. */
 const maybe = <Schema extends TSchema>(schema: Schema) => Type.Optional(nullable(schema));
 
@@ -61,13 +61,18 @@ export const MessageIn = Type.Object(
   {
     eventType: EventTypeName,
     payload: Type.Optional(
-      Type.Object({}, { description: 'What is delivered: this text, to the byte. Required, unless `data` is given.' }),
+      Type.Object(
+        {},
+        { description: 'What is delivered: this text, to the byte. Required, unless `data` is given.' },
+      ),
     ),
     data: Type.Optional(Type.Object({}, { description: 'Another name of `payload`, which wins.' })),
     eventId: maybe(uid('msg', 'Your own id of the message, unique within the application.')),
     channels: maybe(Type.Array(Channel, { minItems: 1, maxItems: CHANNELS_OF_MESSAGE })),
     tags: maybe(
-      Type.Array(Type.String({ minLength: 1, maxLength: 256, pattern: `^${WORD}` }), { maxItems: TAGS_OF_MESSAGE }),
+      Type.Array(Type.String({ minLength: 1, maxLength: 256, pattern: `^${WORD}` }), {
+        maxItems: TAGS_OF_MESSAGE,
+      }),
     ),
     deliverAt: Type.Optional(Type.Null({ description: 'Not supported yet: delivery begins at once.' })),
     payloadRetentionPeriod: Type.Optional(Type.Integer({ ...RETENTION_DAYS, description: 'Days.' })),
@@ -101,7 +106,12 @@ export const MessageOut = Type.Object(messageOut, { title: 'MessageOut' });
 export const MessageBatchOut = Type.Object(
   {
     data: Type.Array(
-      Type.Object({ id: messageOut.id, eventId: messageOut.eventId, eventType: Type.String(), timestamp: Time }),
+      Type.Object({
+        id: messageOut.id,
+        eventId: messageOut.eventId,
+        eventType: Type.String(),
+        timestamp: Time,
+      }),
       { description: 'In the order of the messages.' },
     ),
   },
@@ -110,16 +120,23 @@ export const MessageBatchOut = Type.Object(
 
 export const EndpointIn = Type.Object(
   {
-    url: Type.String({ examples: ['https://example.com/webhook'], description: `At most ${URL_CHARACTERS} characters.` }),
+    url: Type.String({
+      examples: ['https://example.com/webhook'],
+      description: `At most ${URL_CHARACTERS} characters.`,
+    }),
     uid: maybe(uid('ep', 'Your own id of the endpoint; it can stand for the id in every path.')),
     description: Type.Optional(Type.String({ pattern: NO_CONTROL, default: '' })),
     disabled: Type.Optional(Type.Boolean({ default: false })),
     eventTypes: maybe(Type.Array(EventTypeName, { minItems: 1 })),
-    filterTypes: maybe(Type.Array(EventTypeName, { minItems: 1, description: 'Another name of `eventTypes`.' })),
+    filterTypes: maybe(
+      Type.Array(EventTypeName, { minItems: 1, description: 'Another name of `eventTypes`.' }),
+    ),
     channels: maybe(Type.Array(Channel, { minItems: 1, maxItems: CHANNELS_OF_ENDPOINT })),
     throttleRate: maybe(ThrottleRate),
     rateLimit: maybe(ThrottleRate),
-    secret: maybe(Type.String({ description: '`whsec_` and the base64 of 24 to 75 bytes. Made when left out.' })),
+    secret: maybe(
+      Type.String({ description: '`whsec_` and the base64 of 24 to 75 bytes. Made when left out.' }),
+    ),
     metadata: maybe(Metadata),
     headers: maybe(Type.Object({}, { maxProperties: 0, description: 'Not supported yet.' })),
   },
@@ -163,7 +180,9 @@ export const MessageEndpointOut = Type.Object(
     state: Type.Enum(['pending', 'sending', 'succeeded', 'failed', 'held', 'cancelled'], {
       description: 'Addition of Posthorn: the state of the delivery.',
     }),
-    reason: nullable(Type.String({ description: 'Addition of Posthorn: why it is held, failed or cancelled.' })),
+    reason: nullable(
+      Type.String({ description: 'Addition of Posthorn: why it is held, failed or cancelled.' }),
+    ),
     attemptCount: Type.Integer({ description: 'Addition of Posthorn: attempts made so far.' }),
     endpointDeleted: Type.Boolean({ description: 'Addition of Posthorn: the endpoint was deleted since.' }),
   },
@@ -184,8 +203,12 @@ export const MessageAttemptOut = Type.Object(
     id: Type.String({ examples: ['atmpt_2nZK5wzbb7UWeTYsEaK6mSrEQhY'] }),
     timestamp: Time,
     attemptNumber: Type.Integer({ description: 'Addition of Posthorn: 1 for the first try.' }),
-    errorCode: nullable(Type.String({ description: 'Addition of Posthorn: what went wrong, as a stable code.' })),
-    errorMessage: nullable(Type.String({ description: 'Addition of Posthorn: what went wrong, as a sentence.' })),
+    errorCode: nullable(
+      Type.String({ description: 'Addition of Posthorn: what went wrong, as a stable code.' }),
+    ),
+    errorMessage: nullable(
+      Type.String({ description: 'Addition of Posthorn: what went wrong, as a sentence.' }),
+    ),
   },
   { title: 'MessageAttemptOut' },
 );

@@ -62,7 +62,9 @@ function message(text: string, start: number, fields: MessageFields, at: Loc, in
   const payload = raw ?? memberText(text, start, name);
   // A character takes at least one byte, so only a text near the limit is measured.
   if (payload.length * 3 > PUBLISH_BODY_BYTES && Buffer.byteLength(payload) > PUBLISH_BODY_BYTES) {
-    throw new ApiError('payload_too_large', `A payload may have at most ${PUBLISH_BODY_BYTES} bytes.`, { at });
+    throw new ApiError('payload_too_large', `A payload may have at most ${PUBLISH_BODY_BYTES} bytes.`, {
+      at,
+    });
   }
   return {
     message: {

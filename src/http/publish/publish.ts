@@ -19,7 +19,10 @@ import type { PublishTarget } from './publish-target.ts';
 
 export type Publisher = (request: IncomingMessage, response: ServerResponse, target: PublishTarget) => void;
 
-type Published = Pick<Message, 'id' | 'eventId' | 'eventType' | 'payload' | 'channels' | 'tags' | 'createdAt'>;
+type Published = Pick<
+  Message,
+  'id' | 'eventId' | 'eventType' | 'payload' | 'channels' | 'tags' | 'createdAt'
+>;
 
 /** The body limit of a publish, in bytes. */
 export function publishLimit(target: PublishTarget): number {
@@ -29,14 +32,23 @@ export function publishLimit(target: PublishTarget): number {
 /** Takes a publish from the first byte of its body to the last of its answer, without Fastify. */
 export function createPublisher(services: HttpServices, isClosing: () => boolean): Publisher {
   return (request, response, target) => {
-    take(services, request, target).then(
-      (body) => send(response, { status: 202, headers: ANY_ORIGIN, body }, isClosing()),
-      (error: unknown) => refuse(services, request, response, target, error, isClosing()),
-    );
+    take(services, request, target)
+      .then(
+        (body) => send(response, { status: 202, headers: ANY_ORIGIN, body }, isClosing()),
+        (error: unknown) => refuse(services, request, response, target, error, isClosing()),
+      )
+      .catch((error: unknown) => {
+        services.log.error({ err: error }, 'an answer to a publish could not be written');
+        response.destroy();
+      });
   };
 }
 
-async function take(services: HttpServices, request: IncomingMessage, target: PublishTarget): Promise<string> {
+async function take(
+  services: HttpServices,
+  request: IncomingMessage,
+  target: PublishTarget,
+): Promise<string> {
   const { keyring, accept } = services;
   const found = callerOf(keyring, bearerKey(request.headers.authorization));
   const caller = found instanceof Promise ? await found : found;
@@ -52,8 +64,13 @@ async function take(services: HttpServices, request: IncomingMessage, target: Pu
     body,
   });
   const application = await applicationOf(services, target, read);
-  const outcome = await accept.publish({ application, messages: read.map(({ message }) => message), idempotency });
-  const published = outcome.kind === 'accepted' ? outcome.messages : await replayed(services, application, outcome);
+  const outcome = await accept.publish({
+    application,
+    messages: read.map(({ message }) => message),
+    idempotency,
+  });
+  const published =
+    outcome.kind === 'accepted' ? outcome.messages : await replayed(services, application, outcome);
   if (target.batch) return batchText(published);
   const trusted = outcome.kind === 'accepted' && read[0]?.payloadIsObject === true;
   return messageOutText(published[0] as Published, { withContent, trusted });
@@ -86,7 +103,8 @@ async function applicationOf(
   if (present !== null) return present;
   const index = read.findIndex(({ fields }) => fields.application);
   const wanted = read[index]?.fields.application;
-  if (!wanted) throw new ApiError('not_found', `There is no application ${JSON.stringify(target.ref.slice(0, 100))}.`);
+  if (!wanted)
+    throw new ApiError('not_found', `There is no application ${JSON.stringify(target.ref.slice(0, 100))}.`);
   const at = [...(target.batch ? ['body', 'messages', index] : ['body']), 'application'];
   if (wanted.uid !== target.ref) {
     const [kind, msg] = wanted.uid
@@ -107,7 +125,10 @@ function wantsContent(query: string): boolean {
   if (query === '') return true;
   const value = new URLSearchParams(query).get('with_content') ?? 'true';
   if (value !== 'true' && value !== 'false') {
-    throw new ApiError('generic_error', 'Failed to deserialize query string: with_content must be true or false.');
+    throw new ApiError(
+      'generic_error',
+      'Failed to deserialize query string: with_content must be true or false.',
+    );
   }
   return value === 'true';
 }

@@ -23,7 +23,11 @@ const headers = Type.Object({
  * The publish calls as routes, so that they are in the OpenAPI document and `inject` reaches them. On a socket
  * `createNodeServer` calls the publisher before Fastify is asked.
  */
-export function addPublishRoutes(scope: FastifyInstance, publish: Publisher): void {
+export function publishRoutes(publish: Publisher): (scope: FastifyInstance) => void {
+  return (scope) => addPublishRoutes(scope, publish);
+}
+
+function addPublishRoutes(scope: FastifyInstance, publish: Publisher): void {
   scope.removeAllContentTypeParsers();
   // The publisher reads and checks the body itself.
   scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
@@ -41,12 +45,19 @@ export function addPublishRoutes(scope: FastifyInstance, publish: Publisher): vo
         headers,
         querystring: Type.Object({ with_content: Type.Optional(Type.Boolean({ default: true })) }),
         body: MessageIn,
-        response: { 202: { description: 'Accepted', ...MessageOut }, ...errorsOf(400, 401, 403, 404, 409, 413, 422, 429, 503) },
+        response: {
+          202: { description: 'Accepted', ...MessageOut },
+          ...errorsOf(400, 401, 403, 404, 409, 413, 422, 429, 503),
+        },
       }),
     },
     (request, reply) => {
       reply.hijack();
-      publish(request.raw, reply.raw, { ref: request.params.app_id, batch: false, query: queryOf(request.url) });
+      publish(request.raw, reply.raw, {
+        ref: request.params.app_id,
+        batch: false,
+        query: queryOf(request.url),
+      });
     },
   );
 
@@ -60,12 +71,19 @@ export function addPublishRoutes(scope: FastifyInstance, publish: Publisher): vo
         description: 'Addition of Posthorn. All are taken or none is; `loc` of an error names the index.',
         headers,
         body: MessageBatchIn,
-        response: { 202: { description: 'Accepted', ...MessageBatchOut }, ...errorsOf(400, 401, 403, 404, 409, 413, 422, 429, 503) },
+        response: {
+          202: { description: 'Accepted', ...MessageBatchOut },
+          ...errorsOf(400, 401, 403, 404, 409, 413, 422, 429, 503),
+        },
       }),
     },
     (request, reply) => {
       reply.hijack();
-      publish(request.raw, reply.raw, { ref: request.params.app_id, batch: true, query: queryOf(request.url) });
+      publish(request.raw, reply.raw, {
+        ref: request.params.app_id,
+        batch: true,
+        query: queryOf(request.url),
+      });
     },
   );
 }

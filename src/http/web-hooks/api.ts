@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { Application } from '../../model/application.ts';
 import { BODY_BYTES } from '../../limits.ts';
+import type { Application } from '../../model/application.ts';
 import { bearerKey, callerOf } from '../authenticate.ts';
 import { addFace } from '../face.ts';
 import type { HttpServices } from '../services.ts';
@@ -17,7 +17,11 @@ declare module 'fastify' {
 
 /** The API that companies know, to the letter of its page: `/web_hooks.json` and its kin. */
 export function addWebHooksApi(scope: FastifyInstance, services: HttpServices): void {
-  addFace(scope, services, { bodyBytes: BODY_BYTES, errorAnswer: webHookErrorAnswer, ownAnswer: ownErrorAnswer });
+  addFace(scope, services, {
+    bodyBytes: BODY_BYTES,
+    errorAnswer: webHookErrorAnswer,
+    ownAnswer: ownErrorAnswer,
+  });
   // Bodies are checked by the handlers: their errors are sentences for people, by field.
   scope.setValidatorCompiler(() => () => true);
   scope.decorateRequest('company', null);
@@ -39,7 +43,9 @@ async function companyOf(request: FastifyRequest, { keyring, registry }: HttpSer
     throw isUnknownKey(error) ? new WebHookError(401, { auth_token: ['is not valid'] }) : error;
   }
   if (applicationKey === null) {
-    throw new WebHookError(403, { auth_token: ['is an operator key: this API takes the token of one company'] });
+    throw new WebHookError(403, {
+      auth_token: ['is an operator key: this API takes the token of one company'],
+    });
   }
   return registry.applicationByKey(applicationKey);
 }

@@ -9,7 +9,8 @@ export function webHookOf(body: Buffer): Fields {
   const { value } = parseJson(body);
   if (!isObject(value)) throw new WebHookError(400, { body: ['must be a JSON object with a web_hook'] });
   const webHook = own(value, 'web_hook');
-  if (webHook === undefined || webHook === null) throw new WebHookError(400, { web_hook: ["can't be blank"] });
+  if (webHook === undefined || webHook === null)
+    throw new WebHookError(400, { web_hook: ["can't be blank"] });
   if (!isObject(webHook)) throw new WebHookError(400, { web_hook: ['must be an object with a url'] });
   return webHook;
 }
@@ -17,7 +18,8 @@ export function webHookOf(body: Buffer): Fields {
 /** The fields of a test call. */
 export function testOf(body: Buffer): Fields {
   const value = parseLenient(body);
-  if (!isObject(value)) throw new WebHookError(400, { body: ['must be a JSON object with action_type and url'] });
+  if (!isObject(value))
+    throw new WebHookError(400, { body: ['must be a JSON object with action_type and url'] });
   return value;
 }
 
@@ -27,7 +29,8 @@ export function own(fields: Fields, name: string): unknown {
 }
 
 /** Two members on successive lines, `"a": "b"` and `"c": …`, without the comma between them. */
-const MISSING_COMMA = /("(?:[^"\\\r\n]|\\.)*"[ \t]*:[ \t]*"(?:[^"\\\r\n]|\\.)*")([ \t]*\r?\n\s*"(?:[^"\\\r\n]|\\.)*"[ \t]*:)/;
+const MISSING_COMMA =
+  /("(?:[^"\\\r\n]|\\.)*"[ \t]*:[ \t]*"(?:[^"\\\r\n]|\\.)*")([ \t]*\r?\n\s*"(?:[^"\\\r\n]|\\.)*"[ \t]*:)/;
 
 /**
  * The page of the API prints its sample for this call without the comma between the two members, and people paste it.

@@ -3,7 +3,9 @@ import Type, { type TSchema } from 'typebox';
 import { errorTable } from '../../errors.ts';
 import { FieldErrorsOut } from './schemas.ts';
 
-export const idParams = Type.Object({ id: Type.String({ description: 'The id of a web hook: `1_20120501073314`.' }) });
+export const idParams = Type.Object({
+  id: Type.String({ description: 'The id of a web hook: `1_20120501073314`.' }),
+});
 
 export function webHookRoute(description: {
   operationId: string;
@@ -21,7 +23,8 @@ export function fieldErrorsOf(...statuses: number[]): Record<number, object> {
   return Object.fromEntries(
     statuses.map((status) => {
       const details = Object.values(errorTable).filter((each) => each.status === status);
-      const description = status === 400 ? 'Validation errors, by field.' : details.map(({ detail }) => detail).join(' ');
+      const description =
+        status === 400 ? 'Validation errors, by field.' : details.map(({ detail }) => detail).join(' ');
       return [status, { ...FieldErrorsOut, description }];
     }),
   );

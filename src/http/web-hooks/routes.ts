@@ -2,9 +2,9 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ApiError } from '../../errors.ts';
 import type { Application } from '../../model/application.ts';
 import type { Endpoint } from '../../model/endpoint.ts';
-import { parseTargetUrl } from '../../model/target-url.ts';
 import { JSON_TYPE } from '../answer.ts';
 import type { HttpServices } from '../services.ts';
+import { parseUrl } from '../target-url.ts';
 import { own, webHookOf } from './body.ts';
 import { WebHookError } from './errors.ts';
 import { fieldErrorsOf, idParams, webHookRoute } from './route-schemas.ts';
@@ -31,12 +31,18 @@ export function addWebHookRoutes(scope: FastifyInstance, services: HttpServices)
     operationId: 'createWebHook',
     summary: 'Create a web hook for the company',
     body: WebHookIn,
-    response: { 201: { description: 'Success', ...WebHookOut }, ...fieldErrorsOf(400, 401, 403, 409, 413, 503) },
+    response: {
+      201: { description: 'Success', ...WebHookOut },
+      ...fieldErrorsOf(400, 401, 403, 409, 413, 503),
+    },
   });
   scope.post('/web_hooks.json', { schema: create }, async (request, reply) => {
     const target = targetOf(request, services);
     const { endpoint } = await registry.endpointCreate(companyOf(request), { ...PLAIN, ...target });
-    return reply.code(201).type(JSON_TYPE).send({ web_hook: shown(endpoint) });
+    return reply
+      .code(201)
+      .type(JSON_TYPE)
+      .send({ web_hook: shown(endpoint) });
   });
 
   for (const path of ['/web_hook/:id.json', '/web_hooks/:id.json']) {
@@ -46,7 +52,10 @@ export function addWebHookRoutes(scope: FastifyInstance, services: HttpServices)
       summary: asPrinted ? 'Update a web hook' : 'Update a web hook, on the path of the other calls',
       params: idParams,
       body: WebHookIn,
-      response: { 200: { description: 'Success', ...WebHookOut }, ...fieldErrorsOf(400, 401, 403, 404, 413, 503) },
+      response: {
+        200: { description: 'Success', ...WebHookOut },
+        ...fieldErrorsOf(400, 401, 403, 404, 413, 503),
+      },
     });
     scope.put<IdRoute>(path, { schema: update }, async (request, reply) => {
       const company = companyOf(request);
@@ -103,10 +112,4 @@ function targetOf(request: FastifyRequest, services: HttpServices): { url: strin
   const parsed = parseUrl(own(webHookOf(request.body as Buffer), 'url'), services);
   if (!parsed.ok) throw new WebHookError(400, { url: parsed.problems });
   return { url: parsed.url, href: parsed.href };
-}
-
-export function parseUrl(raw: unknown, { allowNetworks }: HttpServices): ReturnType<typeof parseTargetUrl> {
-  // Half of a surrogate pair can't be stored, so it would not come back as it was given.
-  if (typeof raw === 'string' && !raw.isWellFormed()) return { ok: false, problems: ['must be valid Unicode text'] };
-  return parseTargetUrl(raw, { allow: allowNetworks });
 }

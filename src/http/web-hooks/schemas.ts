@@ -1,7 +1,10 @@
 import Type from 'typebox';
 import { URL_CHARACTERS } from '../../limits.ts';
 
-const id = Type.String({ examples: ['1_20120501073314'], description: 'The company number and a second in UTC.' });
+const id = Type.String({
+  examples: ['1_20120501073314'],
+  description: 'The company number and a second in UTC.',
+});
 const url = Type.String({
   examples: ['http://example.com'],
   description: `An absolute http or https URL of at most ${URL_CHARACTERS} characters. It comes back as it was given.`,
@@ -38,13 +41,19 @@ export const TestOut = Type.Object(
       duration_ms: Type.Integer(),
       error: Type.Union([Type.Object({ code: Type.String(), message: Type.String() }), Type.Null()]),
       signed_with: Type.String({ examples: ['web hook 1_20120501073314', 'a throwaway secret'] }),
-      secret: Type.Optional(Type.String({ description: 'Of a URL that is no web hook of the company: made for this test.' })),
+      secret: Type.Optional(
+        Type.String({ description: 'Of a URL that is no web hook of the company: made for this test.' }),
+      ),
     }),
   },
   { title: 'WebHookTestOut' },
 );
 
 export const FieldErrorsOut = Type.Object(
-  { errors: Type.Record(Type.String(), Type.Array(Type.String()), { examples: [{ url: ["can't be blank"] }] }) },
+  {
+    errors: Type.Record(Type.String(), Type.Array(Type.String()), {
+      examples: [{ url: ["can't be blank"] }],
+    }),
+  },
   { title: 'FieldErrorsOut' },
 );

@@ -4,10 +4,11 @@ import { type Exchange, succeeded, type Target } from '../../model/exchange.ts';
 import { newSecret } from '../../model/secret.ts';
 import { JSON_TYPE } from '../answer.ts';
 import type { HttpServices } from '../services.ts';
+import { parseUrl } from '../target-url.ts';
 import { own, testOf } from './body.ts';
 import { WebHookError } from './errors.ts';
 import { fieldErrorsOf, webHookRoute } from './route-schemas.ts';
-import { companyOf, parseUrl } from './routes.ts';
+import { companyOf } from './routes.ts';
 import { TestIn, TestOut } from './schemas.ts';
 
 interface Signer {
@@ -36,7 +37,12 @@ export function addTestRoute(scope: FastifyInstance, services: HttpServices): vo
     const { actionType, url, href, payload } = await readTest(services, request.body as Buffer);
     const signer = await signerOf(services, company, href);
     const messageId = services.ids.next('msg');
-    const exchange = await services.tests.test({ applicationKey: company.key, target: signer.target, messageId, payload });
+    const exchange = await services.tests.test({
+      applicationKey: company.key,
+      target: signer.target,
+      messageId,
+      payload,
+    });
     return report(reply, { actionType, url, messageId, exchange, signer });
   });
   // `test` is no web hook: without these the paths would be those of a hook with that id.
@@ -47,7 +53,11 @@ export function addTestRoute(scope: FastifyInstance, services: HttpServices): vo
       schema: { hide: true },
       config: { refuses: true },
       handler: async () => {
-        throw new WebHookError(405, { method: [`${method} is not what this path takes: use POST.`] }, { allow: 'POST' });
+        throw new WebHookError(
+          405,
+          { method: [`${method} is not what this path takes: use POST.`] },
+          { allow: 'POST' },
+        );
       },
     });
   }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
@@ -150,7 +150,6 @@ async function fill(): Promise<void> {
 }
 
 async function damage(from: number, to: number): Promise<void> {
-  const { open } = await import('node:fs/promises');
   const file = await open(join(folder, 'posthorn.db'), 'r+');
   await file.write(Buffer.alloc(to - from, 0xa5), 0, to - from, from);
   await file.close();

@@ -27,84 +27,80 @@ export interface EndpointRow {
 type Fields = Omit<NewEndpoint, 'applicationKey' | 'id' | 'now'>;
 
 export function endpoints(connection: Connection) {
-  const nextSecond = connection.prepare(
-    `UPDATE application SET web_hook_second = max(web_hook_second + 1, ?) WHERE application_key = ?
-     RETURNING number, web_hook_second AS second`,
-  );
-  const count = connection.prepare(
-    'SELECT count(*) AS live FROM endpoint WHERE application_key = ? AND deleted_at IS NULL',
-  );
-  const byUid = connection.prepare(
-    'SELECT endpoint_key AS key FROM endpoint WHERE application_key = ? AND uid = ?',
-  );
-  const byKey = connection.prepare('SELECT * FROM endpoint WHERE endpoint_key = ? AND deleted_at IS NULL');
-  const list = connection.prepare(
-    'SELECT * FROM endpoint WHERE application_key = ? AND deleted_at IS NULL ORDER BY endpoint_key',
-  );
-  const insert = connection.prepare(
-    `INSERT INTO endpoint (application_key, id, web_hook_id, uid, url, href, description, disabled, event_types, channels,
-       throttle_rate, metadata, headers, sealed_secret, created_at, updated_at)
-     VALUES (@applicationKey, @id, @webHookId, @uid, @url, @href, @description, @disabled, @eventTypes, @channels,
-       @throttleRate, @metadata, @headers, @sealedSecret, @now, @now) RETURNING *`,
-  );
-  const update = connection.prepare(
-    `UPDATE endpoint SET uid = @uid, url = @url, href = @href, description = @description, disabled = @disabled,
-       event_types = @eventTypes, channels = @channels, throttle_rate = @throttleRate, metadata = @metadata,
-       headers = @headers, sealed_secret = @sealedSecret, updated_at = @now
-     WHERE endpoint_key = @endpointKey RETURNING *`,
-  );
-  const remove = connection.prepare(
-    'UPDATE endpoint SET deleted_at = ?, uid = NULL WHERE endpoint_key = ? AND application_key = ? AND deleted_at IS NULL',
-  );
-
+  const statements = prepare(connection);
+  const { count, byUid, byKey, list, nextSecond, insert, update, remove } = statements;
   const find = (endpointKey: number): Endpoint | null => {
     const row = byKey.get(endpointKey);
     return row === undefined ? null : endpoint(row as EndpointRow);
   };
+  const taken = (applicationKey: number, uid: string | null | undefined): boolean =>
+    typeof uid === 'string' && byUid.get(applicationKey, uid) !== undefined;
 
   return {
-    endpointInsert: ({
-      limit,
-      ...params
-    }: NewEndpoint & { limit: number }): Endpoint | 'limit' | 'uid_taken' =>
+    endpointInsert: ({ limit, ...params }: InsertParams): Endpoint | 'limit' | 'uid_taken' =>
       transaction(connection, () => {
-        const { live } = count.get(params.applicationKey) as { live: number };
+        const { applicationKey, id, now } = params;
+        const { live } = count.get(applicationKey) as { live: number };
         if (live >= limit) return 'limit';
-        if (params.uid !== null && byUid.get(params.applicationKey, params.uid)) return 'uid_taken';
-        const { number, second } = nextSecond.get(Math.floor(params.now / 1000), params.applicationKey) as {
+        if (taken(applicationKey, params.uid)) return 'uid_taken';
+        const { number, second } = nextSecond.get(Math.floor(now / 1000), applicationKey) as {
           number: number;
           second: number;
         };
-        const { applicationKey, id, now } = params;
-        return endpoint(
-          insert.get({
-            ...columns(params),
-            applicationKey,
-            id,
-            now,
-            webHookId: webHookId(number, second),
-          }) as EndpointRow,
-        );
+        const own = { applicationKey, id, now, webHookId: webHookId(number, second) };
+        return endpoint(insert.get({ ...columns(params), ...own }) as EndpointRow);
       }),
     endpointList: ({ applicationKey }: { applicationKey: number }): Endpoint[] =>
       (list.all(applicationKey) as EndpointRow[]).map(endpoint),
     endpointFindByKey: ({ endpointKey }: { endpointKey: number }): Endpoint | null => find(endpointKey),
-    endpointUpdate: (params: {
-      applicationKey: number;
-      endpointKey: number;
-      now: number;
-      changes: EndpointChanges;
-    }): Endpoint | null =>
+    endpointUpdate: (params: UpdateParams): Endpoint | 'uid_taken' | null =>
       transaction(connection, () => {
         const { endpointKey, applicationKey, now, changes } = params;
         const present = find(endpointKey);
         if (present === null || present.applicationKey !== applicationKey) return null;
-        return endpoint(
-          update.get({ ...columns({ ...present, ...named(changes) }), endpointKey, now }) as EndpointRow,
-        );
+        if (changes.uid !== present.uid && taken(applicationKey, changes.uid)) return 'uid_taken';
+        const fields = columns({ ...present, ...named(changes) });
+        return endpoint(update.get({ ...fields, endpointKey, now }) as EndpointRow);
       }),
     endpointDelete: (params: { applicationKey: number; endpointKey: number; now: number }): boolean =>
       remove.run(params.now, params.endpointKey, params.applicationKey).changes > 0,
+  };
+}
+
+type InsertParams = NewEndpoint & { limit: number };
+type UpdateParams = { applicationKey: number; endpointKey: number; now: number; changes: EndpointChanges };
+
+function prepare(connection: Connection) {
+  return {
+    nextSecond: connection.prepare(
+      `UPDATE application SET web_hook_second = max(web_hook_second + 1, ?) WHERE application_key = ?
+     RETURNING number, web_hook_second AS second`,
+    ),
+    count: connection.prepare(
+      'SELECT count(*) AS live FROM endpoint WHERE application_key = ? AND deleted_at IS NULL',
+    ),
+    byUid: connection.prepare(
+      'SELECT endpoint_key AS key FROM endpoint WHERE application_key = ? AND uid = ?',
+    ),
+    byKey: connection.prepare('SELECT * FROM endpoint WHERE endpoint_key = ? AND deleted_at IS NULL'),
+    list: connection.prepare(
+      'SELECT * FROM endpoint WHERE application_key = ? AND deleted_at IS NULL ORDER BY endpoint_key',
+    ),
+    insert: connection.prepare(
+      `INSERT INTO endpoint (application_key, id, web_hook_id, uid, url, href, description, disabled, event_types, channels,
+       throttle_rate, metadata, headers, sealed_secret, created_at, updated_at)
+     VALUES (@applicationKey, @id, @webHookId, @uid, @url, @href, @description, @disabled, @eventTypes, @channels,
+       @throttleRate, @metadata, @headers, @sealedSecret, @now, @now) RETURNING *`,
+    ),
+    update: connection.prepare(
+      `UPDATE endpoint SET uid = @uid, url = @url, href = @href, description = @description, disabled = @disabled,
+       event_types = @eventTypes, channels = @channels, throttle_rate = @throttleRate, metadata = @metadata,
+       headers = @headers, sealed_secret = @sealedSecret, updated_at = @now
+     WHERE endpoint_key = @endpointKey RETURNING *`,
+    ),
+    remove: connection.prepare(
+      'UPDATE endpoint SET deleted_at = ?, uid = NULL WHERE endpoint_key = ? AND application_key = ? AND deleted_at IS NULL',
+    ),
   };
 }
 

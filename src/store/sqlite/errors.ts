@@ -1,7 +1,8 @@
 import Database from 'better-sqlite3';
 import { StoreError } from '../store.ts';
 
-const FOR_NOW = /^SQLITE_(FULL|BUSY|LOCKED|READONLY|CANTOPEN|NOMEM)/;
+// IOERR_SHMSIZE is what a full disk looks like to the WAL's index (met on a tmpfs of 24 KiB): nothing is lost by it.
+const FOR_NOW = /^SQLITE_(FULL|BUSY|LOCKED|READONLY|CANTOPEN|NOMEM|IOERR_SHMSIZE)/;
 const BROKEN = /^SQLITE_(IOERR|CORRUPT|NOTADB)/;
 
 /** What SQLite says, in the port's words. Anything else (a bug) stays as it is. */

@@ -1,5 +1,5 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { type Store, StoreError } from '../store.ts';
 import { applications } from './applications.ts';
 import { attempts } from './attempts.ts';
@@ -23,7 +23,7 @@ type Calls = {
 
 /** Opens `posthorn.db` in the folder, which is made when it is absent. One process at a time. */
 export async function openSqliteStore({ folder }: { folder: string }): Promise<Store> {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(resolve(folder));
   const lock = lockFolder(folder);
   let connection: Connection | undefined;
   try {
@@ -34,6 +34,17 @@ export async function openSqliteStore({ folder }: { folder: string }): Promise<S
     connection?.close();
     lock.release();
     throw asStoreError(error);
+  }
+}
+
+/** Makes the folder, durably: SQLite syncs the folder that its files are in, but not the one that this folder is in. */
+function makeFolder(folder: string): void {
+  const first = mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  for (let made = folder; made.length >= first.length; made = dirname(made)) {
+    const parent = openSync(dirname(made), 'r');
+    fsyncSync(parent);
+    closeSync(parent);
   }
 }
 

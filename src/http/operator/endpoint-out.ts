@@ -1,0 +1,30 @@
+import type { Static } from 'typebox';
+import type { Endpoint } from '../../model/endpoint.ts';
+import { timeText } from './message-out.ts';
+import type { EndpointOut } from './schemas.ts';
+
+/** The fields that every form of an endpoint has. */
+export function endpointCommon(endpoint: Endpoint) {
+  const { id, webHookId, uid, url, description, disabled, throttleRate } = endpoint;
+  const eventTypes = endpoint.eventTypes && [...endpoint.eventTypes];
+  return {
+    description,
+    rateLimit: throttleRate,
+    throttleRate,
+    uid,
+    url,
+    version: 1,
+    disabled,
+    eventTypes,
+    filterTypes: eventTypes,
+    channels: endpoint.channels && [...endpoint.channels],
+    createdAt: timeText(endpoint.createdAt),
+    updatedAt: timeText(endpoint.updatedAt),
+    id,
+    webHookId,
+  };
+}
+
+export function endpointOut(endpoint: Endpoint): Static<typeof EndpointOut> {
+  return { ...endpointCommon(endpoint), metadata: { ...endpoint.metadata } };
+}
