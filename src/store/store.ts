@@ -56,7 +56,10 @@ export interface Store {
   keyList(params: { name: string }): Promise<Key[]>;
   keyRevoke(params: { id: string; now: number }): Promise<boolean>;
 
-  /** Takes many publishes in one transaction. Each is taken whole or not at all; one refused does not hurt the others. */
+  /**
+   * Takes many publishes in one transaction. Each is taken whole or not at all; one refused does not hurt the others.
+   * A held delivery gets the reason `endpoint_disabled`.
+   */
   messageAccept(params: {
     publishes: readonly Publish[];
     fence: number;

@@ -78,7 +78,13 @@ function accept(endpoints: readonly number[], state: 'pending' | 'sending' | 'he
       const place = { messageKey, endpointKey };
       if (state === 'sending') model.leases.push({ ...place, fence });
       const due = { nextAttemptAt: held ? null : now, fence: state === 'sending' ? fence : 0 };
-      model.rows.push({ ...place, state, attemptCount: 0, reason: null, ...due });
+      model.rows.push({
+        ...place,
+        state,
+        attemptCount: 0,
+        reason: held ? 'endpoint_disabled' : null,
+        ...due,
+      });
     }
   });
 }

@@ -116,7 +116,7 @@ export function endpointContract(test: ContractTest): void {
       now: NOW,
       changes,
     });
-    await expect(update).rejects.toThrow();
+    expect(await update).toBe('uid_taken');
     expect(await given.store.endpointFindByKey({ endpointKey })).toMatchObject({
       uid: null,
       description: '',

@@ -85,7 +85,7 @@ function batches(test: ContractTest): void {
     expect(listed).toMatchObject([
       { ...open, endpointKey: pending, state: 'pending', nextAttemptAt: NOW },
       { ...open, endpointKey: sending, state: 'sending', nextAttemptAt: NOW },
-      { ...open, endpointKey: held, state: 'held', nextAttemptAt: null },
+      { ...open, endpointKey: held, state: 'held', nextAttemptAt: null, reason: 'endpoint_disabled' },
     ]);
     expect(await given.store.deliveryCountOpen()).toEqual({ pending: 1, sending: 1, held: 1 });
   });

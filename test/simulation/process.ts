@@ -10,7 +10,7 @@ import type { Receivers } from './receivers.ts';
 
 export const DELAYS_MS = [2_000, 20_000, 60_000];
 export const JITTER = 0.2;
-export const TIMEOUT_MS = 15_000;
+const TIMEOUT_MS = 15_000;
 
 const masterKey: MasterKey = { bytes: Buffer.alloc(32, 7), id: Buffer.alloc(4, 7) };
 const silent = { info: () => {}, warn: () => {} };

@@ -23,40 +23,8 @@ interface Row {
 type ClaimParams = { endpointKey: number; dueBy: number; limit: number; fence: number };
 
 export function deliveries(connection: Connection) {
-  const due = connection.prepare(
-    `SELECT d.message_key AS messageKey, d.endpoint_key AS endpointKey, d.attempt_count AS attemptCount,
-       d.next_attempt_at AS nextAttemptAt, m.id AS messageId, m.payload
-     FROM delivery d JOIN message m ON m.message_key = d.message_key
-     WHERE d.state = 0 AND d.endpoint_key = ? AND d.next_attempt_at <= ? ORDER BY d.next_attempt_at, d.message_key LIMIT ?`,
-  );
-  const lease = connection.prepare(
-    'UPDATE delivery SET state = 1, fence = ? WHERE message_key = ? AND endpoint_key = ?',
-  );
-  const nextDue = connection.prepare(
-    'SELECT min(next_attempt_at) AS at FROM delivery WHERE state = 0 AND endpoint_key = ? AND next_attempt_at IS NOT NULL',
-  );
-  const nextEndpoint = connection.prepare(
-    'SELECT min(endpoint_key) AS key FROM delivery WHERE state = 0 AND endpoint_key > ? AND next_attempt_at IS NOT NULL',
-  );
-  const release = connection.prepare(
-    'UPDATE delivery SET state = 0, fence = 0 WHERE state = 1 AND next_attempt_at IS NOT NULL AND fence < ?',
-  );
-  const list = connection.prepare(
-    `SELECT d.*, e.* FROM delivery d JOIN endpoint e ON e.endpoint_key = d.endpoint_key WHERE d.message_key = ? ORDER BY d.endpoint_key`,
-  );
-  const countOpen = connection.prepare(
-    'SELECT state, count(*) AS count FROM delivery WHERE next_attempt_at IS NOT NULL AND state IN (0, 1) GROUP BY state',
-  );
-  const countHeld = connection.prepare('SELECT count(*) AS count FROM delivery WHERE state = 4');
-  const cancel = connection.prepare(
-    `UPDATE delivery SET state = 5, next_attempt_at = NULL, fence = 0, reason = ? WHERE message_key = ? AND endpoint_key = ?`,
-  );
-  const openOf = [
-    'SELECT message_key AS key FROM delivery WHERE state = 0 AND endpoint_key = ? AND next_attempt_at IS NOT NULL LIMIT ?',
-    'SELECT message_key AS key FROM delivery WHERE state = 1 AND endpoint_key = ? AND next_attempt_at IS NOT NULL LIMIT ?',
-    'SELECT message_key AS key FROM delivery WHERE state = 4 AND endpoint_key = ? LIMIT ?',
-  ].map((sql) => connection.prepare(sql));
-
+  const { due, lease, nextDue, nextEndpoint, release, list, countOpen, countHeld, cancel, openOf } =
+    prepare(connection);
   const nextDueAt = (endpointKey: number) => (nextDue.get(endpointKey) as { at: number | null }).at;
 
   return {
@@ -118,6 +86,44 @@ export function deliveries(connection: Connection) {
       }
       return counts;
     },
+  };
+}
+
+function prepare(connection: Connection) {
+  return {
+    due: connection.prepare(
+      `SELECT d.message_key AS messageKey, d.endpoint_key AS endpointKey, d.attempt_count AS attemptCount,
+       d.next_attempt_at AS nextAttemptAt, m.id AS messageId, m.payload
+     FROM delivery d JOIN message m ON m.message_key = d.message_key
+     WHERE d.state = 0 AND d.endpoint_key = ? AND d.next_attempt_at <= ? ORDER BY d.next_attempt_at, d.message_key LIMIT ?`,
+    ),
+    lease: connection.prepare(
+      'UPDATE delivery SET state = 1, fence = ? WHERE message_key = ? AND endpoint_key = ?',
+    ),
+    nextDue: connection.prepare(
+      'SELECT min(next_attempt_at) AS at FROM delivery WHERE state = 0 AND endpoint_key = ? AND next_attempt_at IS NOT NULL',
+    ),
+    nextEndpoint: connection.prepare(
+      'SELECT min(endpoint_key) AS key FROM delivery WHERE state = 0 AND endpoint_key > ? AND next_attempt_at IS NOT NULL',
+    ),
+    release: connection.prepare(
+      'UPDATE delivery SET state = 0, fence = 0 WHERE state = 1 AND next_attempt_at IS NOT NULL AND fence < ?',
+    ),
+    list: connection.prepare(
+      `SELECT d.*, e.* FROM delivery d JOIN endpoint e ON e.endpoint_key = d.endpoint_key WHERE d.message_key = ? ORDER BY d.endpoint_key`,
+    ),
+    countOpen: connection.prepare(
+      'SELECT state, count(*) AS count FROM delivery WHERE next_attempt_at IS NOT NULL AND state IN (0, 1) GROUP BY state',
+    ),
+    countHeld: connection.prepare('SELECT count(*) AS count FROM delivery WHERE state = 4'),
+    cancel: connection.prepare(
+      `UPDATE delivery SET state = 5, next_attempt_at = NULL, fence = 0, reason = ? WHERE message_key = ? AND endpoint_key = ?`,
+    ),
+    openOf: [
+      'SELECT message_key AS key FROM delivery WHERE state = 0 AND endpoint_key = ? AND next_attempt_at IS NOT NULL LIMIT ?',
+      'SELECT message_key AS key FROM delivery WHERE state = 1 AND endpoint_key = ? AND next_attempt_at IS NOT NULL LIMIT ?',
+      'SELECT message_key AS key FROM delivery WHERE state = 4 AND endpoint_key = ? LIMIT ?',
+    ].map((sql) => connection.prepare(sql)),
   };
 }
 

@@ -12,6 +12,7 @@ import { keys } from './keys.ts';
 import { lockFolder } from './lock.ts';
 import { messages } from './messages.ts';
 import { migrate, nextEpoch } from './migrate.ts';
+import { publishes } from './publishes.ts';
 import { upkeep } from './upkeep.ts';
 
 /** The port's methods as SQLite has them: synchronous. */
@@ -56,6 +57,7 @@ export function storeOn(connection: Connection, epoch: number, lock: { release()
     ...eventTypes(connection),
     ...keys(connection),
     ...messages(connection),
+    ...publishes(connection),
     ...deliveries(connection),
     ...attempts(connection),
     ...upkeep(connection),

@@ -1,9 +1,6 @@
 import type { Connection } from './connection.ts';
 
 export function upkeep(connection: Connection) {
-  const purge = connection.prepare(
-    `DELETE FROM idempotency WHERE key_hash IN (SELECT key_hash FROM idempotency WHERE created_at < ? LIMIT ?)`,
-  );
   const write = connection.prepare("UPDATE meta SET value = value WHERE name = 'epoch'");
   const keepMasterKey = connection.prepare(
     "INSERT INTO meta (name, value) VALUES ('master_key_id', ?) ON CONFLICT (name) DO NOTHING",
@@ -14,8 +11,6 @@ export function upkeep(connection: Connection) {
       keepMasterKey.run(id);
       return (masterKey.get() as { value: number }).value === id;
     },
-    idempotencyPurge: ({ before, limit }: { before: number; limit: number }): number =>
-      purge.run(before, limit).changes,
     check: (): void => void write.run(),
   };
 }

@@ -1,0 +1,129 @@
+import type { NewMessage } from '../../model/message.ts';
+import type { Publish, PublishResult } from '../store.ts';
+import { bulkInsert } from './bulk-insert.ts';
+import { type Connection, transaction } from './connection.ts';
+import { stateCode } from './deliveries.ts';
+import { idempotency } from './idempotency.ts';
+import { MESSAGE_COLUMNS } from './messages.ts';
+
+type AcceptParams = { publishes: readonly Publish[]; fence: number; now: number };
+
+const DELIVERY_COLUMNS = [
+  'message_key',
+  'endpoint_key',
+  'state',
+  'attempt_count',
+  'next_attempt_at',
+  'fence',
+  'reason',
+];
+
+/** The hot path: one transaction, few statements, and no read unless an event id or an idempotency key asks for one. */
+export function publishes(connection: Connection) {
+  const insertMessages = bulkInsert(connection, 'message', [...MESSAGE_COLUMNS, 'payload']);
+  const insertDeliveries = bulkInsert(connection, 'delivery', DELIVERY_COLUMNS);
+  const keys = idempotency(connection);
+  const takenEventId = eventIds(connection);
+  let nextKey = lastMessageKey(connection) + 1;
+
+  const accept = ({ publishes: calls, fence, now }: AcceptParams): PublishResult[] => {
+    const messages: unknown[] = [];
+    const deliveries: unknown[] = [];
+    const batchEventIds = new Set<string>();
+    const results = calls.map((publish): PublishResult => {
+      const earlier = publish.idempotency === null ? null : keys.earlier(publish.idempotency);
+      if (earlier !== null) return earlier;
+      const eventId = takenEventId(publish, batchEventIds);
+      if (eventId !== null) return { kind: 'event_id_taken', eventId };
+      const messageKeys = publish.messages.map((message) => {
+        const key = nextKey++;
+        addMessage(messages, key, publish.applicationKey, message);
+        addDeliveries(deliveries, key, message, fence, now);
+        return key;
+      });
+      keys.keep(publish, now);
+      return { kind: 'accepted', messageKeys };
+    });
+    insertMessages(messages);
+    insertDeliveries(deliveries);
+    return results;
+  };
+
+  return {
+    messageAccept(params: AcceptParams): PublishResult[] {
+      const firstKey = nextKey;
+      try {
+        return transaction(connection, () => accept(params));
+      } catch (error) {
+        nextKey = firstKey;
+        throw error;
+      }
+    },
+    idempotencyPurge: keys.purge,
+  };
+}
+
+function lastMessageKey(connection: Connection): number {
+  const sql = `SELECT max(coalesce((SELECT max(message_key) FROM message), 0),
+    coalesce((SELECT max(message_key) FROM delivery), 0)) AS key`;
+  return (connection.prepare(sql).get() as { key: number }).key;
+}
+
+/** Finds the first event id of a publish that is taken: in the store, by the batch, or by the publish itself. */
+function eventIds(connection: Connection) {
+  const find = connection.prepare('SELECT 1 FROM message WHERE application_key = ? AND event_id = ?');
+  return ({ applicationKey, messages }: Publish, batch: Set<string>): string | null => {
+    const own = new Set<string>();
+    for (const { eventId } of messages) {
+      if (eventId === null) continue;
+      const name = `${applicationKey} ${eventId}`;
+      if (own.has(name) || batch.has(name) || find.get(applicationKey, eventId) !== undefined) return eventId;
+      own.add(name);
+    }
+    for (const name of own) batch.add(name);
+    return null;
+  };
+}
+
+/** In the order of MESSAGE_COLUMNS, and the payload. */
+function addMessage(values: unknown[], key: number, applicationKey: number, message: NewMessage): void {
+  values.push(
+    key,
+    applicationKey,
+    message.id,
+    message.eventId,
+    message.eventType,
+    list(message.channels),
+    list(message.tags),
+    message.createdAt,
+    message.payload,
+  );
+}
+
+/** In the order of DELIVERY_COLUMNS. */
+function addDeliveries(
+  values: unknown[],
+  messageKey: number,
+  message: NewMessage,
+  fence: number,
+  now: number,
+): void {
+  for (const { endpointKey, state } of message.deliveries) {
+    const held = state === 'held';
+    const nextAttemptAt = held ? null : now;
+    const reason = held ? 'endpoint_disabled' : null;
+    values.push(
+      messageKey,
+      endpointKey,
+      stateCode(state),
+      0,
+      nextAttemptAt,
+      state === 'sending' ? fence : 0,
+      reason,
+    );
+  }
+}
+
+function list(values: readonly string[] | null): string | null {
+  return values === null ? null : JSON.stringify(values);
+}
