@@ -4,6 +4,7 @@ import { createSender } from './deliver/sender.ts';
 import { TestSends } from './deliver/test-sends.ts';
 import { createEngine } from './engine.ts';
 import { createHttpServer } from './http/server.ts';
+import { SCHEDULE_LIMITS } from './limits.ts';
 import { type Networks, parseNetworks } from './model/address.ts';
 import type { Clock, Random } from './model/clock.ts';
 import type { EventType } from './model/event-type.ts';
@@ -17,6 +18,7 @@ import type { Settings } from './settings.ts';
 import { openSqliteStore } from './store/sqlite/open.ts';
 import { type Store, StoreError } from './store/store.ts';
 import { systemClock } from './system/clock.ts';
+import { openFilesLimit, shareOpenFiles } from './system/open-files.ts';
 import { systemRandom } from './system/random.ts';
 import { version } from './version.ts';
 
@@ -37,6 +39,8 @@ export interface AppParams {
   log: Logger;
   clock?: Clock;
   random?: Random;
+  /** How many files, sockets among them, the process may have open at once. */
+  openFiles?: number;
 }
 
 /** Opens the store, starts the engine and serves it over HTTP. */
@@ -46,10 +50,11 @@ export async function startApp({
   log,
   clock = systemClock,
   random = systemRandom,
+  openFiles = openFilesLimit(),
 }: AppParams): Promise<RunningApp> {
   const store = await openSqliteStore({ folder: settings.dataFolder });
   try {
-    return await serve({ settings, masterKey, log, clock, random }, store);
+    return await serve({ settings, masterKey, log, clock, random, openFiles }, store);
   } catch (error) {
     await store.close();
     throw error;
@@ -84,7 +89,8 @@ async function serve(params: Required<AppParams>, store: Store): Promise<Running
   }
 
   const close = async () => {
-    const drained = http.close().then(() => engine.drain());
+    // At once, both: a client that keeps its request open must not keep deliveries going out.
+    const drained = Promise.all([engine.stopSending(), http.close()]).then(() => engine.drain());
     if (!(await within(drained, settings.shutdownGraceMs, clock))) {
       const { inFlight } = engine;
       log.warn({ inFlight }, 'the grace period is over: what is under way is sent again at the next start');
@@ -105,7 +111,9 @@ async function serve(params: Required<AppParams>, store: Store): Promise<Running
 
 /** The engine, and HTTP in front of it; nothing runs yet. */
 async function compose(params: Required<AppParams>, store: Store, broken: (error: Error) => void) {
-  const { settings, masterKey, log, clock, random } = params;
+  const { settings, masterKey, log, clock, random, openFiles } = params;
+  const shares = shareOpenFiles(openFiles);
+  if (shares.warning !== null) log.warn({ openFiles }, shares.warning);
   const { allowNetworks, signatureHeaders, requestTimeoutMs } = settings;
   const ids = createIds(clock, random);
   const senderOptions = { allowNetworks, signatureHeaders, userAgent: `Posthorn/${version}`, clock, log };
@@ -117,13 +125,20 @@ async function compose(params: Required<AppParams>, store: Store, broken: (error
     masterKey,
     retrySchedule: { delaysMs: settings.retryScheduleMs, jitter: DEFAULT_JITTER },
     requestTimeoutMs,
-    makeSender: (onResults) => createSender({ ...senderOptions, threads: settings.senderThreads, onResults }),
+    scheduleLimits: { ...SCHEDULE_LIMITS, inFlight: shares.inFlight },
+    makeSender: (onResults) =>
+      createSender({
+        ...senderOptions,
+        threads: settings.senderThreads,
+        socketsMost: shares.deliverySockets,
+        onResults,
+      }),
     broken,
     log,
   });
   const keyring = new Keyring({ store, clock, random, ids });
   const tests = new TestSends(
-    (onResults) => createSender({ ...senderOptions, threads: 0, onResults }),
+    (onResults) => createSender({ ...senderOptions, threads: 0, socketsMost: shares.testSockets, onResults }),
     requestTimeoutMs,
   );
   const http = await createHttpServer({
@@ -137,6 +152,7 @@ async function compose(params: Required<AppParams>, store: Store, broken: (error
     random,
     allowNetworks: networks(allowNetworks),
     version,
+    maxConnections: shares.httpConnections,
     health: () => store.check(),
     log,
   });

@@ -36,7 +36,9 @@ export interface Engine {
   readonly resident: number;
   /** Takes up what the last run left behind. */
   start(): Promise<void>;
-  /** Lets what is under way end and be recorded; sends nothing new. Publishing must have stopped. */
+  /** Sends nothing new; publishes are still taken, and wait in the store. Resolves when nothing is under way. */
+  stopSending(): Promise<void>;
+  /** Resolves when every publish is answered and every outcome on record. Both must have stopped coming. */
   drain(): Promise<void>;
   /** Frees sockets, threads and timers, whatever is under way. */
   close(): Promise<void>;
@@ -60,13 +62,14 @@ export function createEngine(options: EngineOptions): Engine {
       await schedule.start();
       upkeep.start();
     },
+    stopSending: () => schedule.stop(),
     async drain() {
       await accept.drained();
-      await schedule.stop();
       await recorder.drained();
     },
     async close() {
       upkeep.stop();
+      recorder.stop();
       // What is broken off now did not fail: it stays leased, and goes out again at the next start.
       schedule.abandon();
       await sender.close();

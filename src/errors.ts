@@ -3,14 +3,16 @@
  * table and a test holds table, docs and OpenAPI together.
  */
 export const errorTable = {
-  invalid_json: { status: 422, detail: 'The body is not valid JSON, or not UTF-8.' },
-  validation: { status: 422, detail: 'A field has a value that is not allowed.' },
+  validation: {
+    status: 422,
+    detail: 'The body is not valid JSON in UTF-8, or a field has a value that is not allowed.',
+  },
   generic_error: { status: 400, detail: 'The query string has a parameter that is not allowed.' },
   authentication_failed: { status: 401, detail: 'The key is missing, unknown, expired or revoked.' },
   'insufficient access': { status: 403, detail: 'The key is valid but not for this call.' },
   not_found: { status: 404, detail: 'There is no such thing, or it is not yours.' },
   method_not_allowed: { status: 405, detail: 'This path takes other verbs: see the Allow header.' },
-  conflict: { status: 409, detail: 'Something with this id exists already.' },
+  conflict: { status: 409, detail: 'Something with this id, uid or number exists already.' },
   idempotency_mismatch: { status: 409, detail: 'This idempotency key was used with another body.' },
   payload_too_large: { status: 413, detail: 'The body is over the limit.' },
   too_many_requests: {

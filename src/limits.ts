@@ -22,7 +22,10 @@ export const PAGE_ROWS_DEFAULT = 50;
 export const ACCEPT_BATCH_MESSAGES = 1_000;
 export const ACCEPT_BATCH_BYTES = 8 * 1024 * 1024;
 /** Deliveries that one publish call may fan out to: they are all one transaction. */
-export const DELIVERIES_PER_PUBLISH = 100_000;
+export const DELIVERIES_PER_PUBLISH = 50_000;
+/** Deliveries that close an accept transaction early, and those that the publishes in the queue may lead to. */
+export const ACCEPT_BATCH_DELIVERIES = 10_000;
+export const ACCEPT_QUEUE_DELIVERIES = 200_000;
 /** Publishes that may wait for the next accept transaction; past it: 429 with `Retry-After`. */
 export const ACCEPT_QUEUE_BYTES = 64 * 1024 * 1024;
 
@@ -37,7 +40,7 @@ export const IN_FLIGHT_PER_ENDPOINT = 32;
 
 /** What the schedule keeps in memory and under way. A test takes smaller ones, to meet them. */
 export const SCHEDULE_LIMITS = {
-  /** Deliveries in memory over all endpoints, for one endpoint, and the characters of their payloads. */
+  /** Deliveries in memory over all endpoints, for one endpoint, and the characters of all their payloads. */
   resident: 50_000,
   residentPerEndpoint: 4_096,
   residentCharacters: 128 * 1024 * 1024,
@@ -55,3 +58,10 @@ export const TESTS = 50;
 
 /** How long a response is replayed for the same idempotency key. */
 export const IDEMPOTENCY_KEPT_MS = 12 * 3_600_000;
+
+/**
+ * Sockets to receivers kept over those of `SCHEDULE_LIMITS.inFlight`, idle, and connections to the HTTP server. Both
+ * are at most these: `system/open-files.ts` makes them fewer where the process may open fewer files.
+ */
+export const IDLE_SOCKETS = 4_096;
+export const HTTP_CONNECTIONS = 10_000;

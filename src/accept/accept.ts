@@ -2,8 +2,10 @@ import { ApiError } from '../errors.ts';
 import { fanOut } from '../fanout/fan-out.ts';
 import {
   ACCEPT_BATCH_BYTES,
+  ACCEPT_BATCH_DELIVERIES,
   ACCEPT_BATCH_MESSAGES,
   ACCEPT_QUEUE_BYTES,
+  ACCEPT_QUEUE_DELIVERIES,
   DELIVERIES_PER_PUBLISH,
 } from '../limits.ts';
 import type { Application } from '../model/application.ts';
@@ -65,6 +67,8 @@ type EndpointTable = readonly { readonly endpoint: Endpoint }[];
 interface Waiting {
   readonly request: PublishRequest;
   readonly bytes: number;
+  /** How many it leads to at the most, as far as known when it came. */
+  readonly deliveries: number;
   readonly resolve: (outcome: PublishOutcome) => void;
   readonly reject: (error: Error) => void;
 }
@@ -78,6 +82,7 @@ export class Accept {
   readonly #options: AcceptOptions;
   #queue: Waiting[] = [];
   #queuedBytes = 0;
+  #queuedDeliveries = 0;
   #running = false;
   #idle: (() => void)[] = [];
 
@@ -89,12 +94,17 @@ export class Accept {
   publish(request: PublishRequest): Promise<PublishOutcome> {
     let bytes = 0;
     for (const message of request.messages) bytes += message.payload.length;
-    if (this.#queuedBytes + bytes > ACCEPT_QUEUE_BYTES) {
+    const known = this.#options.endpoints(request.application.key);
+    // Asked again before the commit: then it is answered with what went wrong.
+    if (known instanceof Promise) known.catch(() => {});
+    const deliveries = request.messages.length * (known instanceof Promise ? 1 : known.length);
+    if (this.#isFull(bytes, deliveries)) {
       return Promise.reject(new ApiError('too_many_requests', undefined, { retryAfterSeconds: 1 }));
     }
     return new Promise((resolve, reject) => {
-      this.#queue.push({ request, bytes, resolve, reject });
+      this.#queue.push({ request, bytes, deliveries, resolve, reject });
       this.#queuedBytes += bytes;
+      this.#queuedDeliveries += deliveries;
       if (this.#running) return;
       this.#running = true;
       this.#options.clock.soon(() => void this.#run());
@@ -115,28 +125,45 @@ export class Accept {
       } catch (error) {
         for (const waiting of batch) waiting.reject(asApiError(error));
       }
+      // A store that answers at once would otherwise keep the event loop until the queue is empty.
+      if (this.#queue.length > 0) await new Promise<void>((resolve) => this.#options.clock.soon(resolve));
     }
     this.#running = false;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
+  /** An empty queue takes anything. */
+  #isFull(bytes: number, deliveries: number): boolean {
+    if (this.#queue.length === 0) return false;
+    return (
+      this.#queuedBytes + bytes > ACCEPT_QUEUE_BYTES ||
+      this.#queuedDeliveries + deliveries > ACCEPT_QUEUE_DELIVERIES
+    );
+  }
+
+  /** What goes into the next transaction: at least one publish, and no more than ends within milliseconds. */
   #take(): Waiting[] {
     let messages = 0;
     let bytes = 0;
+    let deliveries = 0;
     let end = 0;
     for (const waiting of this.#queue) {
-      if (
-        end > 0 &&
-        (messages + waiting.request.messages.length > ACCEPT_BATCH_MESSAGES ||
-          bytes + waiting.bytes > ACCEPT_BATCH_BYTES)
-      )
-        break;
       messages += waiting.request.messages.length;
       bytes += waiting.bytes;
+      deliveries += waiting.deliveries;
+      const full =
+        messages > ACCEPT_BATCH_MESSAGES ||
+        bytes > ACCEPT_BATCH_BYTES ||
+        deliveries > ACCEPT_BATCH_DELIVERIES;
+      if (end > 0 && full) break;
       end++;
     }
-    this.#queuedBytes -= bytes;
-    return this.#queue.splice(0, end);
+    const batch = this.#queue.splice(0, end);
+    for (const waiting of batch) {
+      this.#queuedBytes -= waiting.bytes;
+      this.#queuedDeliveries -= waiting.deliveries;
+    }
+    return batch;
   }
 
   async #commit(batch: readonly Waiting[]): Promise<void> {

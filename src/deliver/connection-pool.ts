@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net';
 import { Client } from 'undici';
-import { Fifo } from '../model/fifo.ts';
 import type { GuardedConnect } from './egress-guard.ts';
+import type { IdleConnection, SocketShare } from './socket-share.ts';
 
 /** One connection's place: an undici client, which dials again when its socket has gone. */
-export interface Slot {
+export interface Slot extends IdleConnection {
   readonly client: Client;
   /** The socket last dialled, also while it is connecting. */
   socket: Socket | null;
@@ -21,34 +21,42 @@ const KEEP_ALIVE_MOST_MS = 30_000;
 /**
  * The connections of one application to one origin: shared by nobody else, so that a poisoned connection harms only
  * its owner. Clients are handed out one by one, last used first, rather than through undici's Pool: then a deadline
- * can end the connect of exactly its own exchange, which a Pool does not tell apart, at the same speed.
+ * can end the connect of exactly its own exchange, which a Pool does not tell apart, at the same speed. How many there
+ * may be is a matter of all pools: their share says so.
  */
 export class ConnectionPool {
   readonly #origin: string;
   readonly #connect: GuardedConnect;
-  readonly #most: number;
+  readonly #share: SocketShare;
   readonly #idle: Slot[] = [];
   readonly #all = new Set<Slot>();
-  readonly #waiting = new Fifo<(slot: Slot) => void>();
   readonly #closing = new Set<Promise<void>>();
+  /** Exchanges that wait for their turn. */
+  #waiting = 0;
   #era = 0;
 
-  constructor(origin: string, connect: GuardedConnect, connectionsMost: number) {
+  constructor(origin: string, connect: GuardedConnect, share: SocketShare) {
     this.#origin = origin;
     this.#connect = connect;
-    this.#most = connectionsMost;
+    this.#share = share;
   }
 
   /** Whether nothing is left that would be lost with the pool. */
   get empty(): boolean {
-    return this.#all.size === 0 && this.#waiting.size === 0;
+    return this.#all.size === 0 && this.#waiting === 0;
   }
 
-  /** Hands out a connection for one exchange: at once, or when one is free if as many as may be are taken. */
+  /** Hands out a connection for one exchange: at once, or when its turn comes if all the sockets are in use. */
   use(start: (slot: Slot) => void): void {
-    const slot = this.#waiting.size === 0 ? this.#take() : null;
-    if (slot === null) this.#waiting.push(start);
-    else start(slot);
+    if (this.#share.hasRoom) {
+      start(this.#take());
+      return;
+    }
+    this.#waiting++;
+    this.#share.wait(() => {
+      this.#waiting--;
+      start(this.#take());
+    });
   }
 
   /** Takes a slot back whose exchange ended well. */
@@ -56,33 +64,36 @@ export class ConnectionPool {
     if (slot.era === this.#era) {
       slot.usedAt = now;
       this.#idle.push(slot);
+      this.#share.setIdle(slot);
     } else this.#end(slot);
-    this.#serve();
+    this.#share.serve();
   }
 
   /** Takes a slot back whose connection is of no more use. */
   drop(slot: Slot): void {
     this.#end(slot);
-    this.#serve();
+    this.#share.serve();
   }
 
-  #serve(): void {
-    while (this.#waiting.size > 0) {
-      const slot = this.#take();
-      if (slot === null) return;
-      this.#waiting.shift()?.(slot);
-    }
-  }
-
-  #take(): Slot | null {
+  /** The warmest connection, or a new one for which there is room. */
+  #take(): Slot {
     const idle = this.#idle.pop();
-    if (idle !== undefined) return idle;
-    return this.#all.size < this.#most ? this.#open() : null;
+    if (idle === undefined) return this.#open();
+    this.#share.setBusy(idle);
+    return idle;
+  }
+
+  /** Ends the connection that has been idle the longest of all: in its pool, too, it is the first. */
+  #evict(slot: Slot): void {
+    const first = this.#idle.shift();
+    if (first !== slot) throw new Error('A connection was evicted that is not the longest idle.');
+    this.#end(slot);
   }
 
   /** Ends a slot with its socket, also one that is still connecting. */
   #end(slot: Slot): void {
     if (!this.#all.delete(slot)) return;
+    this.#share.release(slot);
     slot.socket?.destroy();
     const closing = slot.client.destroy().catch(() => undefined);
     this.#closing.add(closing);
@@ -104,12 +115,12 @@ export class ConnectionPool {
 
   async destroy(): Promise<void> {
     this.#idle.length = 0;
-    this.#waiting.drain();
     for (const slot of [...this.#all]) this.#end(slot);
     await Promise.all(this.#closing);
   }
 
   #open(): Slot {
+    this.#share.claim();
     const client = new Client(this.#origin, {
       connect: (options, callback) => {
         slot.socket = this.#connect(options, callback);
@@ -122,7 +133,13 @@ export class ConnectionPool {
       keepAliveMaxTimeout: KEEP_ALIVE_MOST_MS,
       allowH2: false,
     });
-    const slot: Slot = { client, socket: null, usedAt: 0, era: this.#era };
+    const slot: Slot = {
+      client,
+      socket: null,
+      usedAt: 0,
+      era: this.#era,
+      evict: () => this.#evict(slot),
+    };
     this.#all.add(slot);
     return slot;
   }

@@ -1,9 +1,17 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { type AddressInfo, Socket } from 'node:net';
 import fc from 'fast-check';
 import { Webhook } from 'standardwebhooks';
+import { buildConnector } from 'undici';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { ManualClock } from '../../test/helpers/manual-clock.ts';
 import { RESPONSE_STORED_BYTES } from '../limits.ts';
 import type { Exchange, Sender, SendJob, SendResult } from '../model/exchange.ts';
 import { systemClock } from '../system/clock.ts';
@@ -84,6 +92,23 @@ function world(make: (options: HttpSenderOptions) => Sender, extra: Partial<Http
   return { sender, postAll, post, batches, waiting: ended };
 }
 type JobPart = Partial<Omit<SendJob, 'target'> & SendJob['target']> & { href: string };
+
+/** Receivers that count the connections open to all of them. */
+async function countedReceivers(length: number) {
+  const open = new Set<Socket>();
+  const count = { most: 0 };
+  // Counted at its first request, for which the sender comes back a turn later: then the end of the connection that
+  // made room for it has been heard of too.
+  const answer: RequestListener = ({ socket }, response) => {
+    if (!open.has(socket)) {
+      open.add(socket);
+      for (const event of ['end', 'close']) socket.once(event, () => open.delete(socket));
+    }
+    count.most = Math.max(count.most, open.size);
+    setImmediate(() => response.end('ok'));
+  };
+  return { count, receivers: await Promise.all(Array.from({ length }, () => receiver(answer))) };
+}
 
 const SENDERS = [
   ['this thread', createHttpSender],
@@ -292,13 +317,44 @@ describe.each(SENDERS)('a request from %s', (_name, make) => {
 
   it('waits for a free connection when hundreds come at once', async () => {
     const { href, connections, got } = await receiver();
-    const { sender, postAll, batches } = world(make, { connectionsPerOrigin: 8 });
+    const { sender, postAll, batches } = world(make, { socketsMost: 8 });
     cleanUps.push(() => sender.close());
     const exchanges = await postAll(Array.from({ length: 500 }, (_, n) => ({ href, messageId: `msg_${n}` })));
     expect(exchanges.every(({ status }) => status === 200)).toBe(true);
     expect(new Set(got.map(({ headers }) => headers['webhook-id'])).size).toBe(500);
     expect(connections()).toBeLessThanOrEqual(8);
     expect(batches.length).toBeLessThan(500);
+  });
+
+  it('shares few sockets with all others, however many receivers there are', async () => {
+    const { count, receivers } = await countedReceivers(12);
+    const { sender, postAll } = world(make, { socketsMost: 4 });
+    cleanUps.push(() => sender.close());
+    const jobs = Array.from({ length: 240 }, (_, n) => ({
+      href: receivers[(n * 7) % 12]?.href as string,
+      applicationKey: 1 + (n % 2),
+      messageId: `msg_${n}`,
+    }));
+    const exchanges = await postAll(jobs);
+    expect(exchanges.filter(({ status, error }) => status !== 200 || error !== null)).toEqual([]);
+    const ids = receivers.flatMap(({ got }) => got.map(({ headers }) => headers['webhook-id']));
+    expect(new Set(ids).size).toBe(240);
+    expect(ids).toHaveLength(240);
+    expect(count.most).toBe(4);
+  });
+
+  it('takes the socket that was idle the longest, when all are kept by others', async () => {
+    const { count, receivers } = await countedReceivers(12);
+    const { sender, post } = world(make, { socketsMost: 4 });
+    cleanUps.push(() => sender.close());
+    for (const { href } of receivers) expect((await post({ href })).status).toBe(200);
+    expect(count.most).toBe(4);
+    // The last four are still connected, and the first was not.
+    for (const { href } of receivers.slice(-4)) await post({ href });
+    expect(receivers.map(({ connections }) => connections())).toEqual(Array(12).fill(1));
+    await post({ href: receivers[0]?.href as string });
+    expect(receivers[0]?.connections()).toBe(2);
+    expect(count.most).toBe(4);
   });
 
   it.each([
@@ -323,7 +379,7 @@ describe.each(SENDERS)('a request from %s', (_name, make) => {
 
   it('ends with its sender, each job once, and later ones at once', async () => {
     const { href, server } = await receiver(() => undefined);
-    const { sender, postAll, waiting } = world(make, { connectionsPerOrigin: 4 });
+    const { sender, postAll, waiting } = world(make, { socketsMost: 4 });
     const arrived = once(server, 'request');
     const running = postAll(Array.from({ length: 20 }, () => ({ href })));
     await arrived;
@@ -333,6 +389,61 @@ describe.each(SENDERS)('a request from %s', (_name, make) => {
     const [late] = await postAll([{ href }]);
     expect(late?.error?.message).toBe('Posthorn was stopped before the answer came.');
     await sender.close();
+  });
+});
+
+describe('a sender that has all its sockets in use', () => {
+  it('never dials one more', async () => {
+    const dialled: Socket[] = [];
+    let most = 0;
+    const build: typeof buildConnector = (options) => {
+      const connect = buildConnector(options) as unknown as (...args: unknown[]) => Socket;
+      return ((...args: unknown[]) => {
+        const socket = connect(...args);
+        dialled.push(socket);
+        most = Math.max(most, dialled.filter(({ destroyed }) => !destroyed).length);
+        return socket;
+      }) as unknown as ReturnType<typeof buildConnector>;
+    };
+    // One closes its connection after the answer, and one breaks it: those places, too, are free again.
+    const receivers = await Promise.all(
+      Array.from({ length: 12 }, (_, n) =>
+        receiver(({ socket }, response) => {
+          if (n === 11) socket.resetAndDestroy();
+          else response.setHeader('connection', n === 5 ? 'close' : 'keep-alive').end('ok');
+        }),
+      ),
+    );
+    const { sender, postAll, waiting } = world(createHttpSender, { build, socketsMost: 4 });
+    cleanUps.push(() => sender.close());
+    const exchanges = await postAll(
+      Array.from({ length: 240 }, (_, n) => ({ href: receivers[n % 12]?.href as string })),
+    );
+    expect(exchanges.map(({ status }) => status)).toEqual(
+      exchanges.map((_, n) => (n % 12 === 11 ? null : 200)),
+    );
+    expect(waiting.size).toBe(0);
+    expect(most).toBe(4);
+  });
+
+  it('lets a request wait without its time limit running', async () => {
+    const soon = (fire: () => void) => void setImmediate(fire);
+    const clock = Object.assign(new ManualClock(), { soon });
+    const asked = Promise.withResolvers<ServerResponse>();
+    const slow = await receiver((_request, response) => asked.resolve(response));
+    const other = await receiver();
+    const { sender, postAll } = world(createHttpSender, { clock, socketsMost: 1 });
+    cleanUps.push(() => sender.close());
+    const both = postAll([
+      { href: slow.href, timeoutMs: 60_000 },
+      { href: other.href, timeoutMs: 100 },
+    ]);
+    const first = await asked.promise;
+    await clock.advance(10_000);
+    first.end('ok');
+    const [one, two] = await both;
+    expect(one).toMatchObject({ status: 200, durationMs: 10_000 });
+    expect(two).toMatchObject({ status: 200, durationMs: 0, error: null });
   });
 });
 

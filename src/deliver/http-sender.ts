@@ -1,4 +1,4 @@
-import { SCHEDULE_LIMITS } from '../limits.ts';
+import { IDLE_SOCKETS, SCHEDULE_LIMITS } from '../limits.ts';
 import { parseNetworks } from '../model/address.ts';
 import type { Clock, Timer } from '../model/clock.ts';
 import type { Exchange, Sender, SendJob, SendResult, SendResultHandler, Target } from '../model/exchange.ts';
@@ -10,6 +10,7 @@ import { type BuildRequest, ExchangeRun, type RunHost } from './exchange-run.ts'
 import { requestHeaders, type SignatureHeaders } from './request-headers.ts';
 import { createResolver, type Resolver } from './resolver.ts';
 import { type Route, routeTo } from './route.ts';
+import { SocketShare } from './socket-share.ts';
 
 /** Plain data: these go to a thread as they are. */
 export interface HttpSenderSettings {
@@ -17,8 +18,8 @@ export interface HttpSenderSettings {
   readonly allowNetworks: readonly string[];
   readonly signatureHeaders: SignatureHeaders;
   readonly userAgent: string;
-  /** Connections of one application to one origin; past them requests wait. As many as may be under way when left out. */
-  readonly connectionsPerOrigin?: number;
+  /** Sockets in all, idle ones too; when all are in use, requests wait, and their time limit starts only then. */
+  readonly socketsMost?: number;
   /** PEM certificates of authorities trusted beside the public ones. */
   readonly ca?: readonly string[];
 }
@@ -45,7 +46,7 @@ class HttpSender implements Sender {
   readonly #options: HttpSenderOptions;
   readonly #clock: Clock;
   readonly #connect: GuardedConnect;
-  readonly #connectionsMost: number;
+  readonly #share: SocketShare;
   readonly #host: RunHost;
   readonly #routes = new WeakMap<Target, Route | ExchangeFailure>();
   readonly #pools = new Map<string, ConnectionPool>();
@@ -61,7 +62,7 @@ class HttpSender implements Sender {
     if (!allow.ok) throw new Error(`allowNetworks: ${allow.problems.join('; ')}`);
     this.#options = options;
     this.#clock = options.clock;
-    this.#connectionsMost = options.connectionsPerOrigin ?? SCHEDULE_LIMITS.inFlight;
+    this.#share = new SocketShare(options.socketsMost ?? SCHEDULE_LIMITS.inFlight + IDLE_SOCKETS);
     this.#connect = createEgressGuard({
       allow: allow.networks,
       resolver: options.resolver ?? createResolver({ clock: options.clock }),
@@ -97,6 +98,7 @@ class HttpSender implements Sender {
   async close(): Promise<void> {
     this.#closed = true;
     this.#sweep?.cancel();
+    this.#share.close();
     const pools = [...this.#pools.values()];
     this.#pools.clear();
     for (const run of this.#running) run.fail(stopped());
@@ -129,7 +131,7 @@ class HttpSender implements Sender {
   #pool(route: Route): ConnectionPool {
     let pool = this.#pools.get(route.poolKey);
     if (pool === undefined) {
-      pool = new ConnectionPool(route.origin, this.#connect, this.#connectionsMost);
+      pool = new ConnectionPool(route.origin, this.#connect, this.#share);
       this.#pools.set(route.poolKey, pool);
       this.#sweep ??= this.#clock.timer(SWEEP_EVERY_MS, () => this.#sweepPools());
     }

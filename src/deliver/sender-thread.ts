@@ -196,12 +196,12 @@ class ThreadSender implements Sender {
 }
 
 function settingsOf(options: ThreadSenderOptions): HttpSenderSettings {
-  const { allowNetworks, signatureHeaders, userAgent, connectionsPerOrigin, ca } = options;
+  const { allowNetworks, signatureHeaders, userAgent, socketsMost, ca } = options;
   return {
     allowNetworks,
     signatureHeaders,
     userAgent,
-    ...(connectionsPerOrigin !== undefined && { connectionsPerOrigin }),
+    ...(socketsMost !== undefined && { socketsMost }),
     ...(ca && { ca }),
   };
 }

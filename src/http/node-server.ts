@@ -6,7 +6,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { BODY_BYTES } from '../limits.ts';
+import { BODY_BYTES, HTTP_CONNECTIONS } from '../limits.ts';
 import type { Clock } from '../model/clock.ts';
 import { type Publisher, publishLimit } from './publish/publish.ts';
 import { publishTarget } from './publish/publish-target.ts';
@@ -24,8 +24,15 @@ const CLOSE_LOOK_MS = 20;
 /** What is still under way then is broken off. */
 const CLOSE_DEADLINE_MS = 30_000;
 
-/** A node:http server in which publishes go straight to `publish` and everything else to `others`. */
-export function createNodeServer(publish: Publisher, others: RequestListener): Server {
+/**
+ * A node:http server in which publishes go straight to `publish` and everything else to `others`. A connection past
+ * `maxConnections` is closed as it comes.
+ */
+export function createNodeServer(
+  publish: Publisher,
+  others: RequestListener,
+  maxConnections = HTTP_CONNECTIONS,
+): Server {
   const listener = (request: IncomingMessage, response: ServerResponse) => {
     const target = request.method === 'POST' ? publishTarget(request.url ?? '') : null;
     if (target === null) others(request, response);
@@ -43,6 +50,7 @@ export function createNodeServer(publish: Publisher, others: RequestListener): S
     },
     listener,
   );
+  server.maxConnections = maxConnections;
   // A client that asks before it sends is not told to go on with a body that will be refused.
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
     const target = request.method === 'POST' ? publishTarget(request.url ?? '') : null;

@@ -35,7 +35,7 @@ export function memberSpan(text: string, open: number, name: string): Span | nul
   let end = -1;
   let at = afterSpace(text, open + 1);
   while (text.charCodeAt(at) === QUOTE) {
-    const nameEnd = afterString(text, at);
+    const nameEnd = stringEnd(text, at);
     const valueAt = afterSpace(text, afterSpace(text, nameEnd) + 1);
     const valueEnd = afterValue(text, valueAt);
     if (isName(text, at, nameEnd, name)) {
@@ -76,7 +76,7 @@ function isName(text: string, quote: number, end: number, name: string): boolean
 
 function afterValue(text: string, start: number): number {
   const first = text.charCodeAt(start);
-  if (first === QUOTE) return afterString(text, start);
+  if (first === QUOTE) return stringEnd(text, start);
   if ((first | BRACKET_BIT) === OPENING) return afterContainer(text, start);
   let at = start;
   for (; at < text.length; at++) {
@@ -91,7 +91,7 @@ function afterContainer(text: string, open: number): number {
   for (let at = open; at < text.length; at++) {
     const code = text.charCodeAt(at);
     if (code === QUOTE) {
-      at = afterString(text, at) - 1;
+      at = stringEnd(text, at) - 1;
       continue;
     }
     const bracket = code | BRACKET_BIT;
@@ -102,10 +102,11 @@ function afterContainer(text: string, open: number): number {
 }
 
 /**
+ * Where the string that begins at `quote` ends; the text's end when it does not.
  * `indexOf` finds the closing quote. (Measured on a ticket of 1.8 KB: 1.5 us where a loop over the characters takes 2.6;
  * on one text of 1 KB a tenth.) A quote is escaped when an odd number of backslashes stands before it.
  */
-function afterString(text: string, quote: number): number {
+export function stringEnd(text: string, quote: number): number {
   let end = text.indexOf('"', quote + 1);
   while (end >= 0) {
     let before = end - 1;

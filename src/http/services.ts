@@ -21,6 +21,8 @@ export interface HttpServices {
   /** The networks that targets may lie in although they are not public. */
   readonly allowNetworks: Networks;
   readonly version: string;
+  /** Connections at once; the server closes more as they come. `HTTP_CONNECTIONS` when left out. */
+  readonly maxConnections?: number;
   /** Rejects when the store is not well. */
   readonly health: () => Promise<void>;
   readonly log: Logger;

@@ -20,6 +20,12 @@ export class Fifo<T> {
     return item;
   }
 
+  /** Takes out what is behind the first `size`. */
+  truncate(size: number): T[] {
+    if (this.size <= size) return [];
+    return this.#items.splice(this.#head + size) as T[];
+  }
+
   /** Takes out everything. */
   drain(): T[] {
     const rest = this.#items.slice(this.#head) as T[];

@@ -42,6 +42,7 @@ export class Recorder {
   #waiting: Waiting[] = [];
   #timer: Timer | null = null;
   #writing = false;
+  #stopped = false;
   #crowded = false;
   #pauseMs = 0;
   #idle: (() => void)[] = [];
@@ -81,12 +82,19 @@ export class Recorder {
 
   /** Resolves when everything so far is on record. */
   drained(): Promise<void> {
-    if (this.#waiting.length === 0 && !this.#writing) return Promise.resolve();
+    if (this.#stopped || (this.#waiting.length === 0 && !this.#writing)) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
+  /** Writes nothing more: what still waits stays leased, and is sent again at the next start. */
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
   #schedule(): void {
-    if (this.#writing) return;
+    if (this.#writing || this.#stopped) return;
     if (this.#waiting.length >= RECORD_BATCH_ATTEMPTS && this.#pauseMs === 0) {
       this.#timer?.cancel();
       this.#timer = null;
@@ -130,7 +138,10 @@ export class Recorder {
   #failed(error: unknown): void {
     const temporary =
       error instanceof StoreError && (error.code === 'unavailable' || error.code === 'unknown');
-    if (!temporary) this.#options.broken(error instanceof Error ? error : new Error(String(error)));
+    if (!temporary) {
+      this.#options.broken(error instanceof Error ? error : new Error(String(error)));
+      this.stop();
+    }
     if (this.#pauseMs === 0)
       this.#options.log.warn({ err: error }, 'outcomes cannot be recorded; they wait and are tried again');
     this.#pauseMs = Math.min(Math.max(FIRST_PAUSE_MS, this.#pauseMs * 2), LONGEST_PAUSE_MS);

@@ -87,11 +87,11 @@ export class Registry {
       now: this.#clock.now(),
     });
     if (!made)
-      throw new ApiError('conflict', 'An application with that id or uid already exists.', {
-        at: ['body', 'uid'],
-      });
-    // A uid made of digits may shadow a number that was looked up before.
-    this.#byRef.clear();
+      throw new ApiError(
+        'conflict',
+        `An application with the uid or number ${JSON.stringify(params.uid)} already exists.`,
+        { at: ['body', 'uid'] },
+      );
     return made;
   }
 

@@ -5,10 +5,13 @@ import { Fifo } from '../model/fifo.ts';
 import type { LeasedDelivery, Settlement } from '../model/lease.ts';
 import type { Store } from '../store/store.ts';
 import { Alarms } from './alarms.ts';
-import { Lane } from './lane.ts';
+import { Lane, type Standing } from './lane.ts';
+import { Loader } from './loader.ts';
+import { Places } from './places.ts';
+import { Residency } from './residency.ts';
 
 export interface ScheduleOptions {
-  store: Pick<Store, 'deliveryClaimDue' | 'deliveryBacklog'>;
+  store: Pick<Store, 'deliveryClaimDue' | 'deliveryBacklog' | 'deliveryUnlease'>;
   clock: Clock;
   fences: { next(): number };
   requestTimeoutMs: number;
@@ -23,13 +26,21 @@ export interface ScheduleOptions {
   log: { warn(fields: object, text: string): void };
 }
 
-/** After a failed read of the store, how long until the next. */
-const CLAIM_AGAIN_MS = 1_000;
-/** The wall clock may be set: what waits for a wall time is looked at again after this at the latest. */
-const LONGEST_ALARM_MS = 60_000;
-/** A lane's turn: so many at a time, then the next lane. */
+interface UnderWay {
+  readonly lane: Lane;
+  readonly delivery: LeasedDelivery;
+  /** The lane's, when the request began. */
+  readonly standing: Standing;
+  readonly url: string;
+}
+
+/** After a failed read or write of the store, how long until the next. */
+const AGAIN_MS = 1_000;
+/** A lane's turn: so many at a time, then the next lane; one at a time while nothing good is known of the endpoint. */
 const TURN = 4;
-const FED_AT_ONCE = 16;
+const IDLE_LANES = 10_000;
+/** Deliveries given back to the store by one transaction. */
+const UNLOADED_AT_ONCE = 512;
 
 /**
  * Decides what goes next. Each endpoint has a lane; lanes with something ready take turns, so that a dead, slow or
@@ -46,12 +57,13 @@ export class Schedule {
   readonly #limits: typeof SCHEDULE_LIMITS;
   readonly #alarms: Alarms;
   readonly #lanes = new Map<number, Lane>();
+  readonly #idle = new Set<Lane>();
   readonly #turns = new Fifo<Lane>();
-  readonly #underWay = new Map<number, { lane: Lane; delivery: LeasedDelivery; url: string }>();
+  readonly #underWay = new Map<number, UnderWay>();
+  readonly #places: Places;
+  readonly #residency: Residency;
+  readonly #loader: Loader;
   #lastRef = 0;
-  #resident = 0;
-  #residentCharacters = 0;
-  #starved = new Set<Lane>();
   #pumping = false;
   #paused = false;
   #stopped = false;
@@ -62,6 +74,15 @@ export class Schedule {
     this.#clock = options.clock;
     this.#limits = options.limits ?? SCHEDULE_LIMITS;
     this.#alarms = new Alarms(options.clock);
+    this.#places = new Places(this.#limits.inFlight);
+    this.#residency = new Residency(this.#limits);
+    this.#loader = new Loader({
+      ...options,
+      alarms: this.#alarms,
+      residency: this.#residency,
+      claim: this.#limits.claim,
+      loaded: (lane, claimed) => this.#loaded(lane, claimed),
+    });
   }
 
   /** Learns what waits in the store. Reads a row per endpoint, not per delivery. */
@@ -75,27 +96,24 @@ export class Schedule {
   }
 
   get resident(): number {
-    return this.#resident;
+    return this.#residency.deliveries;
   }
 
   admit(endpointKey: number, characters: number): boolean {
-    if (
-      this.#stopped ||
-      this.#resident >= this.#limits.resident ||
-      this.#residentCharacters >= this.#limits.residentCharacters
-    )
-      return false;
+    if (this.#stopped) return false;
     const lane = this.#lane(endpointKey);
-    if (lane.resident >= this.#limits.residentPerEndpoint) return false;
     // What waits in the store and is due goes first.
-    if (lane.storeDueAt !== null && lane.storeDueAt <= this.#clock.now()) return false;
-    this.#reserve(lane, characters);
+    const behind = lane.storeDueAt !== null && lane.storeDueAt <= this.#clock.now();
+    if (behind || lane.closed || !this.#residency.admits(lane, characters)) return false;
+    this.#residency.reserve(lane, 1, characters);
     return true;
   }
 
   unadmit(endpointKey: number, characters: number): void {
-    const lane = this.#lanes.get(endpointKey);
-    if (lane) this.#free(lane, characters);
+    const lane = this.#lane(endpointKey);
+    this.#residency.free(lane, 1, characters);
+    this.#loader.feed(lane);
+    this.#rest(lane);
   }
 
   push(deliveries: readonly LeasedDelivery[]): void {
@@ -106,9 +124,8 @@ export class Schedule {
   /** Deliveries of this endpoint wait in the store; the first is due at `dueAt`. */
   stored(endpointKey: number, dueAt: number): void {
     const lane = this.#lane(endpointKey);
-    if (lane.claiming) lane.storedWhileClaiming = Math.min(lane.storedWhileClaiming ?? dueAt, dueAt);
-    lane.storeDueAt = Math.min(lane.storeDueAt ?? dueAt, dueAt);
-    this.#wakeForStore(lane);
+    if (lane.closed) this.#options.orphaned(endpointKey);
+    else this.#loader.stored(lane, dueAt);
   }
 
   /** Whether a retry due at `nextAttemptAt` shall wait in memory, under the lease it has. */
@@ -126,6 +143,9 @@ export class Schedule {
       this.#underWay.delete(ref);
       job.lane.inFlight--;
       job.lane.learn(exchange);
+      this.#places.free(job.standing);
+      this.#residency.recount(job.lane);
+      if (job.lane.standing === 'silent') this.#unload(job.lane);
       this.#takeTurn(job.lane);
       this.#options.ended(job.delivery, exchange, job.url);
     }
@@ -137,20 +157,24 @@ export class Schedule {
   settled(settlements: readonly Settlement[]): void {
     for (const { delivery, nextAttemptAt, kept } of settlements) {
       const lane = this.#lane(delivery.endpointKey);
-      if (nextAttemptAt !== null && kept)
+      if (nextAttemptAt !== null && kept) {
         this.#waitInMemory(lane, { ...delivery, attemptCount: delivery.attemptCount + 1, nextAttemptAt });
-      else this.#free(lane, delivery.payload.length);
-      if (nextAttemptAt !== null && !kept) this.stored(delivery.endpointKey, nextAttemptAt);
-      if (this.#starved.has(lane)) this.#feed(lane);
-      this.#forgetIfIdle(lane);
+        continue;
+      }
+      this.#residency.free(lane, 1, delivery.payload.length);
+      if (nextAttemptAt !== null) this.stored(delivery.endpointKey, nextAttemptAt);
+      this.#loader.feed(lane);
+      this.#rest(lane);
     }
-    this.#feedSome();
+    this.#loader.feedSome();
   }
 
   /** The endpoint was changed: the next request goes by the new values. */
   endpointChanged(endpointKey: number): void {
     const lane = this.#lanes.get(endpointKey);
-    if (lane) lane.target = null;
+    if (!lane) return;
+    lane.target = null;
+    lane.targetVersion++;
   }
 
   /** The endpoint is gone: nothing more is sent to it. Its deliveries are cancelled in the store by `upkeep`. */
@@ -174,6 +198,7 @@ export class Schedule {
   stop(): Promise<void> {
     this.#stopped = true;
     this.#alarms.stop();
+    this.#loader.stop();
     if (this.#underWay.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#drained = resolve;
@@ -192,33 +217,67 @@ export class Schedule {
       lane = new Lane(endpointKey);
       this.#lanes.set(endpointKey, lane);
     }
+    this.#idle.delete(lane);
     return lane;
   }
 
-  #reserve(lane: Lane, characters: number): void {
-    lane.resident++;
-    this.#resident++;
-    this.#residentCharacters += characters;
-  }
-
-  #free(lane: Lane, characters: number): void {
-    lane.resident--;
-    this.#resident--;
-    this.#residentCharacters -= characters;
-  }
-
-  #forgetIfIdle(lane: Lane): void {
-    if (lane.idle && this.#lanes.get(lane.endpointKey) === lane) this.#lanes.delete(lane.endpointKey);
+  /** An idle lane is kept for what it has learnt of its endpoint; the longest idle goes when there are too many. */
+  #rest(lane: Lane): void {
+    if (!lane.idle || this.#lanes.get(lane.endpointKey) !== lane) return;
+    this.#idle.delete(lane);
+    if (lane.closed) this.#lanes.delete(lane.endpointKey);
+    else this.#idle.add(lane);
+    if (this.#idle.size <= IDLE_LANES) return;
+    const [longest] = this.#idle as Iterable<Lane>;
+    if (longest === undefined) return;
+    this.#idle.delete(longest);
+    this.#lanes.delete(longest.endpointKey);
   }
 
   #ready(lane: Lane, delivery: LeasedDelivery): void {
     if (lane.closed) {
-      this.#free(lane, delivery.payload.length);
+      this.#residency.free(lane, 1, delivery.payload.length);
       this.#options.orphaned(lane.endpointKey);
+      this.#rest(lane);
       return;
     }
     lane.ready.push(delivery);
     this.#takeTurn(lane);
+  }
+
+  #loaded(lane: Lane, claimed: readonly LeasedDelivery[]): void {
+    for (const delivery of claimed) this.#ready(lane, delivery);
+    if (lane.standing === 'silent') this.#unload(lane);
+    this.#rest(lane);
+    this.#pumpSoon();
+  }
+
+  /** A silent endpoint gives back to the store what is above its share: others need the room. */
+  #unload(lane: Lane): void {
+    if (lane.unloading || lane.closed || this.#stopped) return;
+    const keep = Math.max(this.#residency.share(lane) - lane.inFlight, lane.ready.size - UNLOADED_AT_ONCE, 0);
+    const leases = lane.ready.truncate(keep);
+    if (leases.length === 0) return;
+    lane.unloading = true;
+    void this.#unlease(lane, leases);
+  }
+
+  async #unlease(lane: Lane, leases: readonly LeasedDelivery[]): Promise<void> {
+    try {
+      await this.#options.store.deliveryUnlease({ leases });
+      lane.unloading = false;
+      for (const { payload } of leases) this.#residency.free(lane, 1, payload.length);
+      this.stored(lane.endpointKey, Math.min(...leases.map(({ nextAttemptAt }) => nextAttemptAt)));
+      this.#loader.feedSome();
+      if (lane.standing === 'silent') this.#unload(lane);
+      this.#rest(lane);
+    } catch (error) {
+      this.#options.log.warn(
+        { err: error, endpointKey: lane.endpointKey },
+        'deliveries could not be given back; trying again',
+      );
+      this.#alarms.set(AGAIN_MS, () => void this.#unlease(lane, leases));
+    }
   }
 
   #takeTurn(lane: Lane): void {
@@ -236,19 +295,27 @@ export class Schedule {
     });
   }
 
-  /** Gives lanes their turns until all are empty or full, or the overall limit is reached. */
+  /** Gives lanes their turns until all are empty or full, or there are no places left for them. */
   #pump(): void {
     if (this.#paused || this.#stopped) return;
     const jobs: SendJob[] = [];
-    while (this.#underWay.size < this.#limits.inFlight) {
-      const lane = this.#turns.shift();
-      if (lane === undefined) break;
+    const placeless: Lane[] = [];
+    for (let lane = this.#turns.shift(); lane !== undefined; lane = this.#turns.shift()) {
       lane.queued = false;
       const target = lane.target ?? this.#lookUp(lane);
       if (target === null) continue;
-      for (let turn = 0; turn < TURN && lane.canSend; turn++) jobs.push(this.#begin(lane, target));
+      if (!this.#places.has(lane.standing)) {
+        placeless.push(lane);
+        if (!this.#places.has('answering')) break;
+        continue;
+      }
+      const turns = lane.standing === 'answering' ? TURN : 1;
+      for (let turn = 0; turn < turns && lane.canSend && this.#places.has(lane.standing); turn++) {
+        jobs.push(this.#begin(lane, target));
+      }
       this.#takeTurn(lane);
     }
+    for (const lane of placeless) this.#takeTurn(lane);
     if (jobs.length > 0) this.#options.send(jobs);
   }
 
@@ -256,7 +323,9 @@ export class Schedule {
     const delivery = lane.ready.shift() as LeasedDelivery;
     const ref = ++this.#lastRef;
     lane.inFlight++;
-    this.#underWay.set(ref, { lane, delivery, url: target.href });
+    const { standing } = lane;
+    this.#places.take(standing);
+    this.#underWay.set(ref, { lane, delivery, standing, url: target.href });
     return {
       ref,
       target,
@@ -277,10 +346,12 @@ export class Schedule {
       return found;
     }
     lane.lookingUp = true;
+    const version = lane.targetVersion;
     found.then(
       (target) => {
         lane.lookingUp = false;
-        lane.target = target;
+        // Changed meanwhile: the lane's next turn looks again.
+        if (version === lane.targetVersion) lane.target = target;
         if (target === null) this.#close(lane);
         this.#takeTurn(lane);
         this.#pumpSoon();
@@ -290,7 +361,7 @@ export class Schedule {
           { err: error, endpointKey: lane.endpointKey },
           'an endpoint could not be read; trying again',
         );
-        this.#alarms.set(CLAIM_AGAIN_MS, () => {
+        this.#alarms.set(AGAIN_MS, () => {
           lane.lookingUp = false;
           this.#takeTurn(lane);
           this.#pumpSoon();
@@ -302,109 +373,19 @@ export class Schedule {
 
   #close(lane: Lane): void {
     lane.closed = true;
-    lane.storeDueAt = null;
-    this.#starved.delete(lane);
-    for (const delivery of lane.ready.drain()) this.#free(lane, delivery.payload.length);
+    this.#loader.forget(lane);
+    for (const delivery of lane.ready.drain()) this.#residency.free(lane, 1, delivery.payload.length);
     this.#options.orphaned(lane.endpointKey);
-    this.#forgetIfIdle(lane);
+    this.#loader.feedSome();
+    this.#rest(lane);
   }
 
   #waitInMemory(lane: Lane, delivery: LeasedDelivery): void {
-    this.#alarms.set(delivery.nextAttemptAt - this.#clock.now(), () => {
+    // When the wall clock was set back meanwhile, the retry does not wait for it.
+    const delayMs = Math.min(delivery.nextAttemptAt - this.#clock.now(), RETRY_IN_MEMORY_MS);
+    this.#alarms.set(delayMs, () => {
       this.#ready(lane, delivery);
       this.#pumpSoon();
     });
   }
-
-  #wakeForStore(lane: Lane): void {
-    if (lane.storeDueAt === null || lane.claiming || this.#stopped) return;
-    const delayMs = Math.min(Math.max(0, lane.storeDueAt - this.#clock.now()), LONGEST_ALARM_MS);
-    const at = this.#clock.monotonic() + delayMs;
-    if (at >= lane.alarmAt) return;
-    lane.alarmAt = at;
-    this.#alarms.set(delayMs, () => {
-      if (lane.alarmAt !== at) return;
-      lane.alarmAt = Number.POSITIVE_INFINITY;
-      this.#claimIfDue(lane);
-    });
-  }
-
-  /** Claims for a lane that had no room, once there is enough of it to be worth a read. */
-  #feed(lane: Lane): void {
-    this.#starved.delete(lane);
-    if (this.#roomFor(lane) >= this.#limits.claim / 2 && lane.ready.size <= this.#limits.claim / 2)
-      this.#claimIfDue(lane);
-    else this.#starved.add(lane);
-  }
-
-  /** Lanes that starve because others fill the memory get their chance in turn, a few with each batch recorded. */
-  #feedSome(): void {
-    let left = Math.min(this.#starved.size, FED_AT_ONCE);
-    for (const lane of this.#starved) {
-      if (left-- <= 0) break;
-      this.#feed(lane);
-    }
-  }
-
-  #roomFor(lane: Lane): number {
-    if (this.#residentCharacters >= this.#limits.residentCharacters) return 0;
-    return Math.min(
-      this.#limits.claim,
-      this.#limits.residentPerEndpoint - lane.resident,
-      this.#limits.resident - this.#resident,
-    );
-  }
-
-  #claimIfDue(lane: Lane): void {
-    if (this.#stopped || lane.claiming || lane.closed || lane.storeDueAt === null) return;
-    if (lane.storeDueAt > this.#clock.now()) {
-      this.#wakeForStore(lane);
-      return;
-    }
-    const limit = this.#roomFor(lane);
-    if (limit <= 0 || lane.ready.size > this.#limits.claim) {
-      this.#starved.add(lane);
-      return;
-    }
-    lane.claiming = true;
-    void this.#claim(lane, limit);
-  }
-
-  async #claim(lane: Lane, limit: number): Promise<void> {
-    lane.storedWhileClaiming = null;
-    try {
-      const { claimed, nextDueAt } = await this.#options.store.deliveryClaimDue({
-        endpointKey: lane.endpointKey,
-        dueBy: this.#clock.now(),
-        limit,
-        fence: this.#options.fences.next(),
-      });
-      lane.claiming = false;
-      lane.storeDueAt = earliest(nextDueAt, lane.storedWhileClaiming);
-      for (const delivery of claimed) this.#takeClaimed(lane, delivery);
-      this.#pumpSoon();
-      if (lane.ready.size > this.#limits.claim) this.#starved.add(lane);
-      else this.#wakeForStore(lane);
-      this.#forgetIfIdle(lane);
-    } catch (error) {
-      this.#options.log.warn(
-        { err: error, endpointKey: lane.endpointKey },
-        'due deliveries could not be read; trying again',
-      );
-      this.#alarms.set(CLAIM_AGAIN_MS, () => {
-        lane.claiming = false;
-        this.#claimIfDue(lane);
-      });
-    }
-  }
-
-  #takeClaimed(lane: Lane, delivery: LeasedDelivery): void {
-    this.#reserve(lane, delivery.payload.length);
-    this.#ready(lane, delivery);
-  }
-}
-
-function earliest(one: number | null, other: number | null): number | null {
-  if (one === null) return other;
-  return other === null ? one : Math.min(one, other);
 }

@@ -17,7 +17,10 @@ export interface Store {
   /** How many times this store was opened: a new number for each process, the base of its fences. */
   readonly epoch: number;
 
-  /** Inserts an application with the next free number. Null when the uid is taken. */
+  /**
+   * Inserts an application. Its number is the next one that is no other application's uid. Null when the uid is taken, or is
+   * the number of an application: `applicationFind` finds the same one by a reference as long as it is there.
+   */
   applicationInsert(params: NewApplication): Promise<Application | null>;
   /** By `app_…` id, else by uid, else by number (`1`). */
   applicationFind(params: { ref: string }): Promise<Application | null>;
@@ -67,25 +70,34 @@ export interface Store {
   }): Promise<PublishResult[]>;
   /** By `msg_…` id, else by eventId. */
   messageFind(params: { applicationKey: number; ref: string }): Promise<Message | null>;
-  /** Newest first; `before` and `after` bound the id, both exclusive. */
+  /**
+   * Newest first; `before` and `after` bound the id, both exclusive. With `after` alone, the messages next to it.
+   * `payloadCharacters` bounds the payloads, counted from where the page begins: it ends with the first message that has no
+   * room left (never the first of all), so that the caller sees that there is more.
+   */
   messageList(params: {
     applicationKey: number;
     limit: number;
     before: string | null;
     after: string | null;
     withPayload: boolean;
+    payloadCharacters?: number;
   }): Promise<Message[]>;
 
   /**
-   * Leases up to `limit` pending deliveries of one endpoint that are due at `dueBy`, earliest first, with their messages.
-   * `nextDueAt`: when the first of those left pending is due, null when none is left.
+   * Leases pending deliveries that are due at `dueBy`, earliest first, with their messages: for each of `lanes` up to so
+   * many deliveries and characters of payload, and up to `characters` over all of them. The first delivery of a call, and
+   * of each lane that the call gets to, is taken whatever its size. Answers in the order of `lanes`; `nextDueAt`: when the
+   * first of those left pending is due, null when none is left.
    */
   deliveryClaimDue(params: {
-    endpointKey: number;
+    lanes: readonly LaneClaim[];
+    characters: number;
     dueBy: number;
-    limit: number;
     fence: number;
-  }): Promise<{ claimed: LeasedDelivery[]; nextDueAt: number | null }>;
+  }): Promise<{ claimed: LeasedDelivery[]; nextDueAt: number | null }[]>;
+  /** Gives leases back: pending, due when they were. Returns how many of them still held. */
+  deliveryUnlease(params: { leases: readonly Lease[] }): Promise<number>;
   /** Per endpoint with pending deliveries: when the first is due. Cost grows with endpoints, not with deliveries. */
   deliveryBacklog(): Promise<Backlog[]>;
   /** Makes pending what is leased under a fence below `before`. Returns how many. */
@@ -163,6 +175,12 @@ export type PublishResult =
   | { readonly kind: 'replayed'; readonly messageIds: readonly string[] }
   | { readonly kind: 'idempotency_mismatch' }
   | { readonly kind: 'event_id_taken'; readonly eventId: string };
+
+export interface LaneClaim {
+  readonly endpointKey: number;
+  readonly deliveries: number;
+  readonly characters: number;
+}
 
 export interface Backlog {
   readonly endpointKey: number;

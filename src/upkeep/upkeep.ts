@@ -45,15 +45,18 @@ export class Upkeep {
   async #cancel(): Promise<void> {
     for (const endpointKey of this.#orphaned) {
       if (this.#stopped) break;
+      // First, so that a request that comes meanwhile is not lost.
+      this.#orphaned.delete(endpointKey);
       try {
         const cancelled = await this.#options.store.deliveryCancel({
           endpointKey,
           reason: 'endpoint_deleted',
           limit: STEP_ROWS,
         });
-        if (cancelled < STEP_ROWS) this.#orphaned.delete(endpointKey);
+        if (cancelled === STEP_ROWS) this.#orphaned.add(endpointKey);
         await new Promise<void>((resolve) => this.#options.clock.soon(resolve));
       } catch (error) {
+        this.#orphaned.add(endpointKey);
         this.#options.log.warn(
           { err: error, endpointKey },
           'deliveries of a deleted endpoint could not be cancelled; trying again',

@@ -1,11 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type ErrorCode, errorTable } from '../../src/errors.ts';
 import { StoreError } from '../../src/store/store.ts';
-import { startWorld, type World } from '../helpers/world.ts';
+import { type Reply, startWorld, type World } from '../helpers/world.ts';
 
 /** Errors, headers and cross-origin calls of the operator API, and what every answer has. */
 
 let world: World;
 let storeFails = false;
+/** What messages wait for before they are stored. */
+let storeOpens: Promise<void> = Promise.resolve();
 beforeAll(async () => {
   world = await startWorld({
     store: (store) => ({
@@ -17,6 +20,7 @@ beforeAll(async () => {
       },
       messageAccept: async (params) => {
         if (storeFails) throw new StoreError('unavailable', 'The disk is full.');
+        await storeOpens;
         return store.messageAccept(params);
       },
     }),
@@ -155,6 +159,52 @@ describe('an error', () => {
     expect((await world.operate('POST', '/api/v1/app/1/msg', { eventType: 'a', payload: {} })).status).toBe(
       202,
     );
+  });
+});
+
+describe('each code of the table', () => {
+  const message = { eventType: 'a', payload: {} };
+  const create = (name: string) => world.operate('POST', '/api/v1/app', { name, uid: 'errors' });
+  const publish = (body: unknown, key?: string) =>
+    world.operate('POST', '/api/v1/app/1/msg', body, key === undefined ? {} : { 'idempotency-key': key });
+  const calls: Record<ErrorCode, () => Promise<Reply>> = {
+    validation: () => publish('{'),
+    generic_error: () => world.operate('GET', '/api/v1/app/1/msg?limit=x'),
+    authentication_failed: () => world.call('GET', '/api/v1/app/1'),
+    'insufficient access': () => world.call('POST', '/api/v1/app', { key: world.company.token, body: '{}' }),
+    not_found: () => world.operate('GET', '/api/v1/app/nobody'),
+    method_not_allowed: () => world.operate('DELETE', '/api/v1/app/1'),
+    conflict: async () => {
+      await create('Acme');
+      return create('Acme');
+    },
+    idempotency_mismatch: async () => {
+      await publish(message, 'same');
+      return publish({ ...message, eventType: 'b' }, 'same');
+    },
+    payload_too_large: () => publish('x'.repeat(2 * 1024 * 1024 + 1)),
+    too_many_requests: async () => {
+      let open = () => {};
+      storeOpens = new Promise((resolve) => {
+        open = resolve;
+      });
+      const large = `{"eventType":"a","payload":{"text":"${'x'.repeat(2_000_000)}"}}`;
+      const answers = Array.from({ length: 50 }, () => publish(large));
+      const refused = await Promise.race(answers);
+      open();
+      const statuses = new Set((await Promise.all(answers)).map(({ status }) => status));
+      expect(statuses).toEqual(new Set([202, 429]));
+      return refused;
+    },
+    internal_error: () => world.operate('POST', '/api/v1/app', { name: 'bug' }),
+    unavailable: () => world.operate('POST', '/api/v1/app', { name: 'full' }),
+  };
+
+  it.each(Object.entries(calls))('is reached: %s', async (code, call) => {
+    const answer = await call();
+    const { status } = errorTable[code as ErrorCode];
+    // 422 is told apart by `type` and `loc`.
+    expect([answer.status, answer.json().code]).toEqual([status, status === 422 ? undefined : code]);
   });
 });
 

@@ -122,6 +122,29 @@ describe('publishing a message', () => {
     expect((await world.operate('GET', '/api/v1/app/made')).json().name).toBe('Made');
   });
 
+  it("does not go by a number into another's application, when the message says which it is for", async () => {
+    const { application } = await world.addCompany('numbered', 'numbered');
+    const { number } = application;
+    const body = (uid?: string) => ({ eventType: 'a', payload: {}, application: { name: 'x', uid } });
+    const path = `/api/v1/app/${number}/msg`;
+    for (const [end, wrap] of [
+      ['', (one: object) => one],
+      ['/batch', (one: object) => ({ messages: [{ eventType: 'a', payload: {} }, one] })],
+    ] as const) {
+      const own = await world.operate('POST', path + end, wrap(body(String(number))));
+      expect([own.status, own.json().code]).toEqual([409, 'conflict']);
+      const other = await world.operate('POST', path + end, wrap(body('other')));
+      expect([other.status, other.json().detail[0].type]).toEqual([422, 'application_uid_mismatch']);
+    }
+    expect((await world.operate('GET', path)).json().data).toEqual([]);
+    for (const uid of ['numbered', undefined]) {
+      expect((await world.operate('POST', path, body(uid))).status).toBe(202);
+    }
+    const byId = await world.operate('POST', `/api/v1/app/${application.id}/msg`, body('other'));
+    expect(byId.status).toBe(202);
+    expect((await world.operate('GET', '/api/v1/app/numbered/msg')).json().data).toHaveLength(3);
+  });
+
   it('does not make an application of another uid, or of none', async () => {
     const mismatch = { eventType: 'a', payload: {}, application: { name: 'x', uid: 'else' } };
     const answer = await world.operate('POST', '/api/v1/app/nowhere/msg', mismatch);

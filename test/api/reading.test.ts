@@ -69,10 +69,26 @@ describe('applications', () => {
     expect([existing.status, existing.json()]).toEqual([200, first]);
     const made = await post('/app?get_if_exists=true', { name: 'New', uid: 'brand-new' });
     expect(made.status).toBe(201);
-    // Not company 1, whose number it looks like.
-    const digits = await post('/app?get_if_exists=true', { name: 'Digits', uid: '1' });
-    expect([digits.status, digits.json().uid]).toEqual([201, '1']);
-    expect((await get('/app/1')).json().name).toBe('Digits');
+  });
+
+  it("answer 409 to a uid that is another's number, whose path it would take", async () => {
+    for (const path of ['/app', '/app?get_if_exists=true']) {
+      const answer = await post(path, { name: 'Digits', uid: '1' });
+      expect([answer.status, answer.json()]).toEqual([
+        409,
+        { code: 'conflict', detail: 'An application with the uid or number "1" already exists.' },
+      ]);
+    }
+    expect((await get('/app/1')).json().name).toBe('Company 1');
+    const { number } = (await post('/app', { name: 'Last' })).json();
+    const digits = (await post('/app', { name: 'Digits', uid: String(number + 2) })).json();
+    const next = (await post('/app', { name: 'Next' })).json();
+    expect([digits.number, next.number]).toEqual([number + 1, number + 3]);
+    for (const made of [digits, next]) {
+      for (const ref of [made.number, made.uid ?? made.id]) {
+        expect((await get(`/app/${ref}`)).json()).toEqual(made);
+      }
+    }
   });
 
   it.each<[object, unknown[]]>([
@@ -193,6 +209,53 @@ describe('endpoints', () => {
 });
 
 describe('messages', () => {
+  it('end a page early where their payloads are large, there and back', async () => {
+    const { application } = await world.addCompany('large payloads');
+    const path = `/app/${application.number}/msg`;
+    const sizes = [1_900_000, 1_900_000, 1_900_000, 100, 1_900_000, 1_900_000];
+    const ids: string[] = [];
+    for (const size of sizes) {
+      const message = await post(path, { eventType: 'a', payload: { text: 'x'.repeat(size) } });
+      ids.unshift(message.json().id);
+    }
+    expect(await walk(`${path}?limit=250`, 'id')).toEqual({
+      there: [ids.slice(0, 3), ids.slice(3, 5), ids.slice(5)],
+      back: [ids.slice(0, 2), ids.slice(2, 5)],
+    });
+    expect((await walk(`${path}?limit=2`, 'id')).there).toEqual([
+      ids.slice(0, 2),
+      ids.slice(2, 4),
+      ids.slice(4),
+    ]);
+    const without = (await get(`${path}?with_content=false`)).json();
+    expect([without.data.length, without.done]).toEqual([6, true]);
+  });
+
+  it('show a raw payload as it is where it is an object, as text where it is not', async () => {
+    const { application } = await world.addCompany('raw payloads');
+    const path = `/app/${application.number}/msg`;
+    const texts = [
+      '{"a":1.0}',
+      ' {"a":1} \n',
+      '{"a":1',
+      '{a}',
+      '{}{}',
+      '{"a":1}\u00a0',
+      '[1]',
+      '"x"',
+      '1',
+      'null',
+      '',
+    ];
+    for (const rawPayload of texts) {
+      const transformationsParams = { rawPayload };
+      expect((await post(path, { eventType: 'a', payload: {}, transformationsParams })).status).toBe(202);
+    }
+    const { data } = (await get(path)).json();
+    const shown = [{ a: 1 }, { a: 1 }, ...texts.slice(2)];
+    expect(data.map(({ payload }: { payload: unknown }) => payload).reverse()).toEqual(shown);
+  });
+
   it('list newest first, in pages, there and back, and between times', async () => {
     const { application } = await world.addCompany('message pages');
     const path = `/app/${application.number}/msg`;

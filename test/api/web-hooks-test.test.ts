@@ -147,6 +147,22 @@ describe('testing a web hook', () => {
     expect(answer.json().errors.body[0]).toMatch(/^is not valid JSON: /);
   });
 
+  it.each([
+    ['a string that never ends', `"${'\\"'.repeat(100_000)}`],
+    ['strings in a row', '"a":"b"'.repeat(30_000)],
+    ['line breaks', `{"a": "b"${'\n'.repeat(200_000)}`],
+    [
+      'the sample, with much behind it',
+      `{"action_type": "ticket.created"\n"url": "http://example.com"${' '.repeat(5_000)}}`,
+    ],
+  ])('looks for the missing comma only in a short body, and at once: %s', async (_what, body) => {
+    const begun = performance.now();
+    const answer = await test(body);
+    expect(answer.status).toBe(400);
+    expect(answer.json().errors.body[0]).toMatch(/^is not valid JSON: /);
+    expect(performance.now() - begun).toBeLessThan(1_000);
+  });
+
   it('validates both fields and names the known action types', async () => {
     const neither = await test({});
     expect([neither.status, neither.json()]).toEqual([

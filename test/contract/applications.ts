@@ -34,15 +34,36 @@ export function applicationContract(test: ContractTest): void {
   test('are found by id, else by uid, else by number', async (given) => {
     const first = await given.application();
     const second = await given.application({ uid: first.id });
-    const third = await given.application({ uid: '1' });
-    const fourth = await given.application({ uid: 'four' });
+    const third = await given.application({ uid: 'three' });
     const { store } = given;
     expect(await store.applicationFind({ ref: first.id })).toEqual(first);
-    expect(await store.applicationFind({ ref: '1' })).toEqual(third);
+    expect(await store.applicationFind({ ref: '1' })).toEqual(first);
     expect(await store.applicationFind({ ref: '2' })).toEqual(second);
-    expect(await store.applicationFind({ ref: 'four' })).toEqual(fourth);
+    expect(await store.applicationFind({ ref: 'three' })).toEqual(third);
     expect(await store.applicationFindByNumber({ number: 1 })).toEqual(first);
     expect(await store.applicationFindByKey({ applicationKey: third.key })).toEqual(third);
+  });
+
+  test('are refused with a uid that is the number of another', async (given) => {
+    const first = await given.application();
+    const { store } = given;
+    expect(await store.applicationInsert(given.newApplication({ uid: '1' }))).toBeNull();
+    expect(await store.applicationFind({ ref: '1' })).toEqual(first);
+    // Not how a number is written, so that it can't be taken for one.
+    expect((await given.application({ uid: '01' })).number).toBe(2);
+  });
+
+  test('get no number that is the uid of another', async (given) => {
+    const named = await given.application({ uid: '2' });
+    await given.application({ uid: '3' });
+    const plain = await given.application();
+    const own = await given.application({ uid: '5' });
+    expect([named.number, plain.number, own.number]).toEqual([1, 4, 5]);
+    for (const application of [named, plain, own]) {
+      const { number, uid } = application;
+      expect(await given.store.applicationFind({ ref: String(number) })).toEqual(application);
+      if (uid !== null) expect(await given.store.applicationFind({ ref: uid })).toEqual(application);
+    }
   });
 
   test('are not found by what is no reference to them', async (given) => {

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { firstFence } from '../../src/model/lease.ts';
-import { type ContractTest, type Given, NOW } from './world.ts';
+import { type ContractTest, claimDue, type Given, NOW } from './world.ts';
 
 export function deliveryContract(test: ContractTest): void {
   claims(test);
@@ -198,7 +198,7 @@ function claim(
   options: { dueBy?: number; limit?: number; fence?: number } = {},
 ) {
   const { dueBy = NOW, limit = 100, fence = given.fence() } = options;
-  return given.store.deliveryClaimDue({ endpointKey, dueBy, limit, fence });
+  return claimDue(given.store, { endpointKey, dueBy, limit, fence });
 }
 
 async function stateOf(given: Given, messageKey: number, endpointKey: number) {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Delivery, DeliveryState, Verdict } from '../../src/model/delivery.ts';
 import type { Lease } from '../../src/model/lease.ts';
-import { Given, NOW, type OpenWorld } from './world.ts';
+import { claimDue, Given, NOW, type OpenWorld } from './world.ts';
 
 const ENDPOINTS = 3;
 const RUNS = 40;
@@ -93,7 +93,7 @@ function claim(index: number, dueBy: number, limit: number): Command {
   return command(`claim(${index}, +${dueBy - NOW}, ${limit})`, async (model, { given, keys }) => {
     const endpointKey = keys[index] as number;
     const fence = given.fence();
-    const { claimed, nextDueAt } = await given.store.deliveryClaimDue({ endpointKey, dueBy, limit, fence });
+    const { claimed, nextDueAt } = await claimDue(given.store, { endpointKey, dueBy, limit, fence });
     const pending = pendingOf(model, endpointKey);
     const taken = pending.filter((row) => dueOf(row) <= dueBy).slice(0, limit);
     expect(claimed).toMatchObject(

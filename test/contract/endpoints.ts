@@ -123,6 +123,14 @@ export function endpointContract(test: ContractTest): void {
     });
   });
 
+  test('keep the uid that they have when it is named again', async (given) => {
+    const application = await given.application();
+    const { key: endpointKey } = await given.endpoint(application.key, { uid: 'main' });
+    const place = { applicationKey: application.key, endpointKey };
+    const changes = { uid: 'main', description: 'new' };
+    expect(await given.store.endpointUpdate({ ...place, now: NOW, changes })).toMatchObject(changes);
+  });
+
   test('are found no more once deleted, and are deleted once', async (given) => {
     const { application, keys } = await given.company(2);
     const [endpointKey, kept] = keys;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
 import type { NewMessage } from '../../src/model/message.ts';
 import type { Publish } from '../../src/store/store.ts';
-import { type ContractTest, type Given, NOW } from './world.ts';
+import { type ContractTest, claimDue, type Given, NOW } from './world.ts';
 
 export function acceptContract(test: ContractTest): void {
   payloads(test);
@@ -266,7 +266,7 @@ async function throughTheStore(given: Given, payload: string): Promise<unknown[]
   await given.accepted(application.key, keys, { message: { id: message.id, payload } });
   const found = await given.store.messageFind({ applicationKey: application.key, ref: message.id });
   const params = { endpointKey: keys[0], dueBy: NOW, limit: 1, fence: given.fence() };
-  const { claimed } = await given.store.deliveryClaimDue(params);
+  const { claimed } = await claimDue(given.store, params);
   return [found?.payload, claimed[0]?.payload];
 }
 

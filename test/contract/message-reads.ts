@@ -63,6 +63,29 @@ export function messageReadContract(test: ContractTest): void {
     expect(await list(99)).toEqual([]);
   });
 
+  test('ends a page with the first message whose payload has no room left', async (given) => {
+    const { key } = await given.application();
+    const payloads = ['{"n":0}', '{"n":1}', '{"long":12345678}', '{"n":3}', '{"n":4}'];
+    const messages = payloads.map((payload) => given.message({ payload }));
+    await given.store.messageAccept({ publishes: [given.publish(key, ...messages)], fence: 1, now: NOW });
+    const page = async (payloadCharacters: number, after: number | null = null, limit = 9) => {
+      const bounds = { before: null, after: bound(ids, after) };
+      const asked = { applicationKey: key, limit, withPayload: true, payloadCharacters, ...bounds };
+      return (await given.store.messageList(asked)).map(({ id }) => ids.indexOf(id));
+    };
+    const ids = messages.map(({ id }) => id);
+    expect(await page(14)).toEqual([4, 3, 2]);
+    expect(await page(13)).toEqual([4, 3]);
+    expect(await page(14, null, 2)).toEqual([4, 3]);
+    expect(await page(1_000)).toEqual([4, 3, 2, 1, 0]);
+    // Counted from where the page begins.
+    expect(await page(23, 0)).toEqual([2, 1]);
+    expect(await page(24, 0)).toEqual([3, 2, 1]);
+    // The first is there whatever its length, and one more.
+    expect(await page(0)).toEqual([4, 3]);
+    expect(await page(0, 1)).toEqual([3, 2]);
+  });
+
   test('leaves the payload out where it is not asked for', async (given) => {
     const { key } = await filled(given, 1);
     const page = { applicationKey: key, limit: 9, before: null, after: null };

@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import type { Verdict } from '../../src/model/delivery.ts';
 import type { Lease } from '../../src/model/lease.ts';
-import { type ContractTest, type Given, NOW } from './world.ts';
+import { type ContractTest, claimDue, type Given, NOW } from './world.ts';
 
 const DONE: Verdict = { state: 'succeeded' };
 const LATER: Verdict = { state: 'pending', nextAttemptAt: NOW + 60_000 };
@@ -45,9 +45,9 @@ function verdicts(test: ContractTest): void {
     const row = { state: 'pending', attemptCount: 2, nextAttemptAt: NOW + 60_000, reason: null };
     expect(await rowOf(given, lease)).toMatchObject(row);
     const params = { endpointKey: lease.endpointKey, limit: 9, fence: given.fence() };
-    const early = await given.store.deliveryClaimDue({ ...params, dueBy: NOW + 59_999 });
+    const early = await claimDue(given.store, { ...params, dueBy: NOW + 59_999 });
     expect(early).toEqual({ claimed: [], nextDueAt: NOW + 60_000 });
-    const { claimed } = await given.store.deliveryClaimDue({ ...params, dueBy: NOW + 60_000 });
+    const { claimed } = await claimDue(given.store, { ...params, dueBy: NOW + 60_000 });
     expect(claimed).toMatchObject([{ attemptCount: 2, nextAttemptAt: NOW + 60_000 }]);
   });
 
@@ -57,7 +57,7 @@ function verdicts(test: ContractTest): void {
     expect(await given.store.deliveryRecord({ results: [kept] })).toEqual([true]);
     expect(await rowOf(given, lease)).toMatchObject({ state: 'sending', nextAttemptAt: NOW + 60_000 });
     const params = { endpointKey: lease.endpointKey, limit: 9, fence: given.fence(), dueBy: NOW + 60_000 };
-    expect(await given.store.deliveryClaimDue(params)).toEqual({ claimed: [], nextDueAt: null });
+    expect(await claimDue(given.store, params)).toEqual({ claimed: [], nextDueAt: null });
     const second = [given.result(lease, DONE, { number: 2 })];
     expect(await given.store.deliveryRecord({ results: second })).toEqual([true]);
     expect(await rowOf(given, lease)).toMatchObject({ state: 'succeeded', attemptCount: 2 });
@@ -91,6 +91,19 @@ function fences(test: ContractTest): void {
     const late = [given.result(lease, DONE)];
     expect(await given.store.deliveryRecord({ results: late })).toEqual([true]);
   });
+
+  for (const state of ['pending', 'held'] as const) {
+    test(`does not settle a ${state} delivery under the fence of the batch that brought it`, async (given) => {
+      const { application, keys } = await given.company();
+      const fence = given.fence();
+      const messageKey = await given.accepted(application.key, keys, { state, fence });
+      const lease = { messageKey, endpointKey: keys[0], fence };
+      const before = await rowOf(given, lease);
+      const results = [given.result(lease, DONE)];
+      expect(await given.store.deliveryRecord({ results })).toEqual([false]);
+      expect(await rowOf(given, lease)).toEqual(before);
+    });
+  }
 
   test('does not settle a pending delivery that was put back', async (given) => {
     const lease = await leased(given);

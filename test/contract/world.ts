@@ -170,3 +170,14 @@ export class Given {
     };
   }
 }
+
+/** A claim for one endpoint, with room for any payload. */
+export async function claimDue(
+  store: Store,
+  params: { endpointKey: number | undefined; dueBy: number; limit: number; fence: number },
+) {
+  const { endpointKey = 0, dueBy, limit, fence } = params;
+  const lane = { endpointKey, deliveries: limit, characters: 1e9 };
+  const [result] = await store.deliveryClaimDue({ lanes: [lane], characters: 1e9, dueBy, fence });
+  return result as NonNullable<typeof result>;
+}

@@ -6,6 +6,15 @@ import { ManualClock, seededRandom } from '../helpers/manual-clock.ts';
 import { Process } from './process.ts';
 import { type Manner, Receivers } from './receivers.ts';
 
+/** So little room that the tests below fill it. */
+const LITTLE = {
+  resident: 400,
+  residentPerEndpoint: 100,
+  residentCharacters: 64_000,
+  inFlight: 100,
+  claim: 32,
+};
+
 describe('fairness', () => {
   let folder: string;
   let process: Process;
@@ -47,6 +56,71 @@ describe('fairness', () => {
       expect(hit.startedAt - (published.get(hit.messageId) as number)).toBeLessThanOrEqual(10);
     }
   }, 60_000);
+
+  describe('with the memory full', () => {
+    beforeEach(async () => {
+      await process.kill();
+      process = await Process.start({ folder, clock, seed: 12, receivers, scheduleLimits: LITTLE });
+    });
+
+    it.each([
+      ['one endpoint that hangs, with large payloads', 1, 300, 2_000],
+      ['thirteen endpoints that hang, with small ones', 13, 200, 20],
+      ['two hundred endpoints that hang', 200, 10, 200],
+    ])('keeps a healthy endpoint going beside %s', async (_, hanging, each, characters) => {
+      const application = await process.application();
+      receivers.manners.set('http://works.example.com/', 'works');
+      const other = await process.engine.registry.applicationCreate({
+        uid: 'other',
+        name: 'Other',
+        throttleRate: null,
+        metadata: {},
+      });
+      await process.endpoint(other, 'http://works.example.com/');
+      for (let n = 0; n < hanging; n++) {
+        receivers.manners.set(`http://hangs-${n}.example.com/`, 'hangs');
+        await process.endpoint(application, `http://hangs-${n}.example.com/`);
+      }
+      // The healthy one has been used before.
+      void process.publish(other, '{}');
+      await clock.advance(2_000);
+      receivers.hits.length = 0;
+      const flood = Array.from({ length: each }, () =>
+        process.publish(application, `{"x":"${'x'.repeat(characters)}"}`),
+      );
+      await clock.advance(100);
+      await Promise.all(flood);
+      expect(process.engine.resident).toBeGreaterThan(hanging);
+
+      const published = new Set<string>();
+      for (let n = 0; n < 45; n++) {
+        void process.publish(other, `{"n":${n}}`).then((id) => id && published.add(id));
+        await clock.advance(500);
+        expect(process.engine.resident).toBeLessThanOrEqual(LITTLE.resident);
+      }
+      await clock.advance(15_000);
+      expect(published.size).toBeGreaterThan(35);
+      const got = receivers.hits.filter((hit) => hit.href === 'http://works.example.com/');
+      expect(got.filter((hit) => published.has(hit.messageId))).toHaveLength(published.size);
+    });
+
+    it('takes up a backlog over many endpoints within its limits', async () => {
+      const application = await process.application();
+      receivers.faulty = false;
+      for (let n = 0; n < 300; n++) await process.endpoint(application, `http://later-${n}.example.com/`);
+      receivers.hits.length = 0;
+      for (let n = 0; n < 10; n++) void process.publish(application, `{"n":${n}}`);
+      await clock.settle();
+      await process.kill();
+      process = await Process.start({ folder, clock, seed: 13, receivers, scheduleLimits: LITTLE });
+      for (let n = 0; n < 600; n++) {
+        await clock.advance(50);
+        expect(process.engine.resident).toBeLessThanOrEqual(LITTLE.resident);
+      }
+      expect(await process.store.deliveryCountOpen()).toEqual({ pending: 0, sending: 0, held: 0 });
+      expect(new Set(receivers.hits.map((hit) => `${hit.messageId} ${hit.href}`)).size).toBe(3_000);
+    }, 60_000);
+  });
 
   it('gives an endpoint that answers more room, and one that does not answer less', async () => {
     const application = await process.application();

@@ -52,9 +52,11 @@ export function addApplicationRoutes(scope: FastifyInstance, { registry }: HttpS
     try {
       return await registry.applicationCreate(wanted);
     } catch (error) {
-      // Another call made it in between.
       const taken = error instanceof ApiError && error.code === 'conflict';
-      if (taken && getIfExists && wanted.uid !== null) return registry.application(wanted.uid);
+      if (!taken || !getIfExists || wanted.uid === null) throw error;
+      // Another call made it in between, unless its uid is the number of another.
+      const made = await applicationOrNull(registry, wanted.uid);
+      if (made?.uid === wanted.uid) return made;
       throw error;
     }
   }

@@ -8,7 +8,15 @@ import type { HttpServices } from '../services.ts';
 import { callerIn } from './caller.ts';
 import { endpointCommon } from './endpoint-out.ts';
 import { messageOutText, timeText } from './message-out.ts';
-import { PageQuery, pageAsked, pageOfAll, rowsAsked, TimedPageQuery, timedPageOf } from './paging.ts';
+import {
+  PAGE_PAYLOAD_CHARACTERS,
+  PageQuery,
+  pageAsked,
+  pageOfAll,
+  rowsAsked,
+  TimedPageQuery,
+  timedPageOf,
+} from './paging.ts';
 import { errorsOf, operatorRoute } from './route-schemas.ts';
 import { listOf, MessageEndpointOut, MessageOut } from './schemas.ts';
 
@@ -32,6 +40,8 @@ function addReadMessages(scope: FastifyInstance, { registry, reader }: HttpServi
         operationId: 'listMessages',
         tag: 'Message',
         summary: 'List messages, newest first',
+        description:
+          'A page has fewer messages than `limit` where their payloads come to more than 4 Mi characters.',
         querystring: TimedPageQuery,
         response: {
           200: { description: 'A page', ...listOf(MessageOut, 'MessageListOut') },
@@ -43,7 +53,8 @@ function addReadMessages(scope: FastifyInstance, { registry, reader }: HttpServi
       const application = await applicationFor(registry, callerIn(request), request.params.app_id);
       const asked = pageAsked(request.query, 'msg');
       const withContent = request.query.with_content ?? true;
-      const rows = await reader.messages(application, { ...rowsAsked(asked), withPayload: withContent });
+      const page = { ...rowsAsked(asked), payloadCharacters: PAGE_PAYLOAD_CHARACTERS };
+      const rows = await reader.messages(application, { ...page, withPayload: withContent });
       const { data, ...rest } = timedPageOf(rows, asked, (message) => {
         return messageOutText(message, { withContent, trusted: false });
       });

@@ -52,13 +52,16 @@ export function pageAsked(query: Static<typeof TimedPageQuery>, prefix: IdPrefix
   return { limit, before: null, after: later(after, iterator.from), below: before };
 }
 
+/** Characters of payload in one page: more at once would keep every other call waiting. */
+export const PAGE_PAYLOAD_CHARACTERS = 4 * 1024 * 1024;
+
 /** Rows as the store is asked for them: one more than the page shows tells whether there is another page. */
 export function rowsAsked({ limit, before, after }: PageAsked) {
   return { limit: limit + 1, before, after };
 }
 
-/** A page out of the rows that `rowsAsked` gave. */
-export function timedPageOf<Row extends { readonly id: string }, Item>(
+/** A page out of the rows that `rowsAsked` gave. It ends early where their payloads come to more than a page may have. */
+export function timedPageOf<Row extends { readonly id: string; readonly payload?: string | null }, Item>(
   rows: readonly Row[],
   asked: PageAsked,
   item: (row: Row) => Item,
@@ -66,7 +69,18 @@ export function timedPageOf<Row extends { readonly id: string }, Item>(
   const { limit, before, after, below } = asked;
   const within = below === null ? rows : rows.filter(({ id }) => id < below);
   const backwards = after !== null && before === null;
-  return pageOf(within, limit, { id: ({ id }) => id, item, backwards });
+  const room = rowsWithRoom(backwards ? within.toReversed() : within);
+  return pageOf(within, Math.min(limit, room), { id: ({ id }) => id, item, backwards });
+}
+
+/** How many rows, from the first on, have room in one page: at least one. */
+function rowsWithRoom(rows: readonly { readonly payload?: string | null }[]): number {
+  let characters = 0;
+  const over = rows.findIndex(({ payload }, index) => {
+    characters += payload?.length ?? 0;
+    return index > 0 && characters > PAGE_PAYLOAD_CHARACTERS;
+  });
+  return over < 0 ? rows.length : over;
 }
 
 /** What `iterator` says: the row to go on from, and in which direction. Throws `validation`. */

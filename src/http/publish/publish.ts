@@ -100,7 +100,7 @@ async function applicationOf(
 ): Promise<Application> {
   const { registry } = services;
   const present = await applicationOrNull(registry, target.ref);
-  if (present !== null) return present;
+  if (present !== null && isMeant(present, target.ref, read)) return present;
   const index = read.findIndex(({ fields }) => fields.application);
   const wanted = read[index]?.fields.application;
   if (!wanted)
@@ -115,10 +115,21 @@ async function applicationOf(
   try {
     return await registry.applicationCreate(newApplication(wanted, at));
   } catch (error) {
-    // Another publish made it in between.
-    if (error instanceof ApiError && error.code === 'conflict') return registry.application(target.ref);
+    if (!(error instanceof ApiError && error.code === 'conflict')) throw error;
+    // Another publish made it in between, unless its uid is the number of another.
+    const made = await applicationOrNull(registry, target.ref);
+    if (made?.uid === wanted.uid) return made;
     throw error;
   }
+}
+
+/**
+ * Whether the application that the path leads to is the one that the messages are for. A number is given by this server, so
+ * that a publisher's own name can look like it: where a message says the uid, a number leads to that application or to none.
+ */
+function isMeant(found: Application, ref: string, read: readonly ReadMessage[]): boolean {
+  if (found.id === ref || found.uid === ref) return true;
+  return read.every(({ fields }) => (fields.application?.uid ?? found.uid) === found.uid);
 }
 
 function wantsContent(query: string): boolean {

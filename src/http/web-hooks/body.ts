@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { stringEnd, valueStart } from '../raw-json.ts';
 import { parseJson } from '../read-body.ts';
 import { WebHookError } from './errors.ts';
 
@@ -28,9 +29,8 @@ export function own(fields: Fields, name: string): unknown {
   return Object.hasOwn(fields, name) ? fields[name] : undefined;
 }
 
-/** Two members on successive lines, `"a": "b"` and `"c": …`, without the comma between them. */
-const MISSING_COMMA =
-  /("(?:[^"\\\r\n]|\\.)*"[ \t]*:[ \t]*"(?:[^"\\\r\n]|\\.)*")([ \t]*\r?\n\s*"(?:[^"\\\r\n]|\\.)*"[ \t]*:)/;
+/** A sample that was pasted is short: only a body up to this length is mended. */
+const MENDED_BODY_BYTES = 4_096;
 
 /**
  * The page of the API prints its sample for this call without the comma between the two members, and people paste it.
@@ -40,14 +40,32 @@ function parseLenient(body: Buffer): unknown {
   try {
     return parseJson(body).value;
   } catch (error) {
-    const repaired = isUtf8(body) ? body.toString().replace(MISSING_COMMA, '$1,$2') : '';
+    if (body.length > MENDED_BODY_BYTES || !isUtf8(body)) throw error;
     try {
-      return JSON.parse(repaired);
+      return JSON.parse(withComma(body.toString()));
     } catch {
       // What is said of the body is about the body that came.
       throw error;
     }
   }
+}
+
+/** With a comma between the first two strings that have only white space between them, and a line break in it. In one pass. */
+function withComma(text: string): string {
+  let at = 0;
+  while (at < text.length) {
+    if (text[at] !== '"') {
+      at++;
+      continue;
+    }
+    const end = stringEnd(text, at);
+    const next = valueStart(text, end);
+    if (text[next] === '"' && text.slice(end, next).includes('\n')) {
+      return `${text.slice(0, end)},${text.slice(end)}`;
+    }
+    at = next;
+  }
+  return text;
 }
 
 function isObject(value: unknown): value is Fields {

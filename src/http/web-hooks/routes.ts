@@ -33,7 +33,7 @@ export function addWebHookRoutes(scope: FastifyInstance, services: HttpServices)
     body: WebHookIn,
     response: {
       201: { description: 'Success', ...WebHookOut },
-      ...fieldErrorsOf(400, 401, 403, 409, 413, 503),
+      ...fieldErrorsOf(400, 401, 403, 413, 503),
     },
   });
   scope.post('/web_hooks.json', { schema: create }, async (request, reply) => {

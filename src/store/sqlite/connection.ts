@@ -17,7 +17,7 @@ export function openConnection(file: string): Connection {
   closeSync(openSync(file, 'a', 0o600));
   const connection = new Database(file, { timeout: 5_000 });
   try {
-    refuseOldSqlite(connection);
+    refuseOldSqlite(versionOf(connection));
     connection.pragma('journal_mode = WAL');
     connection.pragma('synchronous = FULL');
     connection.pragma('foreign_keys = ON');
@@ -44,8 +44,12 @@ export function transaction<T>(connection: Connection, work: () => T): T {
   return connection.transaction(work).immediate();
 }
 
-function refuseOldSqlite(connection: Connection): void {
-  const { version } = connection.prepare('SELECT sqlite_version() AS version').get() as { version: string };
+function versionOf(connection: Connection): string {
+  return connection.prepare('SELECT sqlite_version()').pluck().get() as string;
+}
+
+/** @param version As SQLite tells it: `3.54.1`. */
+export function refuseOldSqlite(version: string): void {
   const parts = version.split('.').map(Number);
   const difference =
     OLDEST_SQLITE.map((least, index) => (parts[index] ?? 0) - least).find((each) => each !== 0) ?? 0;

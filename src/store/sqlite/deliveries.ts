@@ -1,7 +1,7 @@
 import type { Delivery, DeliveryReason, DeliveryState } from '../../model/delivery.ts';
 import type { Endpoint } from '../../model/endpoint.ts';
-import type { LeasedDelivery } from '../../model/lease.ts';
-import type { Backlog } from '../store.ts';
+import type { Lease, LeasedDelivery } from '../../model/lease.ts';
+import type { Backlog, LaneClaim } from '../store.ts';
 import { type Connection, transaction } from './connection.ts';
 import { type EndpointRow, endpoint } from './endpoints.ts';
 
@@ -20,24 +20,33 @@ interface Row {
   reason: DeliveryReason | null;
 }
 
-type ClaimParams = { endpointKey: number; dueBy: number; limit: number; fence: number };
+type ClaimParams = { lanes: readonly LaneClaim[]; characters: number; dueBy: number; fence: number };
+type CancelParams = { endpointKey: number; reason: DeliveryReason; limit: number };
+type Claim = { claimed: LeasedDelivery[]; nextDueAt: number | null };
 
 export function deliveries(connection: Connection) {
-  const { due, lease, nextDue, nextEndpoint, release, list, countOpen, countHeld, cancel, openOf } =
-    prepare(connection);
+  const statements = prepare(connection);
+  const claim = claiming(statements);
+  const { unlease, nextDue, nextEndpoint, release, list, countOpen, countHeld, cancel, openOf } = statements;
   const nextDueAt = (endpointKey: number) => (nextDue.get(endpointKey) as { at: number | null }).at;
 
   return {
-    deliveryClaimDue: ({
-      endpointKey,
-      dueBy,
-      limit,
-      fence,
-    }: ClaimParams): { claimed: LeasedDelivery[]; nextDueAt: number | null } =>
+    deliveryClaimDue: (params: ClaimParams): Claim[] =>
       transaction(connection, () => {
-        const claimed = due.all(endpointKey, dueBy, limit) as Omit<LeasedDelivery, 'fence'>[];
-        for (const { messageKey } of claimed) lease.run(fence, messageKey, endpointKey);
-        return { claimed: claimed.map((each) => ({ ...each, fence })), nextDueAt: nextDueAt(endpointKey) };
+        let left = params.characters;
+        return params.lanes.map((lane) => {
+          const claimed = left > 0 ? claim(lane, Math.min(left, lane.characters), params) : [];
+          for (const { payload } of claimed) left -= payload.length;
+          return { claimed, nextDueAt: nextDueAt(lane.endpointKey) };
+        });
+      }),
+    deliveryUnlease: ({ leases }: { leases: readonly Lease[] }): number =>
+      transaction(connection, () => {
+        let given = 0;
+        for (const { messageKey, endpointKey, fence } of leases) {
+          given += unlease.run(messageKey, endpointKey, fence).changes;
+        }
+        return given;
       }),
     deliveryBacklog(): Backlog[] {
       const backlog: Backlog[] = [];
@@ -51,15 +60,7 @@ export function deliveries(connection: Connection) {
       return backlog;
     },
     deliveryRelease: ({ before }: { before: number }): number => release.run(before).changes,
-    deliveryCancel: ({
-      endpointKey,
-      reason,
-      limit,
-    }: {
-      endpointKey: number;
-      reason: DeliveryReason;
-      limit: number;
-    }): number =>
+    deliveryCancel: ({ endpointKey, reason, limit }: CancelParams): number =>
       transaction(connection, () => {
         let cancelled = 0;
         for (const open of openOf) {
@@ -89,6 +90,22 @@ export function deliveries(connection: Connection) {
   };
 }
 
+/** Claims for one lane, row by row: a payload that finds no room is not read any further than itself. */
+function claiming({ due, lease }: ReturnType<typeof prepare>) {
+  return (lane: LaneClaim, characters: number, { dueBy, fence }: ClaimParams): LeasedDelivery[] => {
+    const claimed: LeasedDelivery[] = [];
+    let left = characters;
+    for (const row of due.iterate(lane.endpointKey, dueBy, lane.deliveries)) {
+      const delivery = { ...(row as Omit<LeasedDelivery, 'fence'>), fence };
+      if (claimed.length > 0 && delivery.payload.length > left) break;
+      left -= delivery.payload.length;
+      claimed.push(delivery);
+    }
+    for (const { messageKey } of claimed) lease.run(fence, messageKey, lane.endpointKey);
+    return claimed;
+  };
+}
+
 function prepare(connection: Connection) {
   return {
     due: connection.prepare(
@@ -99,6 +116,10 @@ function prepare(connection: Connection) {
     ),
     lease: connection.prepare(
       'UPDATE delivery SET state = 1, fence = ? WHERE message_key = ? AND endpoint_key = ?',
+    ),
+    unlease: connection.prepare(
+      `UPDATE delivery SET state = 0, fence = 0
+       WHERE message_key = ? AND endpoint_key = ? AND fence = ? AND state = 1`,
     ),
     nextDue: connection.prepare(
       'SELECT min(next_attempt_at) AS at FROM delivery WHERE state = 0 AND endpoint_key = ? AND next_attempt_at IS NOT NULL',

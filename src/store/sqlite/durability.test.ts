@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { StoreError } from '../store.ts';
-import { openConnection } from './connection.ts';
+import { openConnection, refuseOldSqlite } from './connection.ts';
 import { openSqliteStore } from './open.ts';
 
 let folder: string;
@@ -34,6 +34,28 @@ describe('the connection', () => {
     expect(connection.pragma('journal_mode', { simple: true })).toBe('wal');
     expect(connection.pragma('synchronous', { simple: true })).toBe(2);
     connection.close();
+  });
+
+  test('is made with no SQLite that can corrupt its file', () => {
+    for (const version of ['3.51.2', '3.50.9', '2.99.99', '3.9.30']) {
+      expect(() => refuseOldSqlite(version)).toThrow(expect.objectContaining({ code: 'incompatible' }));
+    }
+    for (const version of ['3.51.3', '3.51.10', '3.52.0', '4.0.0']) refuseOldSqlite(version);
+  });
+});
+
+describe('the check', () => {
+  test('writes to the disk each time', async () => {
+    const store = await openSqliteStore({ folder });
+    const written = async () => (await stat(join(folder, 'posthorn.db-wal'))).size;
+    const sizes = [await written()];
+    for (let count = 0; count < 2; count++) {
+      await store.check();
+      sizes.push(await written());
+    }
+    expect(sizes[1]).toBeGreaterThan(sizes[0] as number);
+    expect(sizes[2]).toBeGreaterThan(sizes[1] as number);
+    await store.close();
   });
 });
 
@@ -79,6 +101,8 @@ describe('the files', () => {
     await damageTable('application');
     const store = await openSqliteStore({ folder });
     await expect(store.applicationFindByKey({ applicationKey: 1 })).rejects.toMatchObject({ code: 'broken' });
+    // From then on nothing is read or acknowledged, also where the file may be whole.
+    await expect(store.check()).rejects.toMatchObject({ code: 'broken' });
     await store.close();
     expect((await stat(join(folder, 'posthorn.db'))).size).toBe(size);
   });

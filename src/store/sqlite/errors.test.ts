@@ -4,7 +4,7 @@ import { asStoreError } from './errors.ts';
 
 test.each([
   ['SQLITE_FULL', 'unavailable'],
-  ['SQLITE_IOERR_SHMSIZE', 'unavailable'],
+  ['SQLITE_IOERR_SHMSIZE', 'unknown'],
   ['SQLITE_BUSY_SNAPSHOT', 'unavailable'],
   ['SQLITE_CANTOPEN', 'unavailable'],
   ['SQLITE_IOERR_FSYNC', 'broken'],

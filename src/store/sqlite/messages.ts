@@ -50,12 +50,21 @@ export function messages(connection: Connection) {
       before: string | null;
       after: string | null;
       withPayload: boolean;
+      payloadCharacters?: number;
     }): Message[] {
       // With only a lower bound, the page next to it is wanted, still newest first.
       const upwards = params.after !== null && params.before === null;
       const statement = lists[upwards ? 'oldest' : 'newest'][params.withPayload ? 'with' : 'without'];
-      const rows = statement.all(params.applicationKey, params.before, params.after, params.limit) as Row[];
-      return (upwards ? rows.reverse() : rows).map(message);
+      const { applicationKey, before, after, limit, payloadCharacters = Number.POSITIVE_INFINITY } = params;
+      const found: Message[] = [];
+      let characters = 0;
+      // One by one: what the page has no room for is not read.
+      for (const row of statement.iterate(applicationKey, before, after, limit) as Iterable<Row>) {
+        found.push(message(row));
+        characters += row.payload?.length ?? 0;
+        if (characters > payloadCharacters && found.length > 1) break;
+      }
+      return upwards ? found.reverse() : found;
     },
   };
 }

@@ -1,7 +1,10 @@
 import type { Connection } from './connection.ts';
 
 export function upkeep(connection: Connection) {
-  const write = connection.prepare("UPDATE meta SET value = value WHERE name = 'epoch'");
+  // The value must change: SQLite writes no page that stays as it was, and would find a full disk in good order.
+  const write = connection.prepare(
+    "INSERT INTO meta (name, value) VALUES ('checks', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1",
+  );
   const keepMasterKey = connection.prepare(
     "INSERT INTO meta (name, value) VALUES ('master_key_id', ?) ON CONFLICT (name) DO NOTHING",
   );

@@ -1,0 +1,183 @@
+import type { Clock } from '../model/clock.ts';
+import type { LeasedDelivery } from '../model/lease.ts';
+import type { Store } from '../store/store.ts';
+import type { Alarms } from './alarms.ts';
+import type { Lane } from './lane.ts';
+import type { Residency, Room } from './residency.ts';
+
+export interface LoaderOptions {
+  store: Pick<Store, 'deliveryClaimDue'>;
+  clock: Clock;
+  alarms: Alarms;
+  residency: Residency;
+  fences: { next(): number };
+  /** Due deliveries read for one endpoint at a time. */
+  claim: number;
+  /** Takes what was claimed; its room is reserved. */
+  loaded(lane: Lane, claimed: readonly LeasedDelivery[]): void;
+  log: { warn(fields: object, text: string): void };
+}
+
+/** After a failed read of the store, how long until the next. */
+const CLAIM_AGAIN_MS = 1_000;
+/** The wall clock may be set: what waits for a wall time is looked at again after this at the latest. */
+const LONGEST_ALARM_MS = 60_000;
+/** Lanes that one transaction claims for: one fsync for all of them, and no long stop of the event loop. */
+const LANES_AT_ONCE = 64;
+/** Payload read by one transaction, over all its lanes. */
+const CLAIM_CHARACTERS = 16 * 1024 * 1024;
+
+/**
+ * Brings deliveries that wait in the store into memory when they are due and there is room, for many lanes in one
+ * transaction and one transaction at a time. Lanes without room wait in line, the longest waiting first.
+ *
+ *     waits in store ──alarm──► wanting ──► claiming ──► loaded
+ *                                  ▲            │ more is due
+ *                       room ──── starved ◄─────┘ no room
+ */
+export class Loader {
+  readonly #options: LoaderOptions;
+  readonly #wanting = new Set<Lane>();
+  readonly #starved = new Set<Lane>();
+  #running = false;
+  #stopped = false;
+
+  constructor(options: LoaderOptions) {
+    this.#options = options;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** Deliveries of this lane wait in the store; the first is due at `dueAt`. */
+  stored(lane: Lane, dueAt: number): void {
+    if (lane.claiming) lane.storedWhileClaiming = Math.min(lane.storedWhileClaiming ?? dueAt, dueAt);
+    lane.storeDueAt = Math.min(lane.storeDueAt ?? dueAt, dueAt);
+    this.#wake(lane);
+  }
+
+  /** The lane has more room than before, or memory has. */
+  feed(lane: Lane): void {
+    if (this.#starved.has(lane) && this.#isWorthwhile(lane)) this.#want(lane);
+  }
+
+  /** Lanes that starve because others fill the memory get their chance in turn. */
+  feedSome(): void {
+    let left = LANES_AT_ONCE;
+    for (const lane of this.#starved) {
+      if (left-- === 0) break;
+      if (this.#isWorthwhile(lane)) this.#want(lane);
+    }
+  }
+
+  forget(lane: Lane): void {
+    lane.storeDueAt = null;
+    this.#wanting.delete(lane);
+    this.#starved.delete(lane);
+  }
+
+  /** An empty lane takes what it can get; another waits until a read brings enough to be worth it. */
+  #isWorthwhile(lane: Lane): boolean {
+    const { residency, claim } = this.#options;
+    const { deliveries } = residency.roomToClaim(lane);
+    if (deliveries === 0 || lane.ready.size > claim / 2) return false;
+    return lane.resident === 0 || deliveries >= Math.min(claim, residency.share(lane)) / 2;
+  }
+
+  #wake(lane: Lane): void {
+    const { clock, alarms } = this.#options;
+    if (lane.storeDueAt === null || lane.claiming || this.#starved.has(lane) || this.#stopped) return;
+    const delayMs = Math.min(lane.storeDueAt - clock.now(), LONGEST_ALARM_MS);
+    if (delayMs <= 0) {
+      this.#want(lane);
+      return;
+    }
+    const at = clock.monotonic() + delayMs;
+    if (at >= lane.alarmAt) return;
+    lane.alarmAt = at;
+    alarms.set(delayMs, () => {
+      if (lane.alarmAt !== at) return;
+      lane.alarmAt = Number.POSITIVE_INFINITY;
+      this.#wake(lane);
+    });
+  }
+
+  #want(lane: Lane): void {
+    this.#starved.delete(lane);
+    this.#wanting.add(lane);
+    if (this.#running || this.#stopped) return;
+    this.#running = true;
+    this.#options.clock.soon(() => void this.#run());
+  }
+
+  async #run(): Promise<void> {
+    const { clock } = this.#options;
+    while (this.#wanting.size > 0 && !this.#stopped) {
+      const rooms = this.#take();
+      if (rooms.size > 0) await this.#claim(rooms);
+      // What happened meanwhile comes first: a publish, an answer.
+      await new Promise<void>((resolve) => clock.soon(resolve));
+    }
+    this.#running = false;
+  }
+
+  /** The next lanes and the room reserved for each. */
+  #take(): Map<Lane, Room> {
+    const { residency } = this.#options;
+    const rooms = new Map<Lane, Room>();
+    for (const lane of this.#wanting) {
+      if (rooms.size === LANES_AT_ONCE) break;
+      this.#wanting.delete(lane);
+      if (lane.claiming || lane.closed || lane.storeDueAt === null) continue;
+      if (!this.#isWorthwhile(lane)) {
+        this.#starved.add(lane);
+        continue;
+      }
+      const room = residency.roomToClaim(lane);
+      residency.reserve(lane, room.deliveries, 0);
+      lane.claiming = true;
+      lane.storedWhileClaiming = null;
+      rooms.set(lane, room);
+    }
+    return rooms;
+  }
+
+  async #claim(rooms: ReadonlyMap<Lane, Room>): Promise<void> {
+    const { store, clock, residency, fences, loaded, log } = this.#options;
+    const lanes = [...rooms.keys()];
+    try {
+      const claims = await store.deliveryClaimDue({
+        lanes: lanes.map((lane) => ({ endpointKey: lane.endpointKey, ...(rooms.get(lane) as Room) })),
+        characters: CLAIM_CHARACTERS,
+        dueBy: clock.now(),
+        fence: fences.next(),
+      });
+      lanes.forEach((lane, index) => {
+        const room = rooms.get(lane) as Room;
+        residency.free(lane, room.deliveries, 0);
+        const { claimed, nextDueAt } = claims[index] as (typeof claims)[number];
+        lane.claiming = false;
+        if (!lane.closed) lane.storeDueAt = earliest(nextDueAt, lane.storedWhileClaiming);
+        for (const { payload } of claimed) residency.reserve(lane, 1, payload.length);
+        loaded(lane, claimed);
+        this.#wake(lane);
+      });
+      this.feedSome();
+    } catch (error) {
+      log.warn({ err: error }, 'due deliveries could not be read; trying again');
+      for (const [lane, room] of rooms) residency.free(lane, room.deliveries, 0);
+      this.#options.alarms.set(CLAIM_AGAIN_MS, () => {
+        for (const lane of lanes) {
+          lane.claiming = false;
+          this.#wake(lane);
+        }
+      });
+    }
+  }
+}
+
+function earliest(one: number | null, other: number | null): number | null {
+  if (one === null) return other;
+  return other === null ? one : Math.min(one, other);
+}
