@@ -145,7 +145,7 @@ async function compose(params: Required<AppParams>, store: Store, broken: (error
     registry: engine.registry,
     keyring,
     accept: engine.accept,
-    reader: new Reader(store),
+    reader: new Reader(store, clock),
     tests,
     ids,
     clock,

@@ -1,5 +1,5 @@
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import type { Random } from '../model/clock.ts';
 import { type MasterKey, parseMasterKey } from '../model/sealed.ts';
 import type { Settings } from '../settings.ts';
@@ -51,12 +51,54 @@ export function hasDatabase(folder: string): boolean {
 
 function makeFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeMissingParts(resolve(folder));
     accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
     readdirSync(folder);
   } catch (error) {
     throw new CliError(folderSentence(folder, error), { cause: error });
   }
+}
+
+/** Part by part: `mkdirSync` with `recursive` never returns where a parent exists and the part can't be made, as below /proc. */
+function makeMissingParts(folder: string): void {
+  const missing: string[] = [];
+  let part = folder;
+  while (!isThere(part)) {
+    missing.unshift(part);
+    part = dirname(part);
+  }
+  if (!statSync(part).isDirectory()) throw errorWithCode('ENOTDIR', `${part} is not a directory`);
+  if (missing.length > 0) accessSync(part, constants.W_OK | constants.X_OK);
+  for (const each of missing) makeOne(each);
+}
+
+function isThere(path: string): boolean {
+  // A part below a file gives ENOTDIR: the file itself is found further up.
+  try {
+    statSync(path);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if ((code === 'ENOENT' || code === 'ENOTDIR') && dirname(path) !== path) return false;
+    throw error;
+  }
+}
+
+function makeOne(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // Another start may have been quicker.
+    if (code === 'EEXIST' && existsSync(path) && statSync(path).isDirectory()) return;
+    // The parent is there and says otherwise: /proc and its like take no folders, not even of root.
+    if (code === 'ENOENT') throw errorWithCode('EACCES', `${path} can't be made`, error);
+    throw error;
+  }
+}
+
+function errorWithCode(code: string, message: string, cause?: unknown): Error {
+  return Object.assign(new Error(message, { cause }), { code });
 }
 
 export function folderSentence(folder: string, error: unknown): string {

@@ -18,6 +18,7 @@ export type ParsedTargetUrl =
 // biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the point; URL parsers drop them silently.
 const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f-\u009f]/;
 const ABSOLUTE = /^https?:\/\/[^/\\?#]/i;
+const HIGHEST_PORT = 65_535;
 const LONGEST_NAME = 253;
 const LONGEST_LABEL = 63;
 
@@ -38,6 +39,7 @@ export function parseTargetUrl(raw: unknown, options: { readonly allow: Networks
   if (CONTROL_CHARACTERS.test(raw)) return refuse('must not contain control characters');
   if (raw !== raw.trim()) return refuse('must not begin or end with white space');
   const url = ABSOLUTE.test(raw) && !raw.includes('\\') ? URL.parse(raw) : null;
+  if (url === null && hasPortTooHigh(raw)) return refuse(`has a port above ${HIGHEST_PORT}`);
   if (url === null || url.hostname === '') return refuse('must be an absolute http or https URL');
   const problems: string[] = [];
   if (url.username !== '' || url.password !== '')
@@ -48,6 +50,12 @@ export function parseTargetUrl(raw: unknown, options: { readonly allow: Networks
   if (problems.length > 0) return { ok: false, problems };
   url.hash = '';
   return { ok: true, url: raw, href: url.href };
+}
+
+/** Whether the port is what keeps the URL from being one: with another it parses. */
+function hasPortTooHigh(raw: string): boolean {
+  const port = /^(https?:\/\/[^/\\?#]*):(\d+)(?=[/?#]|$)/i.exec(raw);
+  return port !== null && Number(port[2]) > HIGHEST_PORT && URL.canParse(port[1] as string);
 }
 
 /** `hostname` as the URL parser gives it: lower case, IPv4 in dotted form whatever its spelling, IPv6 in brackets. */

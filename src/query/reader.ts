@@ -1,5 +1,6 @@
 import { ApiError } from '../errors.ts';
 import type { Application } from '../model/application.ts';
+import type { Clock } from '../model/clock.ts';
 import type { Delivery } from '../model/delivery.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import type { Message } from '../model/message.ts';
@@ -14,9 +15,11 @@ export interface ListedDelivery extends Delivery {
 /** What the API and the console read. Everything is asked for within one application. */
 export class Reader {
   readonly #store: Store;
+  readonly #clock: Clock;
 
-  constructor(store: Store) {
+  constructor(store: Store, clock: Clock) {
     this.#store = store;
+    this.#clock = clock;
   }
 
   /** By `msg_…` id or eventId. Throws `not_found`. */
@@ -30,14 +33,21 @@ export class Reader {
   /** Newest first. */
   messages(
     application: Application,
-    page: { limit: number; before: string | null; after: string | null; withPayload: boolean },
+    page: Omit<Parameters<Store['messageList']>[0], 'applicationKey'>,
   ): Promise<Message[]> {
     return this.#store.messageList({ applicationKey: application.key, ...page });
   }
 
-  /** Every delivery of a message, by endpoint, oldest endpoint first. */
-  deliveries(message: Message): Promise<ListedDelivery[]> {
-    return this.#store.deliveryList({ messageKey: message.key });
+  /**
+   * Every delivery of a message, by endpoint, oldest endpoint first. One whose retry waits in memory under its lease is
+   * shown as what it is to a reader: pending.
+   */
+  async deliveries(message: Message): Promise<ListedDelivery[]> {
+    const now = this.#clock.now();
+    const deliveries = await this.#store.deliveryList({ messageKey: message.key });
+    return deliveries.map((each) =>
+      each.state === 'sending' && (each.nextAttemptAt ?? 0) > now ? { ...each, state: 'pending' } : each,
+    );
   }
 
   /** Newest first. */

@@ -6,7 +6,7 @@ import { type RunningApp, startApp } from '../../src/app.ts';
 import { type MasterKey, parseMasterKey } from '../../src/model/sealed.ts';
 import { readSettings } from '../../src/settings.ts';
 
-const OPERATOR_KEY = 'operator-key-of-the-tests';
+export const OPERATOR_KEY = 'operator-key-of-the-tests';
 const COMPANY_TOKEN = 'company-token-of-the-tests';
 const masterKey = parseMasterKey('5e'.repeat(32)) as MasterKey;
 

@@ -122,7 +122,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     registry,
     keyring,
     accept: engine.accept,
-    reader: new Reader(store),
+    reader: new Reader(store, clock),
     tests,
     ids,
     clock,
