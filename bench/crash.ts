@@ -7,7 +7,6 @@
 // It ends with the hook that never answers: what the healthy hooks notice of it (`--no-hang` leaves that out).
 
 import { writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { endAfter } from './cleanup.ts';
 import { CrashLoop, type Round } from './crash-loop.ts';
 import { HANGING_HOOK_WORLD, measureHangingHook } from './hanging-hook.ts';
@@ -17,26 +16,40 @@ import { problemsOf, type Report, reconcile } from './reconcile.ts';
 import { closeWorkbench, openWorkbench } from './row.ts';
 import { readStoreFile, type StoreContents } from './store-file.ts';
 import { columns, figure } from './table.ts';
+import { flagsOf, refuse } from './usage.ts';
 
 const SECONDS_A_ROUND = 25;
 const SECONDS_BESIDES = 300;
 const HANG_SECONDS = 8;
 
-const { values } = parseArgs({
-  allowNegative: true,
-  options: {
-    rounds: { type: 'string', default: '20' },
-    seed: { type: 'string' },
-    json: { type: 'string' },
-    hang: { type: 'boolean', default: true },
+const usage = `Usage: npm run crash -- [options]
+
+Options:
+  --rounds N     how often the server is killed (20)
+  --seed N       repeats what another run did (default: chosen and printed)
+  --json FILE    the counts as JSON too
+  --no-hang      without the hook that never answers, at the end
+  --help         this text
+
+The exit code is 1 when something was lost, came twice unexplained, or is not on record.`;
+
+const values = flagsOf(
+  {
+    allowNegative: true,
+    options: {
+      rounds: { type: 'string', default: '20' },
+      seed: { type: 'string' },
+      json: { type: 'string' },
+      hang: { type: 'boolean', default: true },
+    },
   },
-});
+  usage,
+);
 const rounds = Number(values.rounds);
 const seed = Number(values.seed ?? Math.floor(Math.random() * 1e9));
-if (!Number.isInteger(rounds) || rounds < 1 || !Number.isInteger(seed)) {
-  console.error('Usage: npm run crash -- [--rounds N] [--seed N] [--json FILE] [--no-hang]');
-  process.exit(2);
-}
+if (!Number.isInteger(rounds) || rounds < 1)
+  refuse(`--rounds "${values.rounds}" is not a number from 1 on.`, usage);
+if (!Number.isInteger(seed)) refuse(`--seed "${values.seed}" is not a whole number.`, usage);
 endAfter(SECONDS_A_ROUND * rounds + SECONDS_BESIDES);
 
 const machine = describeMachine();

@@ -1,4 +1,4 @@
-import type { Row, Workbench } from './row.ts';
+import { median, type Row, type Workbench } from './row.ts';
 import { createHook, deleteHook } from './server-api.ts';
 import { withServer } from './server-process.ts';
 import { type Quantiles, quantiles } from './statistics.ts';
@@ -18,6 +18,7 @@ export const hangingHook: Row = {
   unit: 'ms',
   beside: 'without that hook',
   target: 'p99 ratio <= 1.5',
+  meets: (lines) => median(lines, 'healthy p99', 'ratio') <= 1.5,
   measure: async (bench) => {
     const { without, with: with_ } = await measureHangingHook(bench, bench.quick ? 4 : 10);
     const figures = (['p50', 'p99', 'p99.9'] as const).map((name) => {

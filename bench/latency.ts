@@ -1,4 +1,4 @@
-import type { Figure, Row, Workbench } from './row.ts';
+import { type Figure, median, type Row, type Workbench } from './row.ts';
 import { createHook } from './server-api.ts';
 import { withServer } from './server-process.ts';
 import { mean, type Quantiles, quantiles } from './statistics.ts';
@@ -14,6 +14,8 @@ export const latency: Row = {
   unit: 'ms',
   beside: 'bare limit at the same rate',
   target: 'to received: p50 <= 5 ms, p99 <= 25 ms',
+  meets: (lines) =>
+    median(lines, 'to received p50', 'value') <= 5 && median(lines, 'to received p99', 'value') <= 25,
   measure,
 };
 

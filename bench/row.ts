@@ -30,8 +30,10 @@ export interface Row {
   readonly unit: string;
   /** What the figures are held against. */
   readonly beside: string;
-  /** The goal for the ratio or the figures, from the design. */
+  /** The goal for the ratio or the figures, from the design. Empty when there is none. */
   readonly target: string;
+  /** Whether the medians reach the target; null without one. */
+  readonly meets: ((lines: readonly Line[]) => boolean) | null;
   /** One run, in a world of its own. The same figures every time; notes are further numbers worth printing. */
   measure(bench: Workbench): Promise<{ figures: Figure[]; notes: Record<string, number> }>;
 }
@@ -44,7 +46,8 @@ export interface Line {
   readonly ratio: Sample;
 }
 
-export interface RowResult extends Omit<Row, 'measure'> {
+export interface RowResult extends Omit<Row, 'measure' | 'meets'> {
+  readonly verdict: 'met' | 'missed' | null;
   readonly lines: readonly Line[];
   readonly notes: Readonly<Record<string, Sample>>;
 }
@@ -94,6 +97,14 @@ export async function measureRow(
       sample(measured.map((each) => each.notes[name] as number)),
     ]),
   );
-  const { measure: _, ...about } = row;
-  return { ...about, lines, notes };
+  const { measure: _, meets, ...about } = row;
+  const verdict = meets === null ? null : meets(lines) ? 'met' : 'missed';
+  return { ...about, verdict, lines, notes };
+}
+
+/** The median that a line has, by the line's name. */
+export function median(lines: readonly Line[], name: string, of: 'value' | 'ratio'): number {
+  const line = lines.find((each) => each.name === name);
+  if (line === undefined) throw new Error(`There is no line "${name}".`);
+  return line[of].median;
 }

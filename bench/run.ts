@@ -5,7 +5,6 @@
 //   npm run bench -- --rows a,b --runs 5 --json figures.json
 
 import { writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { endAfter } from './cleanup.ts';
 import { hangingHook } from './hanging-hook.ts';
 import { latency } from './latency.ts';
@@ -13,27 +12,44 @@ import { describeMachine, machineText } from './machine.ts';
 import { closeWorkbench, measureRow, openWorkbench, type Row, type RowResult } from './row.ts';
 import { tableText } from './table.ts';
 import { burst, pacedBatches, singles } from './throughput.ts';
+import { flagsOf, refuse } from './usage.ts';
 
 const rows: readonly Row[] = [pacedBatches, burst, singles, latency, hangingHook];
 const SECONDS_A_RUN = 120;
 
-const { values } = parseArgs({
-  options: {
-    quick: { type: 'boolean', default: false },
-    runs: { type: 'string' },
-    rows: { type: 'string' },
-    json: { type: 'string' },
-  },
+const list = rows.map(({ id, title, target }) => {
+  return `  ${id.padEnd(4)}${title}${target === '' ? '' : ` (target: ${target})`}`;
 });
+const usage = `Usage: npm run bench -- [options]
+
+Options:
+  --quick        one short run each, under a minute in all
+  --runs N       runs of each row (3; with --quick 1)
+  --rows a,b     only these rows
+  --json FILE    the figures as JSON too
+  --help         this text
+
+Rows:
+${list.join('\n')}
+
+A target is met or missed by the median. The exit code is 0 either way.`;
+
+const values = flagsOf(
+  {
+    options: {
+      quick: { type: 'boolean', default: false },
+      runs: { type: 'string' },
+      rows: { type: 'string' },
+      json: { type: 'string' },
+    },
+  },
+  usage,
+);
 const runs = Number(values.runs ?? (values.quick ? 1 : 3));
 const wanted = values.rows?.split(',') ?? rows.map(({ id }) => id);
 const unknown = wanted.filter((id) => !rows.some((row) => row.id === id));
-if (unknown.length > 0 || !Number.isInteger(runs) || runs < 1) {
-  console.error(
-    `Usage: npm run bench -- [--quick] [--runs N] [--rows ${rows.map(({ id }) => id).join(',')}] [--json FILE]`,
-  );
-  process.exit(2);
-}
+if (unknown.length > 0) refuse(`There is no row "${unknown[0]}".`, usage);
+if (!Number.isInteger(runs) || runs < 1) refuse(`--runs "${values.runs}" is not a number from 1 on.`, usage);
 endAfter(SECONDS_A_RUN * runs * wanted.length);
 
 const machine = describeMachine();

@@ -4,7 +4,7 @@ import type { Sample } from './statistics.ts';
 /** The results as text: a table, then what each row means. */
 export function tableText(results: readonly RowResult[]): string {
   const cells: string[][] = [
-    ['', 'what', '', 'Posthorn', '(least - most)', 'beside it', '(least - most)', 'ratio', ''],
+    ['', 'what', '', 'Posthorn', '(least - most)', 'beside it', '(least - most)', 'ratio', '', 'target'],
   ];
   for (const result of results) {
     result.lines.forEach(({ name, value, beside, ratio }, index) => {
@@ -19,15 +19,19 @@ export function tableText(results: readonly RowResult[]): string {
         spread(beside, figure),
         share(ratio.median),
         spread(ratio, share),
+        first ? (result.verdict ?? '') : '',
       ]);
     });
   }
   return `${columns(cells)}\n\n${results.map(explanation).join('\n')}`;
 }
 
-function explanation({ id, meaning, beside, target, notes }: RowResult): string {
+function explanation({ id, meaning, beside, target, verdict, notes }: RowResult): string {
   const noted = Object.entries(notes).map(([name, { median }]) => `${name}: ${figure(median)}`);
-  const parts = [`(${id}) ${meaning}. Beside it: ${beside}.`, target === '' ? '' : `Target: ${target}.`];
+  const parts = [
+    `(${id}) ${meaning}. Beside it: ${beside}.`,
+    target === '' ? '' : `Target: ${target}: ${verdict}.`,
+  ];
   return [...parts, noted.length === 0 ? '' : `${noted.join('; ')}.`]
     .filter((part) => part !== '')
     .join('\n    ');

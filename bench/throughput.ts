@@ -1,4 +1,4 @@
-import type { Row, Workbench } from './row.ts';
+import { median, type Row, type Workbench } from './row.ts';
 import { createHook } from './server-api.ts';
 import { type ServerProcess, withServer } from './server-process.ts';
 import { mean } from './statistics.ts';
@@ -28,6 +28,7 @@ export const pacedBatches: Row = {
   unit: 'deliveries/s',
   beside: 'bare limit',
   target: 'ratio >= 0.8',
+  meets: (lines) => median(lines, 'rate', 'ratio') >= 0.8,
   measure: (bench) => measure(bench, batches(BACKLOG)),
 };
 
@@ -39,6 +40,7 @@ export const burst: Row = {
   unit: 'deliveries/s',
   beside: 'bare limit',
   target: '',
+  meets: null,
   measure: (bench) => measure(bench, batches(null)),
 };
 
@@ -50,6 +52,7 @@ export const singles: Row = {
   unit: 'deliveries/s',
   beside: 'bare limit',
   target: 'ratio >= 0.5',
+  meets: (lines) => median(lines, 'rate', 'ratio') >= 0.5,
   measure: (bench) =>
     measure(bench, {
       count: 40_000,

@@ -17,7 +17,7 @@ export const errorTable = {
   payload_too_large: { status: 413, detail: 'The body is over the limit.' },
   too_many_requests: {
     status: 429,
-    detail: 'Publishes come faster than they can be stored. Try again after Retry-After seconds.',
+    detail: 'More comes at once than can be taken. Try again after Retry-After seconds.',
   },
   internal_error: {
     status: 500,

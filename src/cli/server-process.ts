@@ -36,6 +36,7 @@ export async function runServer(params: {
   announce(app);
   const end = await Promise.race([signal, app.failed]);
   if (typeof end === 'string') {
+    process.stderr.write(drainHint(settings.shutdownGraceMs));
     log.info(
       { signal: end },
       'stopping: what is under way is finished, the rest goes out after the next start',
@@ -48,6 +49,12 @@ export async function runServer(params: {
   }
   await closed(app, settings, log);
   return typeof end === 'string' ? 0 : 1;
+}
+
+function drainHint(graceMs: number): string {
+  return graceMs === 0
+    ? ''
+    : `posthorn: Draining, up to ${graceMs / 1000} s: deliveries under way are finished. Press Ctrl-C again to end at once.\n`;
 }
 
 /** Resolves at the first SIGTERM or SIGINT; the second ends the process at once. */

@@ -46,6 +46,7 @@ export async function addDocs(
       tags: [
         'Web Hooks',
         'Application',
+        'Authentication',
         'Endpoint',
         'Message',
         'Message Attempt',

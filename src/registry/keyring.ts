@@ -7,7 +7,7 @@ import type { Store } from '../store/store.ts';
 /** Who calls: an operator (every application), or one application. */
 export type Caller = { readonly keyId: string; readonly applicationKey: number | null };
 
-/** A revoked key is refused at the latest after this. */
+/** A key that another process revoked is refused at the latest after this. */
 const CACHED_MS = 5_000;
 const KEYS_CACHED = 10_000;
 
@@ -18,6 +18,8 @@ export class Keyring {
   readonly #random: Random;
   readonly #ids: Ids;
   readonly #known: LRUCache<string, { key: Key; readAt: number }>;
+  /** How many keys were revoked here: a key read while one was may be that one, and is not kept. */
+  #revoked = 0;
 
   constructor(options: { store: Store; clock: Clock; random: Random; ids: Ids }) {
     this.#store = options.store;
@@ -36,9 +38,12 @@ export class Keyring {
   }
 
   async #read(hash: Buffer): Promise<Caller | null> {
+    const revoked = this.#revoked;
     const key = await this.#store.keyFind({ hash });
     if (!key) return null;
-    this.#known.set(hash.toString('latin1'), { key, readAt: this.#clock.monotonic() });
+    if (revoked === this.#revoked) {
+      this.#known.set(hash.toString('latin1'), { key, readAt: this.#clock.monotonic() });
+    }
     return this.#caller(key, hash);
   }
 
@@ -66,7 +71,7 @@ export class Keyring {
     }
     const hash = hashKeyText(params.text);
     for (const key of present) {
-      if (!sameHash(key.hash, hash)) await this.#store.keyRevoke({ id: key.id, now: this.#clock.now() });
+      if (!sameHash(key.hash, hash)) await this.#revoke(key);
     }
     if (!present.some((key) => sameHash(key.hash, hash))) {
       await this.#insert(params.name, params.applicationKey, params.text, null);
@@ -74,10 +79,16 @@ export class Keyring {
     return null;
   }
 
-  /** Takes back a key that nobody was shown. */
+  /** Revokes the key with this text, if there is one. It is unknown here once the promise resolves. */
   async withdraw(text: string): Promise<void> {
     const key = await this.#store.keyFind({ hash: hashKeyText(text) });
-    if (key) await this.#store.keyRevoke({ id: key.id, now: this.#clock.now() });
+    if (key) await this.#revoke(key);
+  }
+
+  async #revoke({ id, hash }: Key): Promise<void> {
+    await this.#store.keyRevoke({ id, now: this.#clock.now() });
+    this.#revoked++;
+    this.#known.delete(hash.toString('latin1'));
   }
 
   /** Makes a key of an application. Returns its text, to be shown once. */

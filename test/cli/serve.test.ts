@@ -115,6 +115,17 @@ test('a data folder that is a file is refused with a sentence', async () => {
   }
 });
 
+test.skipIf(process.platform !== 'linux').each(['/proc/nope', '/proc/nope/below', '/sys/nope'])(
+  'a data folder that can not be made, %s, is refused at once',
+  { timeout: 10_000 },
+  async (data) => {
+    const { code, stderr } = await serve(data).ended;
+    expect(code).toBe(1);
+    expect(stderr).toContain(`posthorn: The data folder ${data} is `);
+    expect(stderr).toMatch(/(not writable for this user|read-only).* choose another with POSTHORN_DATA\.\n$/);
+  },
+);
+
 test('settings that are not usable end with 2 and are all listed', async () => {
   const env = { POSTHORN_LISTEN: '8071', POSTHORN_RETRY_SCHEDULE: 'soon', POSTHORN_DATE: '/tmp' };
   const { code, stderr } = await posthorn(['serve', '--log-level', 'loud'], env).ended;
@@ -142,11 +153,25 @@ test('a later second signal ends a slow stop at once', async () => {
   });
   server.signal('SIGTERM');
   await server.printed(/"stopping/);
+  await server.printed(/Draining, up to 300 s: .* Press Ctrl-C again to end at once\.\n/);
   const impatient = setInterval(() => server.signal('SIGTERM'), 50);
   onTestFinished(() => clearInterval(impatient));
   const { code, stderr } = await server.ended;
   expect(code).toBe(143);
+  expect(stderr.match(/Draining/g)).toHaveLength(1);
   expect(stderr).toContain('Stopped at once.');
+});
+
+test('a single second Ctrl-C well after the first ends a slow stop at once', async () => {
+  const { server } = await withDeliveryThatHangs({
+    POSTHORN_REQUEST_TIMEOUT: '5m',
+    POSTHORN_SHUTDOWN_GRACE: '5m',
+  });
+  server.signal('SIGINT');
+  await server.printed(/Draining/);
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  server.signal('SIGINT');
+  expect((await server.ended).code).toBe(130);
 });
 
 test('a stop that takes longer than the grace period ends with 0', async () => {

@@ -12,13 +12,14 @@ import { createEngine, type Engine } from '../../src/engine.ts';
 import { createHttpServer, type HttpServer } from '../../src/http/server.ts';
 import { parseNetworks } from '../../src/model/address.ts';
 import type { Application } from '../../src/model/application.ts';
+import type { Clock } from '../../src/model/clock.ts';
 import { createIds } from '../../src/model/id.ts';
 import { parseMasterKey } from '../../src/model/sealed.ts';
 import { Reader } from '../../src/query/reader.ts';
 import { Keyring } from '../../src/registry/keyring.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open.ts';
 import type { Store } from '../../src/store/store.ts';
-import { systemClock as clock } from '../../src/system/clock.ts';
+import { systemClock } from '../../src/system/clock.ts';
 import { systemRandom as random } from '../../src/system/random.ts';
 
 const LOOPBACK = ['127.0.0.0/8', '::1/128'];
@@ -30,6 +31,8 @@ export interface WorldOptions {
   /** A folder that outlives the world, to start again in it. */
   folder?: string;
   retryScheduleMs?: readonly number[];
+  /** To move the time. */
+  clock?: Clock;
   /** Wraps the store, to make it fail. */
   store?: (store: Store) => Store;
 }
@@ -77,6 +80,7 @@ export interface Company {
 }
 
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
+  const clock = options.clock ?? systemClock;
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'posthorn-test-')));
   const opened = await openSqliteStore({ folder });
   const store = options.store?.(opened) ?? opened;
@@ -193,7 +197,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
 }
 
 async function addCatalogue(store: Store): Promise<void> {
-  const now = clock.now();
+  const now = systemClock.now();
   await store.eventTypeInsertMissing({
     eventTypes: helpDeskCatalogue.map((entry) => ({
       ...entry,

@@ -11,6 +11,7 @@ import type { HttpServices } from '../services.ts';
 import { bodyCheck, type Check, invalid } from '../validation.ts';
 import { addApplicationRoutes } from './applications.ts';
 import { addAttemptRoutes } from './attempts.ts';
+import { addAuthenticationRoutes } from './authentication.ts';
 import { addEndpointRoutes } from './endpoints.ts';
 import { errorAnswer } from './errors.ts';
 import { addEventTypeRoutes } from './event-types.ts';
@@ -37,6 +38,7 @@ export function addOperatorApi(scope: FastifyInstance, services: HttpServices): 
   });
   addHealthRoutes(scope, services);
   addApplicationRoutes(scope, services);
+  addAuthenticationRoutes(scope, services);
   addEndpointRoutes(scope, services);
   addMessageRoutes(scope, services);
   addAttemptRoutes(scope, services);

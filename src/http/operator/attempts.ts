@@ -14,6 +14,9 @@ type Query = Static<typeof TimedPageQuery>;
 
 const AttemptListOut = listOf(MessageAttemptOut, 'MessageAttemptListOut');
 
+const BY_RECORDING =
+  'In the order in which the attempts were recorded, which is not strictly that of `timestamp`, the time at which each began.';
+
 /** What was sent and what came back. */
 export function addAttemptRoutes(scope: FastifyInstance, { registry, reader }: HttpServices): void {
   scope.get<{ Params: { app_id: string; msg_id: string }; Querystring: Query }>(
@@ -23,6 +26,7 @@ export function addAttemptRoutes(scope: FastifyInstance, { registry, reader }: H
         operationId: 'listAttemptsByMessage',
         tag: 'Message Attempt',
         summary: 'List the attempts of a message, newest first',
+        description: BY_RECORDING,
         querystring: TimedPageQuery,
         response: { 200: { description: 'A page', ...AttemptListOut }, ...errorsOf(400, 401, 404, 422, 503) },
       }),
@@ -42,6 +46,7 @@ export function addAttemptRoutes(scope: FastifyInstance, { registry, reader }: H
         operationId: 'listAttemptsByEndpoint',
         tag: 'Message Attempt',
         summary: 'List the attempts at an endpoint, newest first',
+        description: BY_RECORDING,
         querystring: TimedPageQuery,
         response: { 200: { description: 'A page', ...AttemptListOut }, ...errorsOf(400, 401, 404, 422, 503) },
       }),

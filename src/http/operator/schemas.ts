@@ -57,6 +57,37 @@ export const ApplicationOut = Type.Object(
   { title: 'ApplicationOut' },
 );
 
+/** How long a token lives, as the protocol has it. */
+export const TOKEN_SECONDS = { minimum: 3_600, maximum: 604_800, default: 604_800 };
+
+export const AppPortalAccessIn = Type.Object(
+  {
+    application: maybe(ApplicationIn),
+    expiry: Type.Optional(
+      Type.Union([Type.Integer(TOKEN_SECONDS), Type.Null()], {
+        default: TOKEN_SECONDS.default,
+        description:
+          'Seconds until the token expires. Addition of Posthorn: `null` means never, for the token that a company keeps for its Web Hooks API.',
+      }),
+    ),
+    featureFlags: maybe(
+      Type.Array(Type.String({ minLength: 1, maxLength: 256, pattern: `^${WORD}` }), {
+        description: 'Taken, and without effect yet.',
+      }),
+    ),
+    readOnly: maybe(Type.Boolean({ description: '`true` is not supported yet.' })),
+  },
+  { title: 'AppPortalAccessIn' },
+);
+
+export const AppPortalAccessOut = Type.Object(
+  {
+    url: Type.String({ description: 'The documentation that this server has for people.' }),
+    token: Type.String({ examples: ['phk_…'], description: 'Shown this once: only its hash is kept.' }),
+  },
+  { title: 'AppPortalAccessOut' },
+);
+
 export const MessageIn = Type.Object(
   {
     eventType: EventTypeName,
@@ -200,8 +231,16 @@ export const MessageAttemptOut = Type.Object(
     triggerType: Type.Enum([0, 1], { description: '0 scheduled, 1 manual.' }),
     msgId: Type.String(),
     endpointId: Type.String(),
-    id: Type.String({ examples: ['atmpt_2nZK5wzbb7UWeTYsEaK6mSrEQhY'] }),
-    timestamp: Time,
+    id: Type.String({
+      examples: ['atmpt_2nZK5wzbb7UWeTYsEaK6mSrEQhY'],
+      description: 'Ids sort by when the attempts were recorded, and so do lists.',
+    }),
+    timestamp: Type.String({
+      format: 'date-time',
+      examples: ['2026-05-01T07:19:47.000Z'],
+      description:
+        'When the attempt began. Lists are in the order of recording, at the end of an attempt: one that took long can stand beside one that began later.',
+    }),
     attemptNumber: Type.Integer({ description: 'Addition of Posthorn: 1 for the first try.' }),
     errorCode: nullable(
       Type.String({ description: 'Addition of Posthorn: what went wrong, as a stable code.' }),

@@ -5,14 +5,13 @@ import { BATCH_BODY_BYTES, PUBLISH_BODY_BYTES } from '../../limits.ts';
 import type { Application } from '../../model/application.ts';
 import type { Message } from '../../model/message.ts';
 import { ANY_ORIGIN, answerAndClose, send } from '../answer.ts';
-import { applicationOrNull, assertOperator, bearerKey, callerOf } from '../authenticate.ts';
+import { assertOperator, bearerKey, callerOf } from '../authenticate.ts';
 import { presentable } from '../error-report.ts';
-import { newApplication } from '../operator/application-in.ts';
+import { applicationOfPath, type WantedApplication } from '../operator/application-of-path.ts';
 import { errorAnswer } from '../operator/errors.ts';
 import { messageOutText, timeText } from '../operator/message-out.ts';
 import { ClientGone, parseJson, readBody } from '../read-body.ts';
 import type { HttpServices } from '../services.ts';
-import { invalid } from '../validation.ts';
 import { idempotencyOf } from './idempotency.ts';
 import { type ReadMessage, readBatch, readMessage } from './message-in.ts';
 import type { PublishTarget } from './publish-target.ts';
@@ -63,7 +62,11 @@ async function take(
     url: request.url ?? '',
     body,
   });
-  const application = await applicationOf(services, target, read);
+  const application = await applicationOfPath(
+    services.registry,
+    target.ref,
+    wantedApplications(target, read),
+  );
   const outcome = await accept.publish({
     application,
     messages: read.map(({ message }) => message),
@@ -92,44 +95,12 @@ function batchText(published: readonly Published[]): string {
   return JSON.stringify({ data });
 }
 
-/** The application of the path. Made now when it is not there and a message says how. */
-async function applicationOf(
-  services: HttpServices,
-  target: PublishTarget,
-  read: readonly ReadMessage[],
-): Promise<Application> {
-  const { registry } = services;
-  const present = await applicationOrNull(registry, target.ref);
-  if (present !== null && isMeant(present, target.ref, read)) return present;
-  const index = read.findIndex(({ fields }) => fields.application);
-  const wanted = read[index]?.fields.application;
-  if (!wanted)
-    throw new ApiError('not_found', `There is no application ${JSON.stringify(target.ref.slice(0, 100))}.`);
-  const at = [...(target.batch ? ['body', 'messages', index] : ['body']), 'application'];
-  if (wanted.uid !== target.ref) {
-    const [kind, msg] = wanted.uid
-      ? ['application_uid_mismatch', 'must be the application of the path']
-      : ['application_uid_missing', 'is needed to make the application of the path'];
-    throw invalid([...at, 'uid'], msg, kind);
-  }
-  try {
-    return await registry.applicationCreate(newApplication(wanted, at));
-  } catch (error) {
-    if (!(error instanceof ApiError && error.code === 'conflict')) throw error;
-    // Another publish made it in between, unless its uid is the number of another.
-    const made = await applicationOrNull(registry, target.ref);
-    if (made?.uid === wanted.uid) return made;
-    throw error;
-  }
-}
-
-/**
- * Whether the application that the path leads to is the one that the messages are for. A number is given by this server, so
- * that a publisher's own name can look like it: where a message says the uid, a number leads to that application or to none.
- */
-function isMeant(found: Application, ref: string, read: readonly ReadMessage[]): boolean {
-  if (found.id === ref || found.uid === ref) return true;
-  return read.every(({ fields }) => (fields.application?.uid ?? found.uid) === found.uid);
+/** The applications that the messages name, with their places in the body. */
+function wantedApplications(target: PublishTarget, read: readonly ReadMessage[]): WantedApplication[] {
+  return read.flatMap(({ fields: { application } }, index) => {
+    const at = [...(target.batch ? ['body', 'messages', index] : ['body']), 'application'];
+    return application ? [{ fields: application, at }] : [];
+  });
 }
 
 function wantsContent(query: string): boolean {

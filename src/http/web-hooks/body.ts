@@ -50,7 +50,7 @@ function parseLenient(body: Buffer): unknown {
   }
 }
 
-/** With a comma between the first two strings that have only white space between them, and a line break in it. In one pass. */
+/** With a comma between the first two strings that have only white space between them. In one pass. */
 function withComma(text: string): string {
   let at = 0;
   while (at < text.length) {
@@ -60,7 +60,7 @@ function withComma(text: string): string {
     }
     const end = stringEnd(text, at);
     const next = valueStart(text, end);
-    if (text[next] === '"' && text.slice(end, next).includes('\n')) {
+    if (text[next] === '"' && next > end) {
       return `${text.slice(0, end)},${text.slice(end)}`;
     }
     at = next;

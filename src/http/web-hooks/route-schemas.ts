@@ -18,13 +18,18 @@ export function webHookRoute(description: {
   return { ...description, tags: ['Web Hooks'], security: [{ auth_token: [] }, { key: [] }] };
 }
 
+/** Where the error table speaks of the other face. */
+const OWN_TEXTS: Readonly<Record<number, string>> = {
+  400: 'Validation errors, by field.',
+  429: 'Too many tests run at once. Try again after Retry-After seconds.',
+};
+
 /** The error answers of this face, by status. */
 export function fieldErrorsOf(...statuses: number[]): Record<number, object> {
   return Object.fromEntries(
     statuses.map((status) => {
       const details = Object.values(errorTable).filter((each) => each.status === status);
-      const description =
-        status === 400 ? 'Validation errors, by field.' : details.map(({ detail }) => detail).join(' ');
+      const description = OWN_TEXTS[status] ?? details.map(({ detail }) => detail).join(' ');
       return [status, { ...FieldErrorsOut, description }];
     }),
   );
