@@ -75,6 +75,7 @@ export async function addDocs(
     staticCSP: DOCS_POLICY,
     theme: { title: 'Posthorn API' },
     uiConfig: {
+      layout: 'BaseLayout',
       docExpansion: 'list',
       deepLinking: false,
       supportedSubmitMethods: ['get', 'post', 'put', 'delete'],
