@@ -1,0 +1,85 @@
+import { describe, expect, it } from 'vitest';
+import { ManualClock, seededRandom } from '../../test/helpers/manual-clock.ts';
+import { ACCEPT_BATCH_DELIVERIES, ACCEPT_QUEUE_DELIVERIES, DELIVERIES_PER_PUBLISH } from '../limits.ts';
+import type { Application } from '../model/application.ts';
+import type { Endpoint } from '../model/endpoint.ts';
+import { createIds } from '../model/id.ts';
+import type { Store } from '../store/store.ts';
+import { Accept } from './accept.ts';
+
+const application = { key: 1 } as Application;
+
+/** Accept over a store that only counts, with an application of so many endpoints. */
+function accepting(endpoints: number) {
+  const clock = new ManualClock();
+  const table = Array.from({ length: endpoints }, (_, key) => ({
+    endpoint: { key, eventTypes: null, channels: null, disabled: false } as unknown as Endpoint,
+  }));
+  const transactions: number[] = [];
+  const messageAccept: Store['messageAccept'] = async ({ publishes }) => {
+    transactions.push(
+      publishes.reduce((sum, { messages }) => sum + (messages[0]?.deliveries.length ?? 0), 0),
+    );
+    return publishes.map(() => ({ kind: 'accepted', messageKeys: [1] }));
+  };
+  const accept = new Accept({
+    store: { messageAccept } as Store,
+    clock,
+    ids: createIds(clock, seededRandom(1)),
+    fences: { next: () => 1 },
+    lanes: { admit: () => false, unadmit: () => {}, push: () => {}, stored: () => {} },
+    broken: () => expect.unreachable(),
+    endpoints: () => table,
+  });
+  const publish = () =>
+    accept
+      .publish({
+        application,
+        messages: [{ eventType: 'a', eventId: null, channels: null, tags: null, payload: '{}' }],
+        idempotency: null,
+      })
+      .then(
+        () => 'accepted',
+        (error: { code: string }) => error.code,
+      );
+  return { accept, clock, transactions, publish };
+}
+
+describe('accept', () => {
+  it('puts what arrives together into one transaction', async () => {
+    const { clock, transactions, publish } = accepting(2);
+    const answers = Array.from({ length: 50 }, publish);
+    await clock.settle();
+    expect(await Promise.all(answers)).toEqual(Array(50).fill('accepted'));
+    expect(transactions).toEqual([100]);
+  });
+
+  it('closes a transaction by its deliveries, so that wide fan-out does not stop the event loop', async () => {
+    const { clock, transactions, publish } = accepting(ACCEPT_BATCH_DELIVERIES / 4);
+    const answers = Array.from({ length: 10 }, publish);
+    await clock.settle();
+    await Promise.all(answers);
+    expect(transactions).toHaveLength(3);
+    expect(Math.max(...transactions)).toBeLessThanOrEqual(ACCEPT_BATCH_DELIVERIES);
+  });
+
+  it('refuses what would lead to more deliveries than may wait, and takes more once they are committed', async () => {
+    const { clock, publish } = accepting(ACCEPT_QUEUE_DELIVERIES / 10);
+    const answers = Array.from({ length: 12 }, publish);
+    await clock.settle();
+    const codes = await Promise.all(answers);
+    expect(codes.filter((code) => code === 'accepted')).toHaveLength(10);
+    expect(codes.filter((code) => code === 'too_many_requests')).toHaveLength(2);
+    const later = publish();
+    await clock.settle();
+    expect(await later).toBe('accepted');
+  });
+
+  it('refuses a call that leads to too many deliveries by itself', async () => {
+    const { clock, transactions, publish } = accepting(DELIVERIES_PER_PUBLISH + 1);
+    const answer = publish();
+    await clock.settle();
+    expect(await answer).toBe('payload_too_large');
+    expect(transactions).toEqual([]);
+  });
+});
