@@ -67,7 +67,7 @@ type EndpointTable = readonly { readonly endpoint: Endpoint }[];
 interface Waiting {
   readonly request: PublishRequest;
   readonly bytes: number;
-  /** How many it leads to at the most, as far as known when it came. */
+  /** How many it leads to at the most. */
   readonly deliveries: number;
   readonly resolve: (outcome: PublishOutcome) => void;
   readonly reject: (error: Error) => void;
@@ -76,7 +76,7 @@ interface Waiting {
 /**
  * Group commit: publishes that arrive together go into one transaction, messages and deliveries, and are answered
  * after it. There is no waiting window: a transaction takes what has gathered while the one before it was written.
- * (Measured: with one window of 2 ms, a closed loop of single publishes runs at half the rate.)
+ * (In the prototype a window of 2 ms halved the rate of a closed loop of single publishes.)
  */
 export class Accept {
   readonly #options: AcceptOptions;
@@ -92,12 +92,16 @@ export class Accept {
 
   /** Resolves after the commit. Rejects with `ApiError`: `conflict`, `idempotency_mismatch`, `too_many_requests`, `unavailable`. */
   publish(request: PublishRequest): Promise<PublishOutcome> {
+    const table = this.#options.endpoints(request.application.key);
+    if (table instanceof Promise) {
+      return table.then(
+        () => this.publish(request),
+        (error: unknown) => Promise.reject(asApiError(error)),
+      );
+    }
     let bytes = 0;
     for (const message of request.messages) bytes += message.payload.length;
-    const known = this.#options.endpoints(request.application.key);
-    // Asked again before the commit: then it is answered with what went wrong.
-    if (known instanceof Promise) known.catch(() => {});
-    const deliveries = request.messages.length * (known instanceof Promise ? 1 : known.length);
+    const deliveries = request.messages.length * table.length;
     if (this.#isFull(bytes, deliveries)) {
       return Promise.reject(new ApiError('too_many_requests', undefined, { retryAfterSeconds: 1 }));
     }

@@ -9,8 +9,8 @@ export type SenderOptions = Omit<HttpSenderOptions, 'onBug' | 'resolver' | 'buil
 };
 
 /**
- * The sender of a running server. A thread of its own leaves this one to accept and record: measured on two cores, that
- * took batch publish from 0.61 to 0.74 of the bare HTTP limit (a prototype; ARCHITECTURE.md has today's figures).
+ * The sender of a running server. A thread of its own leaves this one to accept and record: in the prototype, on
+ * two cores, that took batch publish from 0.61 to 0.74 of the bare HTTP limit.
  */
 export function createSender({ threads, log, ...options }: SenderOptions): Sender {
   const onBug = (err: unknown) => log.error({ err }, 'a request failed by a fault of ours');

@@ -16,7 +16,7 @@ export interface Ids {
 
 /**
  * Ids by one process. Fresh random digits are drawn once per 4 ms; within that slot the last four digits
- * count up. That costs 0.1 us an id where encoding 20 bytes for each costs about 3.
+ * count up. That spares encoding 20 bytes as base62 for each id.
  */
 export function createIds(clock: Clock, random: Random): Ids {
   let slot = -1;

@@ -51,7 +51,8 @@ export class Registry {
   readonly #byRef = new LRUCache<string, Application>({ max: APPLICATIONS_CACHED });
   readonly #byKey = new LRUCache<number, RegisteredApplication>({ max: APPLICATIONS_CACHED });
   readonly #endpoints = new LRUCache<number, RegisteredEndpoint>({ max: APPLICATIONS_CACHED * 10 });
-  /** Loads under way, by application key, and how often each application changed: a load begun before a change is not kept. */
+  readonly #loading = new Map<number, Promise<RegisteredApplication>>();
+  /** How often each application changed: what a load read before a change is not kept. */
   readonly #versions = new Map<number, number>();
 
   constructor(options: RegistryOptions) {
@@ -113,10 +114,17 @@ export class Registry {
     );
   }
 
+  /** From memory, or read once for all who ask at the same time. */
   async withEndpoints(applicationKey: number): Promise<RegisteredApplication> {
+    const known = this.#byKey.get(applicationKey) ?? this.#loading.get(applicationKey);
+    if (known) return known;
+    const loading = this.#load(applicationKey).finally(() => this.#loading.delete(applicationKey));
+    this.#loading.set(applicationKey, loading);
+    return loading;
+  }
+
+  async #load(applicationKey: number): Promise<RegisteredApplication> {
     for (;;) {
-      const known = this.#byKey.get(applicationKey);
-      if (known) return known;
       const version = this.#versions.get(applicationKey) ?? 0;
       const [application, endpoints] = await Promise.all([
         this.#store.applicationFindByKey({ applicationKey }),
