@@ -110,7 +110,7 @@ async function serve(params: Required<AppParams>, store: Store): Promise<Running
 }
 
 /** The engine, and HTTP in front of it; nothing runs yet. */
-async function compose(params: Required<AppParams>, store: Store, broken: (error: Error) => void) {
+export async function compose(params: Required<AppParams>, store: Store, broken: (error: Error) => void) {
   const { settings, masterKey, log, clock, random, openFiles } = params;
   const shares = shareOpenFiles(openFiles);
   if (shares.warning !== null) log.warn({ openFiles }, shares.warning);
@@ -168,7 +168,7 @@ async function assertMasterKey(store: Store, masterKey: MasterKey): Promise<void
 }
 
 /** Company 1, its catalogue, and the keys: there from the first start. */
-async function firstStart(params: {
+export async function firstStart(params: {
   settings: Settings;
   store: Store;
   registry: Registry;

@@ -2,6 +2,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { errorTable } from '../../src/errors.ts';
+import { version } from '../../src/version.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
 interface Operation {
@@ -37,7 +38,7 @@ function operations(): { path: string; method: string; operation: Operation }[] 
 describe('GET /openapi.json', () => {
   it('is an OpenAPI 3.1 document of both faces, without a key', () => {
     expect(document.openapi).toMatch(/^3\.1\.\d$/);
-    expect(document.info).toMatchObject({ title: 'Posthorn', version: '0.0.0-test' });
+    expect(document.info).toMatchObject({ title: 'Posthorn', version });
     expect(
       operations()
         .map(({ path, method }) => `${method} ${path}`)

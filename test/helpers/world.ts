@@ -5,25 +5,20 @@ import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { Agent, request } from 'undici';
 import { expect } from 'vitest';
-import { helpDeskCatalogue } from '../../src/catalogue/help-desk.ts';
-import { createSender } from '../../src/deliver/sender.ts';
-import { TestSends } from '../../src/deliver/test-sends.ts';
-import { createEngine, type Engine } from '../../src/engine.ts';
-import { createHttpServer, type HttpServer } from '../../src/http/server.ts';
-import { parseNetworks } from '../../src/model/address.ts';
+import { compose, firstStart } from '../../src/app.ts';
+import type { Engine } from '../../src/engine.ts';
+import type { HttpServer } from '../../src/http/server.ts';
 import type { Application } from '../../src/model/application.ts';
 import type { Clock } from '../../src/model/clock.ts';
-import { createIds } from '../../src/model/id.ts';
-import { parseMasterKey } from '../../src/model/sealed.ts';
-import { Reader } from '../../src/query/reader.ts';
-import { Keyring } from '../../src/registry/keyring.ts';
+import { type MasterKey, parseMasterKey } from '../../src/model/sealed.ts';
+import { readSettings, type Settings } from '../../src/settings.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open.ts';
 import type { Store } from '../../src/store/store.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { systemRandom as random } from '../../src/system/random.ts';
 
 const LOOPBACK = ['127.0.0.0/8', '::1/128'];
-const REQUEST_TIMEOUT_MS = 2_000;
+const masterKey = parseMasterKey('5e'.repeat(32)) as MasterKey;
 
 export interface WorldOptions {
   /** Networks that targets may lie in; loopback when left out. */
@@ -92,59 +87,17 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     },
   });
   const log = pino({ level: 'trace' }, sink);
-  const ids = createIds(clock, random);
-  const allowNetworks = options.allow ?? LOOPBACK;
-  const parsed = parseNetworks(allowNetworks);
-  const masterKey = parseMasterKey('5e'.repeat(32));
-  if (!parsed.ok || masterKey === null) throw new Error('The world is made with wrong settings.');
-  const sending = {
-    allowNetworks,
-    signatureHeaders: 'standard',
-    userAgent: 'Posthorn/test',
-    clock,
-    log,
-  } as const;
-  const engine = createEngine({
-    store,
-    clock,
-    random,
-    ids,
-    masterKey,
-    retrySchedule: { delaysMs: options.retryScheduleMs ?? [20, 20], jitter: 0 },
-    requestTimeoutMs: REQUEST_TIMEOUT_MS,
-    makeSender: (onResults) => createSender({ ...sending, threads: 0, onResults }),
-    broken: (error) => logged.push(`broken: ${error.message}`),
-    log,
+  const operatorKey = 'phk_operator_key_of_the_tests';
+  const settings = settingsOf(options, folder, operatorKey);
+  const params = { settings, masterKey, log, clock, random, openFiles: 65_536 };
+  const { engine, http, keyring, tests } = await compose(params, store, (error) => {
+    logged.push(`broken: ${error.message}`);
   });
   const { registry } = engine;
-  const keyring = new Keyring({ store, clock, random, ids });
-  const tests = new TestSends(
-    (onResults) => createSender({ ...sending, threads: 0, onResults }),
-    REQUEST_TIMEOUT_MS,
-  );
-  const http = await createHttpServer({
-    registry,
-    keyring,
-    accept: engine.accept,
-    reader: new Reader(store, clock),
-    tests,
-    ids,
-    clock,
-    random,
-    allowNetworks: parsed.networks,
-    version: '0.0.0-test',
-    health: () => store.check(),
-    log,
-  });
-  await addCatalogue(store);
-  const present = await store.applicationFindByNumber({ number: 1 });
-  const first =
-    present ??
-    (await registry.applicationCreate({ uid: null, name: 'Company 1', throttleRate: null, metadata: {} }));
-  const operatorKey = 'phk_operator_key_of_the_tests';
-  await keyring.ensure({ name: 'operator', applicationKey: null, text: operatorKey });
+  await firstStart({ settings, store, registry, keyring, clock });
+  const first = (await store.applicationFindByNumber({ number: 1 })) as Application;
   const enrol = async (application: Application): Promise<Company> => {
-    const token = `phk_token_of_company_${application.number}`;
+    const token = tokenOf(application.number);
     await keyring.ensure({
       name: `company ${application.number}`,
       applicationKey: application.key,
@@ -196,15 +149,26 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   };
 }
 
-async function addCatalogue(store: Store): Promise<void> {
-  const now = systemClock.now();
-  await store.eventTypeInsertMissing({
-    eventTypes: helpDeskCatalogue.map((entry) => ({
-      ...entry,
-      schema: { ...entry.schema },
-      archived: false,
-      createdAt: now,
-      updatedAt: now,
-    })),
+/** The main thread sends: a world starts in milliseconds. */
+function settingsOf(options: WorldOptions, folder: string, operatorKey: string): Settings {
+  const read = readSettings({
+    mode: 'development',
+    env: {
+      POSTHORN_LISTEN: '127.0.0.1:0',
+      POSTHORN_DATA: folder,
+      POSTHORN_OPERATOR_KEY: operatorKey,
+      POSTHORN_COMPANY_TOKEN: tokenOf(1),
+      POSTHORN_ALLOW_NETWORKS: options.allow?.join(',') || (options.allow ? 'none' : LOOPBACK.join(',')),
+      POSTHORN_RETRY_SCHEDULE: (options.retryScheduleMs ?? [20, 20]).map((ms) => `${ms}ms`).join(','),
+      POSTHORN_REQUEST_TIMEOUT: '2s',
+      POSTHORN_SENDERS: '0',
+    },
+    flags: {},
   });
+  if (!read.ok) throw new Error(read.problems.join('; '));
+  return read.settings;
+}
+
+function tokenOf(companyNumber: number): string {
+  return `phk_token_of_company_${companyNumber}`;
 }
