@@ -12,6 +12,7 @@ import { createIds } from './model/id.ts';
 import { DEFAULT_JITTER } from './model/retry-schedule.ts';
 import type { MasterKey } from './model/sealed.ts';
 import { Reader } from './query/reader.ts';
+import { Answers } from './registry/answers.ts';
 import { Keyring } from './registry/keyring.ts';
 import type { Registry } from './registry/registry.ts';
 import type { Settings } from './settings.ts';
@@ -69,7 +70,7 @@ async function serve(params: Required<AppParams>, store: Store): Promise<Running
   });
   const { engine, keyring, tests, http } = await compose(params, store, fail);
   const stop = async () => {
-    await Promise.all([engine.close(), tests.close()]);
+    await Promise.all([engine.close(), tests.close(), keyring.close()]);
     await store.close();
   };
 
@@ -77,8 +78,9 @@ async function serve(params: Required<AppParams>, store: Store): Promise<Running
   let url: string;
   try {
     await assertMasterKey(store, params.masterKey);
-    shownOnce = await firstStart({ settings, store, registry: engine.registry, keyring, clock });
+    shownOnce = await firstStart({ settings, store, registry: engine.registry, keyring, clock, log });
     await engine.start();
+    keyring.start();
     url = await http.listen(settings.listen);
   } catch (error) {
     // Nobody was shown the keys just made: the next start makes others.
@@ -134,9 +136,10 @@ export async function compose(params: Required<AppParams>, store: Store, broken:
         onResults,
       }),
     broken,
+    onApplicationDeleted: (applicationKey) => keyring.forget(applicationKey),
     log,
   });
-  const keyring = new Keyring({ store, clock, random, ids });
+  const keyring = new Keyring({ store, clock, random, ids, log });
   const tests = new TestSends(
     (onResults) => createSender({ ...senderOptions, threads: 0, socketsMost: shares.testSockets, onResults }),
     requestTimeoutMs,
@@ -146,12 +149,15 @@ export async function compose(params: Required<AppParams>, store: Store, broken:
     keyring,
     accept: engine.accept,
     reader: new Reader(store, clock),
+    redelivery: engine.redelivery,
+    answers: new Answers({ store, masterKey, clock, random }),
     tests,
     ids,
     clock,
     random,
     allowNetworks: networks(allowNetworks),
     version,
+    publicUrl: settings.publicUrl,
     maxConnections: shares.httpConnections,
     health: () => store.check(),
     log,
@@ -167,34 +173,43 @@ async function assertMasterKey(store: Store, masterKey: MasterKey): Promise<void
   );
 }
 
-/** Company 1, its catalogue, and the keys: there from the first start. */
+/**
+ * Company 1, its catalogue, and the keys: there from the first start. What an operator deletes later stays deleted; keys come
+ * again where none is left that lasts.
+ */
 export async function firstStart(params: {
   settings: Settings;
   store: Store;
   registry: Registry;
   keyring: Keyring;
   clock: Clock;
+  log: { warn(text: string): void };
 }): Promise<RunningApp['shownOnce']> {
-  const { settings, store, registry, keyring, clock } = params;
-  let company = await store.applicationFindByNumber({ number: 1 });
-  if (company === null) {
+  const { settings, store, registry, keyring, clock, log } = params;
+  if ((await store.applicationLastNumber()) === 0) {
     // The catalogue first: a start that breaks off between the two does both again.
     await store.eventTypeInsertMissing({ eventTypes: catalogue(clock.now()) });
-    company = await registry.applicationCreate({
-      uid: null,
-      name: 'Company 1',
-      throttleRate: null,
-      metadata: {},
-    });
+    await registry.applicationCreate({ uid: null, name: 'Company 1', throttleRate: null, metadata: {} });
   }
-  return {
-    operatorKey: await keyring.ensure({ name: 'operator', applicationKey: null, text: settings.operatorKey }),
-    companyToken: await keyring.ensure({
-      name: 'company 1',
+  const company = await store.applicationFindByNumber({ number: 1 });
+  if (company === null && settings.companyToken !== null) {
+    log.warn(
+      'POSTHORN_COMPANY_TOKEN has no effect: it is for company 1, which was deleted. Remove the setting.',
+    );
+  }
+  const operatorKey = await keyring.ensure({
+    slot: 'operator',
+    applicationKey: null,
+    text: settings.operatorKey,
+  });
+  const companyToken =
+    company &&
+    (await keyring.ensure({
+      slot: 'company 1',
       applicationKey: company.key,
       text: settings.companyToken,
-    }),
-  };
+    }));
+  return { operatorKey, companyToken };
 }
 
 /** Settings were checked when they were read. */
@@ -205,10 +220,13 @@ function networks(texts: readonly string[]): Networks {
 }
 
 function catalogue(now: number): EventType[] {
-  return helpDeskCatalogue.map((entry) => ({
+  return helpDeskCatalogue.map(({ schema, example, ...entry }) => ({
     ...entry,
-    schema: { ...entry.schema },
+    schemas: { 1: { ...schema, examples: [example] } },
     archived: false,
+    deprecated: false,
+    featureFlags: null,
+    groupName: null,
     createdAt: now,
     updatedAt: now,
   }));

@@ -5,6 +5,7 @@ import type { Ids } from './model/id.ts';
 import { createFences, firstFence } from './model/lease.ts';
 import type { RetrySchedule } from './model/retry-schedule.ts';
 import type { MasterKey } from './model/sealed.ts';
+import { Redelivery } from './query/redelivery.ts';
 import { Recorder } from './record/recorder.ts';
 import { Registry } from './registry/registry.ts';
 import { Schedule, type ScheduleOptions } from './schedule/schedule.ts';
@@ -24,12 +25,16 @@ export interface EngineOptions {
   makeSender(onResults: SendResultHandler): Sender;
   /** The store is broken: the process must not go on. */
   broken(error: Error): void;
+  /** The application was deleted: its keys are no keys any more. */
+  onApplicationDeleted(applicationKey: number): void;
   log: { info(fields: object, text: string): void; warn(fields: object, text: string): void };
 }
 
 export interface Engine {
   readonly accept: Accept;
   readonly registry: Registry;
+  /** Sending again, and never again. */
+  readonly redelivery: Redelivery;
   /** Requests under way. */
   readonly inFlight: number;
   /** Deliveries in memory. */
@@ -46,10 +51,11 @@ export interface Engine {
 
 export function createEngine(options: EngineOptions): Engine {
   const { store, log } = options;
-  const { accept, registry, schedule, sender, recorder, upkeep } = wire(options);
+  const { accept, registry, redelivery, schedule, sender, recorder, upkeep } = wire(options);
   return {
     accept,
     registry,
+    redelivery,
     get inFlight() {
       return schedule.inFlight;
     },
@@ -60,7 +66,7 @@ export function createEngine(options: EngineOptions): Engine {
       const released = await store.deliveryRelease({ before: firstFence(store.epoch) });
       if (released > 0) log.info({ released }, 'deliveries that the last run left under way go out again');
       await schedule.start();
-      upkeep.start();
+      await upkeep.start();
     },
     stopSending: () => schedule.stop(),
     async drain() {
@@ -81,18 +87,30 @@ export function createEngine(options: EngineOptions): Engine {
  * The rooms between a publish and its record, wired in the direction that data flows:
  *
  *     accept ──► schedule ──► sender ──► recorder ──► schedule (retries)
+ *                    └──► upkeep (what an endpoint takes no more) · redelivery, upkeep ──► schedule (what is sent again, or never)
  */
 function wire(options: EngineOptions) {
   const { store, clock, random, ids, log } = options;
   const fences = createFences(store.epoch);
-  const upkeep = new Upkeep({ store, clock, log });
+  // What comes back to the schedule from the rooms beside it.
+  const stored = (endpointKey: number, dueAt: number) => schedule.stored(endpointKey, dueAt);
+  const dropped = (deliveries: Parameters<Schedule['drop']>[0]) => schedule.drop(deliveries);
+  const upkeep = new Upkeep({ store, clock, stored, dropped, log });
   const registry = new Registry({
     ...options,
     onEndpointChanged: (endpointKey) => schedule.endpointChanged(endpointKey),
     onEndpointDeleted: (endpointKey) => {
       schedule.endpointDeleted(endpointKey);
-      upkeep.cancelDeliveries(endpointKey);
+      upkeep.withdraw(endpointKey);
     },
+  });
+  const redelivery = new Redelivery({
+    store,
+    ids,
+    clock,
+    stored,
+    dropped,
+    recovering: (recovery) => upkeep.recover(recovery),
   });
   const sender = options.makeSender((results) => schedule.results(results));
   const schedule = new Schedule({
@@ -101,10 +119,10 @@ function wire(options: EngineOptions) {
     fences,
     requestTimeoutMs: options.requestTimeoutMs,
     limits: options.scheduleLimits,
-    target: (endpointKey) => registry.target(endpointKey),
+    destination: (endpointKey) => registry.destination(endpointKey),
     send: (jobs) => sender.send(jobs),
     ended: (delivery, exchange, url) => recorder.add(delivery, exchange, url),
-    orphaned: (endpointKey) => upkeep.cancelDeliveries(endpointKey),
+    orphaned: (endpointKey) => upkeep.withdraw(endpointKey),
     log,
   });
   const recorder = new Recorder({
@@ -129,5 +147,5 @@ function wire(options: EngineOptions) {
     endpoints: (applicationKey) => registry.endpoints(applicationKey),
   });
 
-  return { accept, registry, schedule, sender, recorder, upkeep };
+  return { accept, registry, redelivery, schedule, sender, recorder, upkeep };
 }

@@ -65,3 +65,49 @@ export const IDEMPOTENCY_KEPT_MS = 12 * 3_600_000;
  */
 export const IDLE_SOCKETS = 4_096;
 export const HTTP_CONNECTIONS = 10_000;
+
+/** The longest, and usual, time that a payload is kept; and how far ahead a delivery may be asked for. */
+export const PAYLOAD_KEPT_MS = 90 * 86_400_000;
+export const DELIVER_AHEAD_MS = 30 * 86_400_000;
+/** How long a key is listed after it expired or was revoked. */
+export const ENDED_KEY_KEPT_MS = 30 * 86_400_000;
+
+/** Headers that an endpoint may have of its own, and what each may be. */
+export const ENDPOINT_HEADERS = 50;
+export const ENDPOINT_HEADER_NAME_CHARACTERS = 256;
+export const ENDPOINT_HEADER_VALUE_BYTES = 4_096;
+/** Names and values of all of them: a receiver takes about so much in one request. */
+export const ENDPOINT_HEADERS_BYTES = 16 * 1024;
+
+/** Headers kept of a request and of an answer, in characters. */
+export const HEADERS_STORED_CHARACTERS = 4_096;
+
+/** A name or description of something, in characters; and metadata, as JSON. */
+export const TEXT_CHARACTERS = 4_096;
+export const METADATA_BYTES = 4_096;
+
+export const EVENT_TYPES = 10_000;
+/** Names that one endpoint can ask for, and flags of one event type. */
+export const EVENT_TYPES_PER_ENDPOINT = 1_000;
+export const FEATURE_FLAGS = 50;
+/** The schemas of one event type, as JSON; and how deep they nest. All are held in memory. */
+export const EVENT_SCHEMAS_CHARACTERS = 128 * 1024;
+export const EVENT_SCHEMAS_DEPTH = 100;
+/** A key that was rotated out, or a secret: how many of them may still be good at once. */
+export const SECRETS_ROTATED_OUT = 10;
+/** Resends that may wait for one endpoint. */
+export const RESENDS_PER_ENDPOINT = 1_000;
+/** Recoveries under way for one endpoint. */
+export const RECOVERIES_PER_ENDPOINT = 10;
+
+/** Rows that a filtered list looks at in one step, between which others get their turn, and in one call. */
+export const SCAN_STEP_ROWS = 2_000;
+export const SCAN_ROWS = 200_000;
+
+/** A key's name, in characters; how long a key that expires may live, and one that was rotated out. */
+export const KEY_NAME_CHARACTERS = 256;
+export const KEY_EXPIRY_SECONDS = { least: 60, most: 10 * 365 * 86_400 };
+export const KEY_GRACE_SECONDS = { usual: 86_400, most: 7 * 86_400 };
+/** Flags of one key, and characters of the session id that a portal's token may be asked for with. */
+export const KEY_FEATURE_FLAGS = 100;
+export const SESSION_ID_CHARACTERS = 256;

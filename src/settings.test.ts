@@ -33,6 +33,7 @@ const DEFAULTS: Settings = {
   retryScheduleMs: [5_000, 300_000, 1_800_000, 7_200_000, 18_000_000, 36_000_000, 36_000_000],
   requestTimeoutMs: 15_000,
   signatureHeaders: 'standard',
+  publicUrl: null,
   shutdownGraceMs: 20_000,
   logLevel: 'info',
   senderThreads: 1,
@@ -85,6 +86,8 @@ const ACCEPTED: [env: string, text: string, name: keyof Settings, value: unknown
   ['POSTHORN_REQUEST_TIMEOUT', '5m', 'requestTimeoutMs', 300_000],
   ['POSTHORN_SIGNATURE_HEADERS', 'svix', 'signatureHeaders', 'svix'],
   ['POSTHORN_SIGNATURE_HEADERS', 'both', 'signatureHeaders', 'both'],
+  ['POSTHORN_PUBLIC_URL', 'https://hooks.example.com/', 'publicUrl', 'https://hooks.example.com'],
+  ['POSTHORN_PUBLIC_URL', 'http://Example.com:80/in/here', 'publicUrl', 'http://example.com/in/here'],
   ['POSTHORN_SHUTDOWN_GRACE', '0s', 'shutdownGraceMs', 0],
   ['POSTHORN_SHUTDOWN_GRACE', '10m', 'shutdownGraceMs', 600_000],
   ['POSTHORN_LOG_LEVEL', 'silent', 'logLevel', 'silent'],
@@ -128,6 +131,10 @@ const REFUSED: [env: string, text: string, ...says: string[]][] = [
   ['POSTHORN_REQUEST_TIMEOUT', '99ms', 'too short', '100ms to 5m'],
   ['POSTHORN_REQUEST_TIMEOUT', '301s', 'too long', '100ms to 5m'],
   ['POSTHORN_SIGNATURE_HEADERS', 'Standard', 'Write standard, svix or both'],
+  ['POSTHORN_PUBLIC_URL', 'hooks.example.com', 'not a URL', 'such as https://hooks.example.com'],
+  ['POSTHORN_PUBLIC_URL', 'ftp://example.com', 'not a URL of http'],
+  ['POSTHORN_PUBLIC_URL', 'https://me@example.com', 'more than an address'],
+  ['POSTHORN_PUBLIC_URL', 'https://example.com/?a=b', 'more than an address'],
   ['POSTHORN_SHUTDOWN_GRACE', '11m', 'too long', '0s to 10m'],
   ['POSTHORN_LOG_LEVEL', 'warning', 'trace, debug, info, warn, error, fatal or silent'],
   ['POSTHORN_SENDERS', '2', 'Write 1, or 0'],
@@ -211,7 +218,7 @@ describe('help and docs', () => {
     for (const setting of settingList) {
       const option = options.find(({ flag }) => flag === setting.flag);
       expect(option?.description).toContain(setting.env);
-      expect(option?.description).toContain(setting.default ?? 'generated');
+      expect(option?.description).toContain(setting.default ?? setting.absent);
     }
   });
 

@@ -25,6 +25,8 @@ export interface Settings {
   readonly retryScheduleMs: readonly number[];
   readonly requestTimeoutMs: number;
   readonly signatureHeaders: SignatureHeaders;
+  /** Without a slash at the end. Null: where a call came in. */
+  readonly publicUrl: string | null;
   readonly shutdownGraceMs: number;
   readonly logLevel: LogLevel;
   /** Threads that send; 0: the main thread sends. */
@@ -73,6 +75,15 @@ const schema: { readonly [Name in Exclude<keyof Settings, 'mode'>]: Setting<Sett
     default: '127.0.0.1:8071',
     parse: parseListen,
     doc: 'Address and port that the API listens on; 0.0.0.0 is every IPv4 address of this machine, and port 0 any free port.',
+  },
+  publicUrl: {
+    env: 'POSTHORN_PUBLIC_URL',
+    flag: '--public-url',
+    form: 'url',
+    default: null,
+    absent: 'the address a call came in at',
+    parse: parsePublicUrl,
+    doc: 'Where people reach this server, such as https://hooks.example.com: the address that app-portal-access answers with begins so.',
   },
   dataFolder: {
     env: 'POSTHORN_DATA',
@@ -268,6 +279,15 @@ function parseListen(text: string): Parsed<Settings['listen']> {
   return { value: { host, port } };
 }
 
+function parsePublicUrl(text: string): Parsed<string> {
+  const instead = 'the address that browsers use, such as https://hooks.example.com';
+  if (!URL.canParse(text)) return wrong('is not a URL', instead);
+  const { protocol, username, password, search, hash, href } = new URL(text);
+  if (protocol !== 'https:' && protocol !== 'http:') return wrong('is not a URL of http or https', instead);
+  if (username || password || search || hash) return wrong('has more than an address and a path', instead);
+  return { value: href.replace(/\/$/, '') };
+}
+
 function parseFolder(text: string): Parsed<string> {
   if (text === '' || text.includes('\0')) return wrong('is not a folder', 'a path, such as ./posthorn-data');
   return { value: resolve(text) };
@@ -348,6 +368,8 @@ function parseSenders(text: string): Parsed<0 | 1> {
 
 /** The project's own scripts and tests may set these; the server does not read them. */
 const FOR_SCRIPTS = /^POSTHORN_(TEST|BENCH)_/;
+/** The server that `posthorn keys` calls. */
+const FOR_COMMANDS = ['POSTHORN_URL'];
 /** Docker and Kubernetes set these in every container beside a service that is called posthorn. */
 const SERVICE_LINK = /^POSTHORN_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)$/;
 const SERVICE_ADDRESS = /^(tcp|udp|sctp):\/\//;
@@ -357,6 +379,7 @@ function unknownVariables(env: Texts): string[] {
   const known = rows.map(([, setting]) => setting.env);
   return Object.keys(env)
     .filter((name) => name.startsWith('POSTHORN_') && !known.includes(name))
+    .filter((name) => !FOR_COMMANDS.includes(name))
     .filter((name) => !FOR_SCRIPTS.test(name) && !SERVICE_LINK.test(name))
     .filter((name) => !SERVICE_ADDRESS.test(env[name] ?? ''))
     .sort()

@@ -5,7 +5,7 @@ import type { Application } from '../model/application.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import { createIds } from '../model/id.ts';
 import type { Store } from '../store/store.ts';
-import { Accept } from './accept.ts';
+import { Accept, type PublishMessage } from './accept.ts';
 
 const application = { key: 1 } as Application;
 
@@ -16,6 +16,7 @@ function accepting(endpoints: number) {
     endpoint: { key, eventTypes: null, channels: null, disabled: false } as unknown as Endpoint,
   }));
   const transactions: number[] = [];
+  const stored: number[] = [];
   const messageAccept: Store['messageAccept'] = async ({ publishes }) => {
     transactions.push(
       publishes.reduce((sum, { messages }) => sum + (messages[0]?.deliveries.length ?? 0), 0),
@@ -27,28 +28,45 @@ function accepting(endpoints: number) {
     clock,
     ids: createIds(clock, seededRandom(1)),
     fences: { next: () => 1 },
-    lanes: { admit: () => false, unadmit: () => {}, push: () => {}, stored: () => {} },
+    lanes: {
+      admit: () => false,
+      unadmit: () => {},
+      push: () => {},
+      stored: (_, dueAt) => stored.push(dueAt),
+    },
     broken: () => expect.unreachable(),
     endpoints: () => table,
   });
-  const publish = () =>
+  const publish = (fields: Partial<PublishMessage> = {}) =>
     accept
       .publish({
         application,
-        messages: [{ eventType: 'a', eventId: null, channels: null, tags: null, payload: '{}' }],
+        messages: [
+          {
+            eventType: 'a',
+            eventId: null,
+            channels: null,
+            tags: null,
+            payload: '{}',
+            deliverAt: null,
+            payloadUntil: null,
+            ...fields,
+          },
+        ],
+        onlyEndpointKey: null,
         idempotency: null,
       })
       .then(
         () => 'accepted',
         (error: { code: string }) => error.code,
       );
-  return { accept, clock, transactions, publish };
+  return { accept, clock, transactions, stored, publish };
 }
 
 describe('accept', () => {
   it('puts what arrives together into one transaction', async () => {
     const { clock, transactions, publish } = accepting(2);
-    const answers = Array.from({ length: 50 }, publish);
+    const answers = Array.from({ length: 50 }, () => publish());
     await clock.settle();
     expect(await Promise.all(answers)).toEqual(Array(50).fill('accepted'));
     expect(transactions).toEqual([100]);
@@ -56,7 +74,7 @@ describe('accept', () => {
 
   it('closes a transaction by its deliveries, so that wide fan-out does not stop the event loop', async () => {
     const { clock, transactions, publish } = accepting(ACCEPT_BATCH_DELIVERIES / 4);
-    const answers = Array.from({ length: 10 }, publish);
+    const answers = Array.from({ length: 10 }, () => publish());
     await clock.settle();
     await Promise.all(answers);
     expect(transactions).toHaveLength(3);
@@ -65,7 +83,7 @@ describe('accept', () => {
 
   it('refuses what would lead to more deliveries than may wait, and takes more once they are committed', async () => {
     const { clock, publish } = accepting(ACCEPT_QUEUE_DELIVERIES / 10);
-    const answers = Array.from({ length: 12 }, publish);
+    const answers = Array.from({ length: 12 }, () => publish());
     await clock.settle();
     const codes = await Promise.all(answers);
     expect(codes.filter((code) => code === 'accepted')).toHaveLength(10);
@@ -81,5 +99,14 @@ describe('accept', () => {
     await clock.settle();
     expect(await answer).toBe('payload_too_large');
     expect(transactions).toEqual([]);
+  });
+
+  it('lets what is for later wait in the store until then, and takes a time that is over for now', async () => {
+    const { clock, stored, publish } = accepting(1);
+    const now = clock.now();
+    const answers = [now + 60_000, now - 60_000, null].map((deliverAt) => publish({ deliverAt }));
+    await clock.settle();
+    expect(await Promise.all(answers)).toEqual(Array(3).fill('accepted'));
+    expect(stored).toEqual([now + 60_000, now, now]);
   });
 });

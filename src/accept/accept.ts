@@ -24,12 +24,18 @@ export interface PublishMessage {
   readonly tags: readonly string[] | null;
   /** JSON text of an object, kept to the byte. */
   readonly payload: string;
+  /** When delivery begins, ms since the Unix epoch; null, or a time that is over: at once. */
+  readonly deliverAt: number | null;
+  /** When the payload is expunged, ms since the Unix epoch; null: after `PAYLOAD_KEPT_MS`. */
+  readonly payloadUntil: number | null;
 }
 
 export interface PublishRequest {
   readonly application: Application;
   /** At least one; taken whole or not at all. */
   readonly messages: readonly PublishMessage[];
+  /** The one endpoint to send to, whatever its filters say; null: to all that want it. */
+  readonly onlyEndpointKey: number | null;
   readonly idempotency: Publish['idempotency'];
 }
 
@@ -101,7 +107,7 @@ export class Accept {
     }
     let bytes = 0;
     for (const message of request.messages) bytes += message.payload.length;
-    const deliveries = request.messages.length * table.length;
+    const deliveries = request.messages.length * reach(request, table);
     if (this.#isFull(bytes, deliveries)) {
       return Promise.reject(new ApiError('too_many_requests', undefined, { retryAfterSeconds: 1 }));
     }
@@ -214,7 +220,7 @@ export class Accept {
   /** The publish's messages with their deliveries. A publish that cannot be taken is refused here, alone: null. */
   async #fanOut(waiting: Waiting, now: number): Promise<NewMessage[] | null> {
     const { ids, lanes, endpoints } = this.#options;
-    const { application, messages } = waiting.request;
+    const { application, messages, onlyEndpointKey } = waiting.request;
     let table: EndpointTable;
     try {
       table = await endpoints(application.key);
@@ -222,7 +228,7 @@ export class Accept {
       waiting.reject(asApiError(error));
       return null;
     }
-    if (table.length * messages.length > DELIVERIES_PER_PUBLISH) {
+    if (messages.length * reach(waiting.request, table) > DELIVERIES_PER_PUBLISH) {
       waiting.reject(
         new ApiError(
           'payload_too_large',
@@ -231,13 +237,25 @@ export class Accept {
       );
       return null;
     }
-    return messages.map((message) => ({
-      ...message,
-      id: ids.next('msg'),
-      createdAt: now,
-      deliveries: fanOut(message, table, (endpointKey) => lanes.admit(endpointKey, message.payload.length)),
-    }));
+    return messages.map((message) => {
+      const deliverAt = message.deliverAt !== null && message.deliverAt > now ? message.deliverAt : null;
+      // What is for later waits in the store, whatever room there is now.
+      const admit = (endpointKey: number) =>
+        deliverAt === null && lanes.admit(endpointKey, message.payload.length);
+      return {
+        ...message,
+        id: ids.next('msg'),
+        deliverAt,
+        createdAt: now,
+        deliveries: fanOut(message, table, onlyEndpointKey, admit),
+      };
+    });
   }
+}
+
+/** How many endpoints a message of this request goes to at the most. */
+function reach({ onlyEndpointKey }: PublishRequest, table: EndpointTable): number {
+  return onlyEndpointKey === null ? table.length : Math.min(1, table.length);
 }
 
 function handOver(
@@ -251,12 +269,13 @@ function handOver(
   messages.forEach((message, index) => {
     const messageKey = messageKeys[index] as number;
     for (const { endpointKey, state } of message.deliveries) {
-      if (state === 'pending') lanes.stored(endpointKey, now);
+      if (state === 'pending') lanes.stored(endpointKey, message.deliverAt ?? now);
       if (state !== 'sending') continue;
       leased.push({
         messageKey,
         endpointKey,
         fence,
+        resendKey: null,
         messageId: message.id,
         payload: message.payload,
         attemptCount: 0,

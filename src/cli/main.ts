@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { type Mode, readSettings, type Settings } from '../settings.ts';
 import { version } from '../version.ts';
 import { CliError, EXIT_USAGE } from './cli-error.ts';
+import { addKeysCommand } from './keys/command.ts';
 import { settingOptions } from './settings-text.ts';
 
 /** Runs the command line and ends the process with its exit code. */
@@ -52,6 +53,7 @@ function commandLine(done: (exitCode: number) => void): Command {
     const { demo } = await import('./demo.ts');
     done(await demo());
   });
+  addKeysCommand(program, (data) => settingsFrom('production', { data }));
   add('version', 'print the version').action(() => void process.stdout.write(`${version}\n`));
   return program;
 }
@@ -63,6 +65,7 @@ Examples:
   posthorn dev                                     try it out: development mode on http://127.0.0.1:8071
   posthorn serve --data /var/lib/posthorn          production
   posthorn serve --help                            every setting
+  posthorn keys create --name CI                   another key to the API; also when all are lost
 `,
   serve: `
 Examples:

@@ -38,8 +38,7 @@ function keysOfFirstStart({ shownOnce }: RunningApp): string {
     ...(operatorKey === null ? [] : [`    Operator key       ${operatorKey}`]),
     ...(companyToken === null ? [] : [`    Company 1's token  ${companyToken}`]),
     '',
-    'If they get lost: set POSTHORN_OPERATOR_KEY or POSTHORN_COMPANY_TOKEN to new ones',
-    'and start again.',
+    'More keys, and a new one when all are lost: posthorn keys --help',
     RULE,
     '',
   ].join('\n');

@@ -27,11 +27,12 @@ ${lines.join('\n')}
 
 - A **duration** is a number and a unit: \`250ms\`, \`5s\`, \`1.5h\`, \`2d\`.
 - A **variable set to nothing** counts as not set. A \`POSTHORN_*\` variable that is not in this table is an error, so that a
-  misspelt one does not go unnoticed.
+  misspelt one does not go unnoticed. \`POSTHORN_URL\` is for \`posthorn keys\`: the server that it calls.
 - **Keys**: prefer variables to flags for them, as every user of the machine can read the flags of a running process. A key
   or token has ${KEY_CHARACTERS_LEAST} to ${KEY_CHARACTERS_MOST} ASCII characters without white space. Changing one and starting again replaces it: the old
-  one stops working. The master key must stay the same, or the signing secrets can't be opened: back up \`master.key\` with
-  the data, or keep the value of \`POSTHORN_MASTER_KEY\`.
+  one stops working. More keys, their limits, rotation, and what to do when all are lost: [keys.md](keys.md). The master key
+  must stay the same, or the signing secrets can't be opened: back up \`master.key\` with the data, or keep the value of
+  \`POSTHORN_MASTER_KEY\`.
 - **Development** is \`npm start\` or \`posthorn dev\`: web hooks may point to this machine, and the generated keys are kept
   readable in \`development-keys.json\` in the data folder, so that each start can print them. Use \`posthorn serve\` for all
   else.

@@ -1,3 +1,4 @@
+import { KeyTaken } from '../registry/keyring.ts';
 import type { Settings } from '../settings.ts';
 import { StoreError } from '../store/store.ts';
 import { CliError } from './cli-error.ts';
@@ -8,6 +9,7 @@ const FOLDER_CODES = ['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'ENOTDIR', 'EEXIST']
 /** Why the server did not start, as one sentence with what to do. Other errors come back as they are: they are bugs. */
 export function explainStartupError(error: unknown, settings: Settings): unknown {
   if (error instanceof CliError) return error;
+  if (error instanceof KeyTaken) return new CliError(error.message, { cause: error });
   if (error instanceof StoreError) return new CliError(storeSentence(error, settings), { cause: error });
   const listening = listenSentence(error as NodeJS.ErrnoException, settings);
   if (listening !== null) return new CliError(listening, { cause: error });

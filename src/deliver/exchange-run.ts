@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici';
 import type { Clock, Timer } from '../model/clock.ts';
-import type { Exchange, SendJob } from '../model/exchange.ts';
+import type { Exchange, HeaderLines, SendJob } from '../model/exchange.ts';
+import { answerLines } from '../model/header-lines.ts';
 import { AnswerBody } from './answer-body.ts';
 import type { ConnectionPool, Slot } from './connection-pool.ts';
 import { durationText, ExchangeFailure, requestFailure } from './exchange-failure.ts';
@@ -10,7 +11,13 @@ import type { Route } from './route.ts';
 const RETRY_AFTER_CHARACTERS = 200;
 
 /** What is sent, built at the start of the attempt. */
-export type BuildRequest = (job: SendJob, route: Route, startedAt: number) => Dispatcher.DispatchOptions;
+export type BuildRequest = (job: SendJob, route: Route, startedAt: number) => BuiltRequest;
+
+export interface BuiltRequest {
+  readonly dispatch: Dispatcher.DispatchOptions;
+  /** For the record. */
+  readonly headers: HeaderLines;
+}
 
 export interface RunHost {
   readonly clock: Clock;
@@ -47,6 +54,8 @@ export class ExchangeRun implements Dispatcher.DispatchHandler {
   #begunAt = 0;
   #status: number | null = null;
   #retryAfter: string | null = null;
+  #requestHeaders: HeaderLines = '';
+  #responseHeaders: HeaderLines = '';
 
   constructor(job: SendJob, route: Route, pool: ConnectionPool, host: RunHost) {
     this.job = job;
@@ -62,7 +71,9 @@ export class ExchangeRun implements Dispatcher.DispatchHandler {
     this.#begin();
     try {
       this.#deadline = clock.timer(this.job.timeoutMs, () => this.#expire());
-      slot.client.dispatch(build(this.job, this.route, this.#startedAt), this);
+      const { dispatch, headers } = build(this.job, this.route, this.#startedAt);
+      this.#requestHeaders = headers;
+      slot.client.dispatch(dispatch, this);
     } catch (error) {
       this.#host.bug(error);
       this.end(new ExchangeFailure('internal_error', 'Posthorn failed on this request; its log says more.'));
@@ -92,6 +103,7 @@ export class ExchangeRun implements Dispatcher.DispatchHandler {
       return;
     }
     this.#status = status;
+    this.#responseHeaders = answerLines(headers);
     const retryAfter = headers['retry-after'];
     if (retryAfter !== undefined) this.#retryAfter = String(retryAfter).slice(0, RETRY_AFTER_CHARACTERS);
   }
@@ -121,6 +133,8 @@ export class ExchangeRun implements Dispatcher.DispatchHandler {
       durationMs: Math.max(0, Math.round(this.#host.clock.monotonic() - this.#begunAt)),
       status: this.#status,
       body: this.#body.text(),
+      requestHeaders: this.#requestHeaders,
+      responseHeaders: this.#responseHeaders,
       retryAfter: this.#retryAfter,
       error: failure === null ? null : { code: failure.code, message: failure.message },
     };

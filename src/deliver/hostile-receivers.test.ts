@@ -78,7 +78,7 @@ describe.each(SENDERS)('a hostile receiver, met from %s', (_name, make) => {
   afterAll(() => sender.close());
 
   function post(href: string, timeoutMs = 5_000): Promise<Exchange> {
-    const target = { applicationKey: 1, href, headers: {}, secrets: [SECRET] };
+    const target = { applicationKey: 1, href, headers: {}, secrets: [{ text: SECRET, until: null }] };
     const ref = ++lastRef;
     return new Promise((resolve) => {
       ended.set(ref, resolve);

@@ -78,7 +78,13 @@ function world(make: (options: HttpSenderOptions) => Sender, extra: Partial<Http
   const postAll = (jobs: readonly JobPart[]) => {
     const results: Promise<Exchange>[] = [];
     const full = jobs.map(
-      ({ headers = {}, href, secrets = [SECRET], applicationKey = 1, ...rest }): SendJob => {
+      ({
+        headers = {},
+        href,
+        secrets = [{ text: SECRET, until: null }],
+        applicationKey = 1,
+        ...rest
+      }): SendJob => {
         const ref = ++lastRef;
         results.push(new Promise((resolve) => ended.set(ref, resolve)));
         const target = { applicationKey, href, headers, secrets };
@@ -237,7 +243,7 @@ describe.each(SENDERS)('a request from %s', (_name, make) => {
     const { href } = await receiver();
     const [id, secret, fine] = await shared.postAll([
       { href, messageId: 'a\r\nb: c' },
-      { href, secrets: ['not a secret'] },
+      { href, secrets: [{ text: 'not a secret', until: null }] },
       { href },
     ]);
     expect(id?.error?.code).toBe('request_invalid');

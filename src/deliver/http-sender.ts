@@ -1,8 +1,16 @@
 import { IDLE_SOCKETS, SCHEDULE_LIMITS } from '../limits.ts';
 import { parseNetworks } from '../model/address.ts';
 import type { Clock, Timer } from '../model/clock.ts';
-import type { Exchange, Sender, SendJob, SendResult, SendResultHandler, Target } from '../model/exchange.ts';
-import { sign } from '../model/signature.ts';
+import {
+  type Exchange,
+  type Sender,
+  type SendJob,
+  type SendResult,
+  type SendResultHandler,
+  type Target,
+  unsentExchange,
+} from '../model/exchange.ts';
+import { sign, signatureTimestamp } from '../model/signature.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import { createEgressGuard, type EgressGuardOptions, type GuardedConnect } from './egress-guard.ts';
 import { ExchangeFailure } from './exchange-failure.ts';
@@ -139,7 +147,7 @@ class HttpSender implements Sender {
   }
 
   #refuse(job: SendJob, failure: ExchangeFailure): void {
-    this.#refused.push({ ref: job.ref, exchange: unsent(this.#clock.now(), failure) });
+    this.#refused.push({ ref: job.ref, exchange: unsentExchange(this.#clock.now(), failure) });
     this.#flushSoon();
   }
 
@@ -183,16 +191,20 @@ function requestBuilder(options: HttpSenderSettings): BuildRequest {
   return (job, route, startedAt) => {
     // The same bytes are signed and sent.
     const body = Buffer.from(job.payload);
-    const timestamp = Math.floor(startedAt / 1000);
-    const { secrets } = job.target;
-    const signature = sign({ secrets, messageId: job.messageId, timestamp, payload: body });
-    const headers = requestHeaders({ job, own: route.own, userAgent, names, timestamp, signature });
-    return { method: 'POST', path: route.path, body, headers };
+    const { messageId, target } = job;
+    const signature = sign({ secrets: target.secrets, messageId, startedAt, payload: body });
+    const { flat, lines } = requestHeaders({
+      job,
+      own: route.own,
+      hostLines: route.hostLines,
+      userAgent,
+      names,
+      timestamp: signatureTimestamp(startedAt),
+      signature,
+      bodyBytes: body.length,
+    });
+    return { dispatch: { method: 'POST', path: route.path, body, headers: flat }, headers: lines };
   };
-}
-
-function unsent(startedAt: number, { code, message }: ExchangeFailure): Exchange {
-  return { startedAt, durationMs: 0, status: null, body: '', retryAfter: null, error: { code, message } };
 }
 
 function stopped(): ExchangeFailure {

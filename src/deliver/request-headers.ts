@@ -1,75 +1,74 @@
-import type { SendJob } from '../model/exchange.ts';
+import { ENDPOINT_HEADERS } from '../limits.ts';
+import { headerProblem, isReservedHeader } from '../model/endpoint-header.ts';
+import type { HeaderLines, SendJob } from '../model/exchange.ts';
+import { fitted, linesOf, lineValue } from '../model/header-lines.ts';
 
 export type SignatureHeaders = 'standard' | 'svix' | 'both';
 
-/** Header names with which an endpoint could break the request, or pass itself off as Posthorn. */
-const RESERVED = new Set([
-  'accept-encoding',
-  'connection',
-  'content-encoding',
-  'content-length',
-  'content-type',
-  'expect',
-  'host',
-  'http2-settings',
-  'keep-alive',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'user-agent',
-  '__proto__',
-]);
-const RESERVED_PREFIXES = ['webhook-', 'svix-', 'posthorn-', 'proxy-'];
-
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-/** Field values of RFC 9110 section 5.5 in latin1: no CR, LF, NUL or other control characters but the tab. */
-const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
-
-/** Whether a header belongs to Posthorn or to HTTP, so that an endpoint's own one is left out. */
-function isReservedHeader(name: string): boolean {
-  const lower = name.toLowerCase();
-  return RESERVED.has(lower) || RESERVED_PREFIXES.some((prefix) => lower.startsWith(prefix));
+/** An endpoint's own headers. */
+export interface OwnHeaders {
+  /** As undici takes them: name, value, name, value… */
+  readonly flat: readonly string[];
+  /** For the record, without credentials. */
+  readonly lines: HeaderLines;
 }
 
 /**
- * An endpoint's own headers as undici takes them (name, value, name, value…), or why they can't be sent. The API
- * refuses such headers when they are set, so here it is the second line.
+ * The headers of an endpoint that are sent, or why they can't be. The API refuses such headers when they are set, so here
+ * it is the second line. Reserved ones are left out: an endpoint that had one before it was reserved still gets its
+ * deliveries.
  */
-export function ownHeaders(
-  headers: Readonly<Record<string, string>>,
-): { flat: string[] } | { problem: string } {
+export function ownHeaders(headers: Readonly<Record<string, string>>): OwnHeaders | { problem: string } {
   const flat: string[] = [];
   for (const [name, value] of Object.entries(headers)) {
     if (isReservedHeader(name)) continue;
-    if (!TOKEN.test(name)) return { problem: 'The endpoint has a header whose name is not valid in HTTP.' };
-    if (typeof value !== 'string' || !VALUE.test(value)) {
-      return { problem: `The endpoint's header ${name} has a value that HTTP can't carry.` };
-    }
+    const problem = headerProblem(name, value);
+    if (problem !== null) return { problem };
     flat.push(name, value);
   }
-  return { flat };
+  if (flat.length > ENDPOINT_HEADERS * 2) {
+    return { problem: `The endpoint has more than ${ENDPOINT_HEADERS} headers.` };
+  }
+  return { flat, lines: linesOf(flat) };
 }
 
-/** All headers of a request but `host` and `content-length`, which undici adds. */
+interface RequestHeaders {
+  /** Name, value, name, value…: all but `host` and `content-length`, which undici adds. */
+  readonly flat: string[];
+  /** The same and those two, for the record. */
+  readonly lines: HeaderLines;
+}
+
+/** The lines are put together here, without going over the headers a second time: this is done for each attempt. */
 export function requestHeaders(request: {
   readonly job: SendJob;
-  readonly own: readonly string[];
+  readonly own: OwnHeaders;
+  readonly hostLines: HeaderLines;
   readonly userAgent: string;
   readonly names: SignatureHeaders;
   readonly timestamp: number;
   readonly signature: string;
-}): string[] {
-  const { job, own, names, signature } = request;
+  readonly bodyBytes: number;
+}): RequestHeaders {
+  const { job, own, names, signature, userAgent } = request;
+  const id = job.messageId;
   const timestamp = String(request.timestamp);
-  const headers = ['content-type', 'application/json', 'user-agent', request.userAgent];
+  const flat = ['content-type', 'application/json', 'user-agent', userAgent];
+  let lines = `${request.hostLines}\ncontent-type\napplication/json\ncontent-length\n${request.bodyBytes}\nuser-agent\n${userAgent}`;
+  const lineId = lineValue(id);
   if (names !== 'svix') {
-    headers.push('webhook-id', job.messageId, 'webhook-timestamp', timestamp, 'webhook-signature', signature);
+    flat.push('webhook-id', id, 'webhook-timestamp', timestamp, 'webhook-signature', signature);
+    lines += `\nwebhook-id\n${lineId}\nwebhook-timestamp\n${timestamp}\nwebhook-signature\n${signature}`;
   }
   if (names !== 'standard') {
-    headers.push('svix-id', job.messageId, 'svix-timestamp', timestamp, 'svix-signature', signature);
+    flat.push('svix-id', id, 'svix-timestamp', timestamp, 'svix-signature', signature);
+    lines += `\nsvix-id\n${lineId}\nsvix-timestamp\n${timestamp}\nsvix-signature\n${signature}`;
   }
-  if (job.test) headers.push('posthorn-test', 'true');
-  for (const each of own) headers.push(each);
-  return headers;
+  if (job.test) {
+    flat.push('posthorn-test', 'true');
+    lines += '\nposthorn-test\ntrue';
+  }
+  for (const each of own.flat) flat.push(each);
+  if (own.lines !== '') lines += `\n${own.lines}`;
+  return { flat, lines: fitted(lines) };
 }

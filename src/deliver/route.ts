@@ -1,7 +1,8 @@
-import type { Target } from '../model/exchange.ts';
+import type { HeaderLines, Target } from '../model/exchange.ts';
+import { linesOf } from '../model/header-lines.ts';
 import { authorityOf } from './egress-guard.ts';
 import { ExchangeFailure, type Peer } from './exchange-failure.ts';
-import { ownHeaders } from './request-headers.ts';
+import { type OwnHeaders, ownHeaders } from './request-headers.ts';
 
 /** What of a target stays the same over its jobs. */
 export interface Route {
@@ -10,8 +11,9 @@ export interface Route {
   readonly origin: string;
   readonly path: string;
   readonly peer: Peer;
-  /** The endpoint's own headers: name, value, name, value… */
-  readonly own: readonly string[];
+  readonly own: OwnHeaders;
+  /** The header `host`, for the record. */
+  readonly hostLines: HeaderLines;
 }
 
 /** URL and headers were checked when they were set; here the same is made sure of for what the store gave back. */
@@ -34,6 +36,7 @@ export function routeTo(target: Target): Route | ExchangeFailure {
     origin: url.origin,
     path: url.pathname + url.search,
     peer: { host: url.hostname, authority: authorityOf(url.hostname, url.port, secure), secure },
-    own: own.flat,
+    own,
+    hostLines: linesOf(['host', url.host]),
   };
 }

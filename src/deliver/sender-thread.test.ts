@@ -27,7 +27,7 @@ parentPort.on('message', (message) => {
     if (payload === 'bug') parentPort.postMessage({ kind: 'bug', text: 'a bug' });
     if (payload === 'hang') continue;
     const body = targets.get(target).href + ' ' + message.targets.length;
-    parentPort.postMessage({ kind: 'results', results: [ref, 1, 2, 200, body, null, null, null] });
+    parentPort.postMessage({ kind: 'results', results: [ref, 1, 2, 200, body, '', '', null, null, null] });
   }
 });
 `;

@@ -1,12 +1,13 @@
 import { Worker } from 'node:worker_threads';
 import type { Clock, Timer } from '../model/clock.ts';
-import type {
-  ExchangeErrorCode,
-  Sender,
-  SendJob,
-  SendResult,
-  SendResultHandler,
-  Target,
+import {
+  type ExchangeErrorCode,
+  type Sender,
+  type SendJob,
+  type SendResult,
+  type SendResultHandler,
+  type Target,
+  unsentExchange,
 } from '../model/exchange.ts';
 import type { HttpSenderSettings } from './http-sender.ts';
 import {
@@ -189,9 +190,7 @@ class ThreadSender implements Sender {
   }
 
   #unsent(ref: number, code: ExchangeErrorCode, message: string): SendResult {
-    const startedAt = this.#options.clock.now();
-    const error = { code, message };
-    return { ref, exchange: { startedAt, durationMs: 0, status: null, body: '', retryAfter: null, error } };
+    return { ref, exchange: unsentExchange(this.#options.clock.now(), { code, message }) };
   }
 }
 

@@ -28,7 +28,7 @@ export type FlatJobs = Primitive[];
 export type FlatResults = Primitive[];
 
 const JOB_FIELDS = 6;
-const RESULT_FIELDS = 8;
+const RESULT_FIELDS = 10;
 
 export function addJob(flat: FlatJobs, job: SendJob, ref: number, target: number): void {
   flat.push(ref, target, job.messageId, job.payload, job.timeoutMs, job.test);
@@ -52,14 +52,16 @@ export function readJobs(flat: FlatJobs, target: (number: number) => Target): Se
 export function flatResults(results: readonly SendResult[]): FlatResults {
   const flat: FlatResults = [];
   for (const { ref, exchange } of results) {
-    const { startedAt, durationMs, status, body, retryAfter, error } = exchange;
+    const { error } = exchange;
     flat.push(
       ref,
-      startedAt,
-      durationMs,
-      status,
-      body,
-      retryAfter,
+      exchange.startedAt,
+      exchange.durationMs,
+      exchange.status,
+      exchange.body,
+      exchange.requestHeaders,
+      exchange.responseHeaders,
+      exchange.retryAfter,
       error?.code ?? null,
       error?.message ?? null,
     );
@@ -70,7 +72,7 @@ export function flatResults(results: readonly SendResult[]): FlatResults {
 export function readResults(flat: FlatResults): SendResult[] {
   const results: SendResult[] = [];
   for (let at = 0; at < flat.length; at += RESULT_FIELDS) {
-    const code = flat[at + 6] as ExchangeErrorCode | null;
+    const code = flat[at + 8] as ExchangeErrorCode | null;
     results.push({
       ref: flat[at] as number,
       exchange: {
@@ -78,8 +80,10 @@ export function readResults(flat: FlatResults): SendResult[] {
         durationMs: flat[at + 2] as number,
         status: flat[at + 3] as number | null,
         body: flat[at + 4] as string,
-        retryAfter: flat[at + 5] as string | null,
-        error: code === null ? null : { code, message: flat[at + 7] as string },
+        requestHeaders: flat[at + 5] as string,
+        responseHeaders: flat[at + 6] as string,
+        retryAfter: flat[at + 7] as string | null,
+        error: code === null ? null : { code, message: flat[at + 9] as string },
       },
     });
   }

@@ -94,7 +94,7 @@ async function post(
     onResults: ([result]) => resolve((result as { exchange: Exchange }).exchange),
   });
   cleanUps.push(() => sender.close());
-  const target = { applicationKey: 1, href, headers: {}, secrets: [SECRET] };
+  const target = { applicationKey: 1, href, headers: {}, secrets: [{ text: SECRET, until: null }] };
   sender.send([{ ref: 1, target, messageId: 'msg_1', payload: '{}', timeoutMs: 5_000, test: false }]);
   return promise;
 }

@@ -1,5 +1,6 @@
 import { ApiError } from '../errors.ts';
 import type { Application } from '../model/application.ts';
+import type { Capability } from '../model/key.ts';
 import type { Caller } from '../registry/keyring.ts';
 import type { HttpServices } from './services.ts';
 
@@ -34,6 +35,19 @@ export function assertOperator(caller: Caller): void {
       'This call takes an operator key; this key is for one application.',
     );
   }
+}
+
+/** Whether a key that may be limited has one of these capabilities. An empty list asks for none. */
+export function isCapable({ capabilities }: Caller, needs: Capability | readonly Capability[]): boolean {
+  const wanted = [needs].flat();
+  return capabilities === null || wanted.length === 0 || wanted.some((each) => capabilities.includes(each));
+}
+
+/** Throws `insufficient access` unless the key has one of these capabilities. */
+export function assertCapable(caller: Caller, needs: Capability | readonly Capability[]): void {
+  if (isCapable(caller, needs)) return;
+  const wanted = [needs].flat().join(' or ');
+  throw new ApiError('insufficient access', `This key is limited: this call takes one with ${wanted}.`);
 }
 
 /** The application that a path names. One that is unknown and one of somebody else look the same. */

@@ -1,5 +1,5 @@
 import type { Server } from 'node:http';
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { type FastifyInstance, type RouteOptions } from 'fastify';
 import { SECURITY_HEADERS } from './answer.ts';
 import { closeServer, createNodeServer, listenOn, trackConnections } from './node-server.ts';
 import { addDocs } from './openapi.ts';
@@ -17,9 +17,14 @@ export interface HttpServer {
   close(): Promise<void>;
   /** The OpenAPI document of both faces. */
   openapi(): object;
+  /** Every route there is, those too that the document leaves out. */
+  readonly routes: readonly Route[];
   /** For requests without a socket. */
   readonly fastify: FastifyInstance;
 }
+
+/** `config` says who may call it. */
+export type Route = Pick<RouteOptions, 'method' | 'url' | 'config'>;
 
 /** More than node:http lets through: a long id is unknown like any other, not an error of its own. */
 const PATH_PART_CHARACTERS = 64 * 1024;
@@ -51,6 +56,11 @@ export async function createHttpServer(services: HttpServices): Promise<HttpServ
   app.addHook('onSend', async (_request, reply) => {
     if (closing) reply.header('connection', 'close');
   });
+  const routes: Route[] = [];
+  app.addHook(
+    'onRoute',
+    ({ method, url, config }) => void routes.push({ method, url, config: config ?? {} }),
+  );
   addUnmatched(app);
   const openapi = await addDocs(app, services);
   for (const add of [addOperatorApi, addWebHooksApi, publishRoutes(publish)]) {
@@ -68,6 +78,7 @@ export async function createHttpServer(services: HttpServices): Promise<HttpServ
   return {
     fastify: app,
     openapi,
+    routes,
     listen: (at) => listenOn(bound, at),
     async close() {
       closing = true;

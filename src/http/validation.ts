@@ -47,15 +47,22 @@ export function bodyCheck<Schema extends TSchema>(schema: Schema): Check<Static<
     if (compiled.Check(value)) return;
     const mismatches = telling(compiled.Errors(value) as Mismatch[]);
     throw new ValidationError(
-      mismatches.flatMap((mismatch) => (at ? plainProblems(mismatch, at) : wireProblems(mismatch))),
+      mismatches.flatMap((mismatch) =>
+        at ? plainProblems(mismatch, at) : wireProblems(mismatch, wireNames(schema)),
+      ),
     );
   };
 }
 
-/** Leaves out what follows from another mismatch: that a nullable value is not null either, and the `anyOf` itself. */
+/** What only says that another mismatch lies further in. */
+const FOLLOWING = ['anyOf', 'additionalProperties'];
+
+/** Leaves out what follows from another mismatch: that a nullable value is not null either, and what is around it. */
 function telling(mismatches: readonly Mismatch[]): readonly Mismatch[] {
   const kept = mismatches.filter(({ keyword, params }) => {
-    return keyword !== 'anyOf' && !(keyword === 'type' && 'type' in params && params.type === 'null');
+    return (
+      !FOLLOWING.includes(keyword) && !(keyword === 'type' && 'type' in params && params.type === 'null')
+    );
   });
   return kept.length > 0 ? kept : mismatches;
 }
@@ -71,29 +78,42 @@ function plainProblems(mismatch: Mismatch, at: readonly (string | number)[]): Pr
   }));
 }
 
+type WireNames = Readonly<Record<string, readonly string[]>>;
+
 /** Fields that the protocol's server names in its own way once their JSON type is right. */
-const WIRE_NAMES: Readonly<Record<string, readonly string[]>> = {
+const WIRE_NAMES: WireNames = {
   eventType: ['event_type', '__all__'],
   eventId: ['uid', '__all__'],
   uid: ['uid', '__all__'],
   secret: ['key', '__all__'],
+  key: ['key', '__all__'],
   channels: ['channels', '__all__'],
   throttleRate: ['throttle_rate'],
   rateLimit: ['rate_limit'],
   payloadRetentionPeriod: ['payload_retention_period'],
+  gracePeriodSeconds: ['grace_period_seconds'],
+  groupName: ['group_name', '__all__'],
 };
+/** There a name is one of its types of their own; elsewhere it is text. */
+const WIRE_NAMES_OF_EVENT_TYPE: WireNames = { ...WIRE_NAMES, name: ['name', '__all__'] };
+/** What that server looks at while it decodes. */
+const DECODED = ['featureFlag', 'featureFlags'];
 
-function wireProblems(mismatch: Mismatch): Problem[] {
+function wireNames(schema: TSchema): WireNames {
+  return 'title' in schema && schema.title === 'EventTypeIn' ? WIRE_NAMES_OF_EVENT_TYPE : WIRE_NAMES;
+}
+
+function wireProblems(mismatch: Mismatch, names: WireNames): Problem[] {
   const path = pathOf(mismatch.instancePath);
   const missing = missingNames(mismatch);
-  if (missing.length > 0 || mismatch.keyword === 'type') {
+  if (missing.length > 0 || mismatch.keyword === 'type' || DECODED.includes(String(path[0]))) {
     const loc = path.length === 0 ? WHOLE_BODY : ['body', ...path];
     const messages =
       missing.length > 0 ? missing.map((name) => `missing field \`${name}\``) : [mismatch.message];
     return messages.map((msg) => ({ loc, msg, type: 'value_error.jsondecode' }));
   }
   const name = path.at(-1);
-  const wireName = typeof name === 'string' && Object.hasOwn(WIRE_NAMES, name) ? WIRE_NAMES[name] : undefined;
+  const wireName = typeof name === 'string' && Object.hasOwn(names, name) ? names[name] : undefined;
   const loc = wireName ? ['body', ...path.slice(0, -1), ...wireName] : ['body', ...path];
   return [{ loc, msg: mismatch.message, type: 'value_error' }];
 }

@@ -8,7 +8,7 @@ export interface Attempt {
   readonly id: string;
   readonly messageKey: number;
   readonly endpointKey: number;
-  /** 1 for the first try. */
+  /** 1 for the first try of the schedule, which a recovery begins again; 0: a resend, which is outside of it. */
   readonly number: number;
   readonly trigger: AttemptTrigger;
   /** What was dialled: the endpoint's URL may have changed since. */

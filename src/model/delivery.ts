@@ -6,15 +6,17 @@ import { type RetrySchedule, retryAt } from './retry-schedule.ts';
 /**
  * A delivery is a message on its way to one endpoint.
  *
- *     accepted ──┬─► held ───────────────────────────────┐ release
- *                ├─► pending ◄──────────────┐            ▼
- *                │      │ claim             │ failed, tries left
- *                └─► sending ───────────────┤
- *                       │                   ├─► failed      (tries used up)
+ *     accepted ──┬─► held ◄── endpoint disabled ── (pending)
+ *                │    │ recover
+ *                ├─► pending ◄──────────────┬───────────────────────┐ recover
+ *                │      │ claim             │ no 2xx, tries left    │
+ *                └─► sending ───────────────┼─► failed (tries used up)
  *                       │ 2xx               │
- *                       └─► succeeded       └─► cancelled   (endpoint deleted, or by a person)
+ *                       └─► succeeded       └─► cancelled (endpoint deleted, payload expunged)
  *
- * A delivery that was cancelled while it was under way, and arrived all the same, is `succeeded`.
+ * A delivery that was cancelled or held while it was under way, and arrived all the same, is `succeeded`. A resend is one
+ * attempt by a person beside the machine: when it arrives the delivery is `succeeded` from whichever state, and when it
+ * does not, the state and the schedule stay as they are.
  *
  * `sending` means leased: one node has it in memory and is the only one that may send it. A lease ends with its
  * node; the delivery is `pending` again and goes out once more (at least once, under the same `webhook-id`).
@@ -60,4 +62,9 @@ export function afterAttempt(params: {
   const nextAttemptAt = retryAt(params);
   if (nextAttemptAt === null) return { state: 'failed', reason: 'retries_exhausted' };
   return { state: 'pending', nextAttemptAt };
+}
+
+/** What a resend did: it is one attempt outside of the schedule, and there is no other after it. */
+export function afterResend(exchange: Exchange): Verdict {
+  return succeeded(exchange) ? { state: 'succeeded' } : { state: 'failed', reason: 'retries_exhausted' };
 }

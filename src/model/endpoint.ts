@@ -19,11 +19,15 @@ export interface Endpoint {
   readonly channels: readonly string[] | null;
   /** Deliveries a second, or null for no limit. */
   readonly throttleRate: number | null;
+  /** A number of the caller's own, which older clients of the protocol set; nothing here reads it. */
+  readonly version: number;
   readonly metadata: Readonly<Record<string, string>>;
-  /** Extra request headers. */
-  readonly headers: Readonly<Record<string, string>>;
-  /** The signing secrets, encrypted (`model/sealed.ts`). */
+  /** Extra request headers as JSON, encrypted (`model/sealed.ts`): they can carry credentials. Null: none. */
+  readonly sealedHeaders: Buffer | null;
+  /** The signing secrets as a JSON list, encrypted: the current one, then those rotated out, newest first. */
   readonly sealedSecret: Buffer;
+  /** When each secret that was rotated out ends, in their order, ms since the Unix epoch. */
+  readonly secretExpiries: readonly number[];
   readonly createdAt: number;
   readonly updatedAt: number;
 }

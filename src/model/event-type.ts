@@ -3,11 +3,24 @@ export interface EventType {
   /** `ticket.created` */
   readonly name: string;
   readonly description: string;
-  /** JSON Schema (draft 7) of the body, or null. */
-  readonly schema: Readonly<Record<string, unknown>> | null;
-  /** A body that is valid against the schema, or null. */
-  readonly example: Readonly<Record<string, unknown>> | null;
+  /** JSON Schema (draft 7) of the body by version: `{"1": {…}}`. Examples of bodies stand in `examples` of a schema. */
+  readonly schemas: Readonly<Record<string, unknown>> | null;
+  /** Not offered any more, and not deliverable by name to new endpoints; messages of it are still taken. */
   readonly archived: boolean;
+  readonly deprecated: boolean;
+  /** Only keys with one of these see it; null: every key does. */
+  readonly featureFlags: readonly string[] | null;
+  readonly groupName: string | null;
   readonly createdAt: number;
   readonly updatedAt: number;
+}
+
+/** The body of example number `index` (from 0) of the first version, or null when the schema has none there. */
+export function exampleOf({ schemas }: Pick<EventType, 'schemas'>, index = 0): unknown {
+  const examples = asRecord(schemas?.['1'])?.examples;
+  return Array.isArray(examples) ? (examples[index] ?? null) : null;
+}
+
+function asRecord(value: unknown): Record<string, unknown> | null {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
 }

@@ -8,11 +8,21 @@ export interface Exchange {
   readonly status: number | null;
   /** The start of the answer's body, at most `RESPONSE_STORED_BYTES`, undecodable bytes replaced. */
   readonly body: string;
+  /** What was asked with and what was answered with, as far as it got. */
+  readonly requestHeaders: HeaderLines;
+  readonly responseHeaders: HeaderLines;
   /** The answer's `Retry-After`, as received. */
   readonly retryAfter: string | null;
   /** Why there is no (whole) answer; null when the answer is complete. */
   readonly error: ExchangeError | null;
 }
+
+/**
+ * Headers for the record: `name\nvalue\nname\nvalue`, or empty; neither can have a line break in it. Values of headers that
+ * carry credentials are replaced, and what is over `HEADERS_STORED_CHARACTERS` is left out. One text, because it is only carried
+ * from thread to thread and into the store.
+ */
+export type HeaderLines = string;
 
 export interface ExchangeError {
   readonly code: ExchangeErrorCode;
@@ -44,13 +54,44 @@ export function succeeded(exchange: Exchange): boolean {
   return exchange.status !== null && exchange.status >= 200 && exchange.status < 300;
 }
 
+/** An exchange that ended before anything of it was made. */
+export function unsentExchange(startedAt: number, { code, message }: ExchangeError): Exchange {
+  return {
+    startedAt,
+    durationMs: 0,
+    status: null,
+    body: '',
+    requestHeaders: '',
+    responseHeaders: '',
+    retryAfter: null,
+    error: { code, message },
+  };
+}
+
 /** Where and how to send: what an exchange needs to know of an endpoint. */
 export interface Target {
   readonly applicationKey: number;
   readonly href: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** `whsec_…`, newest first; during a rotation more than one. Each signs. */
-  readonly secrets: readonly string[];
+  /** The current one first; during a rotation more than one. Each signs until it ends. */
+  readonly secrets: readonly SigningSecret[];
+}
+
+export interface SigningSecret {
+  /** `whsec_…` (HMAC-SHA256) or `whsk_…` (ed25519). */
+  readonly text: string;
+  /** Signs no more from then on, ms since the Unix epoch; null: the current one. */
+  readonly until: number | null;
+}
+
+/** What the schedule needs to know of an endpoint. */
+export interface Destination {
+  readonly target: Target;
+  /** Nothing is sent: what is pending becomes held. */
+  readonly disabled: boolean;
+  /** Deliveries a second, of the endpoint and of all endpoints of its application; null: no limit. */
+  readonly throttleRate: number | null;
+  readonly applicationThrottleRate: number | null;
 }
 
 /** One request to make. */

@@ -26,6 +26,20 @@ export class Fifo<T> {
     return this.#items.splice(this.#head + size) as T[];
   }
 
+  /** Takes out what `is` says, wherever it stands. */
+  remove(is: (item: T) => boolean): T[] {
+    const removed: T[] = [];
+    const kept: T[] = [];
+    for (let index = this.#head; index < this.#items.length; index++) {
+      const item = this.#items[index] as T;
+      (is(item) ? removed : kept).push(item);
+    }
+    if (removed.length === 0) return removed;
+    this.#items = kept;
+    this.#head = 0;
+    return removed;
+  }
+
   /** Takes out everything. */
   drain(): T[] {
     const rest = this.#items.slice(this.#head) as T[];

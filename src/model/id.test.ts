@@ -35,6 +35,11 @@ describe('ids', () => {
     const id = createIds(clock, seededRandom(4)).next('msg');
     expect(firstIdAt('msg', clock.now()) <= id).toBe(true);
     expect(firstIdAt('msg', clock.now() + 8) > id).toBe(true);
+    for (const far of [Date.UTC(2150, 0), Date.UTC(2200, 0), Date.UTC(9999, 11, 31)]) {
+      expect(firstIdAt('msg', far) > id).toBe(true);
+      expect(timeOfId(firstIdAt('msg', far), 'msg')).not.toBeNull();
+    }
+    expect(firstIdAt('msg', Date.UTC(1970, 0)) < id).toBe(true);
   });
 
   it('are told from other text', () => {

@@ -1,6 +1,6 @@
 import type { Clock, Random } from './clock.ts';
 
-export type IdPrefix = 'app' | 'ep' | 'msg' | 'atmpt' | 'key';
+export type IdPrefix = 'app' | 'ep' | 'msg' | 'atmpt' | 'key' | 'qtask';
 
 /** A KSUID with milliseconds: 27 base62 digits of 4 bytes seconds, 1 byte of 4 ms units, 15 random bytes. */
 const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
@@ -8,6 +8,8 @@ const EPOCH_SECONDS = 1_400_000_000;
 const LENGTH = 27;
 const COUNTED_DIGITS = 4;
 const COUNTED = 62 ** COUNTED_DIGITS;
+/** The last 4 ms that ids can tell: in the year 2150. */
+const LAST_SLOT = 2 ** 32 * 250 - 1;
 
 export interface Ids {
   /** A new id such as `msg_2nZ…`. Ids of one process ascend, also when the wall clock steps back. */
@@ -52,7 +54,7 @@ export function timeOfId(id: string, prefix: IdPrefix): number | null {
 
 /** The smallest id with this prefix made at or after `at` (ms since the Unix epoch): a bound for range scans. */
 export function firstIdAt(prefix: IdPrefix, at: number): string {
-  const slot = Math.max(0, Math.floor((at - EPOCH_SECONDS * 1000) / 4));
+  const slot = Math.min(LAST_SLOT, Math.max(0, Math.floor((at - EPOCH_SECONDS * 1000) / 4)));
   return `${prefix}_${encode(slot, Buffer.alloc(15))}`;
 }
 

@@ -3,6 +3,8 @@ export interface Lease {
   readonly messageKey: number;
   readonly endpointKey: number;
   readonly fence: number;
+  /** The store's key of a resend: one attempt that a person asked for. Null: the delivery itself, by its schedule. */
+  readonly resendKey: number | null;
 }
 
 /** A leased delivery with all that sending it takes: what the schedule keeps in memory. */
@@ -22,6 +24,8 @@ export interface Settlement {
   readonly nextAttemptAt: number | null;
   /** The lease was kept: the retry waits in memory. */
   readonly kept: boolean;
+  /** The endpoint has it, and the store says so. */
+  readonly arrived: boolean;
 }
 
 const FENCES_PER_EPOCH = 2 ** 32;

@@ -13,6 +13,8 @@ export interface Message {
   readonly tags: readonly string[] | null;
   /** The JSON text that the publisher sent, to the byte; null once it was expunged. */
   readonly payload: string | null;
+  /** When delivery begins, ms since the Unix epoch; null: at once. */
+  readonly deliverAt: number | null;
   readonly createdAt: number;
 }
 
@@ -24,6 +26,9 @@ export interface NewMessage {
   readonly channels: readonly string[] | null;
   readonly tags: readonly string[] | null;
   readonly payload: string;
+  readonly deliverAt: number | null;
+  /** When the payload is expunged, ms since the Unix epoch; null: `PAYLOAD_KEPT_MS` after `createdAt`, the longest. */
+  readonly payloadUntil: number | null;
   readonly createdAt: number;
   readonly deliveries: readonly NewDelivery[];
 }

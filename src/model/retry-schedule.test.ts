@@ -10,6 +10,8 @@ const answer = (status: number, retryAfter: string | null = null): Exchange => (
   durationMs: 1,
   status,
   body: '',
+  requestHeaders: '',
+  responseHeaders: '',
   retryAfter,
   error: null,
 });

@@ -1,62 +1,249 @@
 import { ApiError } from '../errors.ts';
+import { SCAN_STEP_ROWS } from '../limits.ts';
 import type { Application } from '../model/application.ts';
 import type { Clock } from '../model/clock.ts';
-import type { Delivery } from '../model/delivery.ts';
+import type { Delivery, DeliveryState } from '../model/delivery.ts';
 import type { Endpoint } from '../model/endpoint.ts';
+import { firstIdAt } from '../model/id.ts';
 import type { Message } from '../model/message.ts';
-import type { AttemptPage, ListedAttempt, Store } from '../store/store.ts';
+import type {
+  AttemptFilter,
+  EndpointDelivery,
+  ListedAttempt,
+  MessageFilter,
+  Scanned,
+  Store,
+} from '../store/store.ts';
+import { createTurns, isUpwards, type ListAsked, scan, type Turn } from './scan.ts';
 
-/** A delivery with the endpoint it goes to, which may have been deleted since. */
-export interface ListedDelivery extends Delivery {
-  readonly endpoint: Endpoint;
-  readonly endpointDeleted: boolean;
+export type { AttemptFilter, EndpointDelivery, ListedAttempt, MessageFilter };
+
+/** A message with what became of it at one endpoint. */
+export interface AttemptedMessage extends Message {
+  readonly delivery: Delivery;
 }
+
+/** `payloadCharacters` bounds what is read of payloads, as in `Store.messageList`; null: they are not wanted. */
+interface PayloadsAsked {
+  readonly payloadCharacters: number | null;
+}
+
+/** Ids of a scan by time end where the ids of the next 4 ms begin. */
+const ID_STEP_MS = 4;
+/** Attempts counted in one step: 2 ms, as only an index is read. */
+const COUNT_STEP_ROWS = 20_000;
+/** Deliveries looked through in one step, for the one that a page goes on from. */
+const DELIVERY_STEP_ROWS = 1_000;
 
 /** What the API and the console read. Everything is asked for within one application. */
 export class Reader {
   readonly #store: Store;
   readonly #clock: Clock;
+  readonly #turn: Turn;
 
   constructor(store: Store, clock: Clock) {
     this.#store = store;
     this.#clock = clock;
+    this.#turn = createTurns(clock);
   }
 
   /** By `msg_…` id or eventId. Throws `not_found`. */
   async message(application: Application, ref: string): Promise<Message> {
     const message = await this.#store.messageFind({ applicationKey: application.key, ref });
-    if (!message)
+    if (!message) {
       throw new ApiError('not_found', `There is no message ${JSON.stringify(ref.slice(0, 100))}.`);
+    }
     return message;
   }
 
-  /** Newest first. */
+  /** Newest first. Without a filter every row is read by its index; with one, see `scan`. */
   messages(
     application: Application,
-    page: Omit<Parameters<Store['messageList']>[0], 'applicationKey'>,
-  ): Promise<Message[]> {
-    return this.#store.messageList({ applicationKey: application.key, ...page });
+    asked: ListAsked & PayloadsAsked & { readonly filter: MessageFilter | null },
+  ): Promise<Scanned<Message>> {
+    const { filter, payloadCharacters } = asked;
+    let room = payloadCharacters ?? 0;
+    return scan(this.#turn, asked, async (page) => {
+      const found = await this.#store.messageList({
+        applicationKey: application.key,
+        ...page,
+        withPayload: payloadCharacters !== null,
+        ...(payloadCharacters !== null && { payloadCharacters: Math.max(0, room) }),
+        ...(filter !== null && { filter, scan: SCAN_STEP_ROWS }),
+      });
+      for (const { payload } of found.rows) room -= payload?.length ?? 0;
+      return found;
+    });
+  }
+
+  /** Messages that have a delivery to the endpoint, in one of `states` as they are shown; newest first. */
+  async attemptedMessages(
+    endpoint: Endpoint,
+    asked: ListAsked &
+      PayloadsAsked & {
+        readonly filter: Pick<MessageFilter, 'eventTypes' | 'channel' | 'tag'>;
+        readonly states: readonly DeliveryState[] | null;
+      },
+  ): Promise<Scanned<AttemptedMessage>> {
+    const { states, payloadCharacters } = asked;
+    const filter: MessageFilter = {
+      ...asked.filter,
+      endpointKey: endpoint.key,
+      ...(states !== null && { states: storedStates(states) }),
+    };
+    const found = await scan(this.#turn, asked, async (page) => {
+      const { applicationKey } = endpoint;
+      const step = { applicationKey, ...page, withPayload: false, filter, scan: SCAN_STEP_ROWS };
+      const { rows, scannedTo } = await this.#store.messageList(step);
+      const kept = (await this.#withDeliveries(endpoint, rows)).filter(
+        ({ delivery }) => states?.includes(delivery.state) ?? true,
+      );
+      // A full page of which some are not shown has to be filled up from behind it.
+      const goesOn = kept.length < rows.length && rows.length >= page.limit;
+      const last = isUpwards(page) ? rows[0] : rows.at(-1);
+      return { rows: kept, scannedTo: scannedTo ?? (goesOn ? (last?.id ?? null) : null) };
+    });
+    return payloadCharacters === null ? found : this.#withPayloads(found, asked, payloadCharacters);
   }
 
   /**
-   * Every delivery of a message, by endpoint, oldest endpoint first. One whose retry waits in memory under its lease is
-   * shown as what it is to a reader: pending.
+   * The deliveries of a message by endpoint, oldest endpoint first: those after the one to `endpointId`, or the last before
+   * it. Null when the message has none to it. `endpointKey`: of that endpoint, where the caller knows it.
    */
-  async deliveries(message: Message): Promise<ListedDelivery[]> {
+  async deliveries(
+    message: Message,
+    asked: {
+      readonly limit: number;
+      readonly from: { readonly endpointId: string; readonly endpointKey: number | null } | null;
+      readonly backwards: boolean;
+    },
+  ): Promise<EndpointDelivery[] | null> {
+    const { limit, from, backwards } = asked;
+    const key =
+      from === null ? null : (from.endpointKey ?? (await this.#endpointKeyOf(message, from.endpointId)));
+    if (from !== null && key === null) return null;
+    const bounds = backwards ? { before: key, after: null } : { before: null, after: key };
+    const rows = await this.#store.deliveryList({ messageKey: message.key, limit, ...bounds });
     const now = this.#clock.now();
-    const deliveries = await this.#store.deliveryList({ messageKey: message.key });
-    return deliveries.map((each) =>
-      each.state === 'sending' && (each.nextAttemptAt ?? 0) > now ? { ...each, state: 'pending' } : each,
+    return rows.map((row) => shown(row, now));
+  }
+
+  /** Newest first. */
+  attempts(
+    of: { messageKey: number } | { endpointKey: number },
+    asked: ListAsked & { readonly filter: AttemptFilter | null },
+  ): Promise<Scanned<ListedAttempt>> {
+    const { filter } = asked;
+    return scan(this.#turn, asked, (page) =>
+      this.#store.attemptList({ ...of, ...page, ...(filter !== null && { filter, scan: SCAN_STEP_ROWS }) }),
     );
   }
 
-  /** Newest first. */
-  attemptsOfMessage(message: Message, page: AttemptPage): Promise<ListedAttempt[]> {
-    return this.#store.attemptListByMessage({ messageKey: message.key, ...page });
+  /** Throws `not_found`. */
+  async attempt(message: Message, id: string): Promise<ListedAttempt> {
+    const attempt = await this.#store.attemptFind({ messageKey: message.key, id });
+    if (!attempt) {
+      throw new ApiError('not_found', `There is no attempt ${JSON.stringify(id.slice(0, 100))}.`);
+    }
+    return attempt;
   }
 
-  /** Newest first. */
-  attemptsOfEndpoint(endpoint: Endpoint, page: AttemptPage): Promise<ListedAttempt[]> {
-    return this.#store.attemptListByEndpoint({ endpointKey: endpoint.key, ...page });
+  /** The messages of these attempts by their ids, without their payloads. */
+  async messagesOf(
+    { key }: Application,
+    attempts: readonly ListedAttempt[],
+  ): Promise<ReadonlyMap<string, Message>> {
+    const messages = new Map<string, Message>();
+    for (const id of new Set(attempts.map(({ messageId }) => messageId))) {
+      // A list is asked, because it can leave the payload unread: the row before the first text after the id is the one.
+      const page = { limit: 1, before: justAfter(id), after: null, withPayload: false };
+      const [message] = (await this.#store.messageList({ applicationKey: key, ...page })).rows;
+      if (message?.id === id) messages.set(id, message);
+    }
+    return messages;
   }
+
+  /** An endpoint's attempts made from `since` and before `until`, ms since the Unix epoch; `until` null: up to now. */
+  async attemptCounts(
+    endpoint: Endpoint,
+    range: { readonly since: number; readonly until: number | null },
+    isGone: () => boolean,
+  ): Promise<{ succeeded: number; failed: number }> {
+    const total = { succeeded: 0, failed: 0 };
+    let from = firstIdAt('atmpt', range.since);
+    const to = firstIdAt('atmpt', range.until ?? this.#clock.now() + ID_STEP_MS);
+    for (;;) {
+      const step = { endpointKey: endpoint.key, from, to, scan: COUNT_STEP_ROWS };
+      const { succeeded, failed, scannedTo } = await this.#store.attemptCount(step);
+      total.succeeded += succeeded;
+      total.failed += failed;
+      if (scannedTo === null || isGone()) return total;
+      from = justAfter(scannedTo);
+      await this.#turn();
+    }
+  }
+
+  /** An endpoint's deliveries that are open now, by state. */
+  openCounts(endpoint: Endpoint): ReturnType<Store['deliveryCountOpen']> {
+    return this.#store.deliveryCountOpen({ endpointKey: endpoint.key });
+  }
+
+  async #withDeliveries(endpoint: Endpoint, messages: readonly Message[]): Promise<AttemptedMessage[]> {
+    if (messages.length === 0) return [];
+    const messageKeys = messages.map(({ key }) => key);
+    const found = await this.#store.deliveryFind({ endpointKey: endpoint.key, messageKeys });
+    const now = this.#clock.now();
+    const deliveries = new Map(found.map((delivery) => [delivery.messageKey, shown(delivery, now)]));
+    return messages.flatMap((message) => {
+      const delivery = deliveries.get(message.key);
+      return delivery === undefined ? [] : [{ ...message, delivery }];
+    });
+  }
+
+  /** Reads the payloads from where the page begins, up to the first that has no room, which shows that there is more. */
+  async #withPayloads(
+    { rows, scannedTo }: Scanned<AttemptedMessage>,
+    asked: ListAsked,
+    payloadCharacters: number,
+  ): Promise<Scanned<AttemptedMessage>> {
+    const upwards = isUpwards(asked);
+    const filled: AttemptedMessage[] = [];
+    let characters = 0;
+    for (const row of upwards ? rows.toReversed() : rows) {
+      const message = await this.#store.messageFind({ applicationKey: row.applicationKey, ref: row.id });
+      const payload = message?.payload ?? null;
+      filled.push({ ...row, payload });
+      characters += payload?.length ?? 0;
+      if (characters > payloadCharacters && filled.length > 1) break;
+    }
+    return { rows: upwards ? filled.reverse() : filled, scannedTo };
+  }
+
+  /** Of an endpoint that was deleted only its deliveries know the id. */
+  async #endpointKeyOf(message: Message, endpointId: string): Promise<number | null> {
+    const step = { messageKey: message.key, limit: DELIVERY_STEP_ROWS, before: null };
+    for (let after: number | null = null; ; ) {
+      const rows = await this.#store.deliveryList({ ...step, after });
+      const found = rows.find(({ endpoint }) => endpoint.id === endpointId);
+      if (found || rows.length < DELIVERY_STEP_ROWS) return found?.endpointKey ?? null;
+      after = rows.at(-1)?.endpointKey ?? null;
+      await this.#turn();
+    }
+  }
+}
+
+/** One whose retry waits in memory under its lease is shown as what it is to a reader: pending. */
+function shown<Row extends Delivery>(delivery: Row, now: number): Row {
+  const waits = delivery.state === 'sending' && (delivery.nextAttemptAt ?? 0) > now;
+  return waits ? { ...delivery, state: 'pending' } : delivery;
+}
+
+/** The states in the store that can be shown as one of these. */
+function storedStates(states: readonly DeliveryState[]): readonly DeliveryState[] {
+  return states.includes('pending') ? [...states, 'sending'] : states;
+}
+
+/** A text after this id and before every other that comes after it: ids all have one length. */
+function justAfter(id: string): string {
+  return `${id}0`;
 }

@@ -1,6 +1,6 @@
 import { RECORD_BATCH_ATTEMPTS, RECORD_QUEUE_ATTEMPTS, RECORD_WINDOW_MS } from '../limits.ts';
 import type { Clock, Random, Timer } from '../model/clock.ts';
-import { afterAttempt } from '../model/delivery.ts';
+import { afterAttempt, afterResend } from '../model/delivery.ts';
 import type { Exchange } from '../model/exchange.ts';
 import type { Ids } from '../model/id.ts';
 import type { LeasedDelivery, Settlement } from '../model/lease.ts';
@@ -27,6 +27,8 @@ export interface RecorderOptions {
 interface Waiting {
   readonly delivery: LeasedDelivery;
   readonly result: AttemptResult;
+  /** It may have been written before: a commit ended so that nobody knows. Then its fence no longer holds, by itself. */
+  unsure: boolean;
 }
 
 const FIRST_PAUSE_MS = 250;
@@ -54,9 +56,13 @@ export class Recorder {
   /** One attempt that ended. */
   add(delivery: LeasedDelivery, exchange: Exchange, url: string): void {
     const { clock, random, schedule, ids } = this.#options;
-    const number = delivery.attemptCount + 1;
-    const verdict = afterAttempt({ exchange, attemptNumber: number, schedule, now: clock.now(), random });
+    const isResend = delivery.resendKey !== null;
+    const number = isResend ? 0 : delivery.attemptCount + 1;
+    const verdict = isResend
+      ? afterResend(exchange)
+      : afterAttempt({ exchange, attemptNumber: number, schedule, now: clock.now(), random });
     this.#waiting.push({
+      unsure: false,
       delivery,
       result: {
         lease: delivery,
@@ -65,7 +71,7 @@ export class Recorder {
           messageKey: delivery.messageKey,
           endpointKey: delivery.endpointKey,
           number,
-          trigger: 'scheduled',
+          trigger: isResend ? 'manual' : 'scheduled',
           url,
           exchange,
         },
@@ -119,6 +125,9 @@ export class Recorder {
       this.#recovered();
       this.#options.settled(batch.map((waiting, index) => settlement(waiting, held[index] ?? false)));
     } catch (error) {
+      if (error instanceof StoreError && error.code === 'unknown') {
+        for (const waiting of batch) waiting.unsure = true;
+      }
       this.#failed(error);
     }
     this.#writing = false;
@@ -149,7 +158,13 @@ export class Recorder {
 }
 
 /** A delivery whose fence no longer held was taken out of our hands (cancelled, or another node's): it is done here. */
-function settlement({ delivery, result }: Waiting, held: boolean): Settlement {
-  const nextAttemptAt = held && result.verdict.state === 'pending' ? result.verdict.nextAttemptAt : null;
-  return { delivery, nextAttemptAt, kept: nextAttemptAt !== null && result.keepLease };
+function settlement({ delivery, result, unsure }: Waiting, held: boolean): Settlement {
+  const { verdict, keepLease } = result;
+  const ours = held || unsure;
+  return {
+    delivery,
+    nextAttemptAt: ours && verdict.state === 'pending' ? verdict.nextAttemptAt : null,
+    kept: held && keepLease,
+    arrived: ours && verdict.state === 'succeeded',
+  };
 }

@@ -1,81 +1,190 @@
 import { LRUCache } from 'lru-cache';
+import { ApiError } from '../errors.ts';
 import type { Clock, Random } from '../model/clock.ts';
 import type { Ids } from '../model/id.ts';
-import { hashKeyText, type Key, newKeyText, sameHash } from '../model/key.ts';
+import {
+  type Capability,
+  hashKeyText,
+  type Key,
+  type KeySlot,
+  newKeyText,
+  SLOT_SETTINGS,
+  sameHash,
+} from '../model/key.ts';
 import type { Store } from '../store/store.ts';
+import { type KeyUse, KeyUses } from './key-uses.ts';
+import { Turns } from './turns.ts';
 
 /** Who calls: an operator (every application), or one application. */
-export type Caller = { readonly keyId: string; readonly applicationKey: number | null };
+export interface Caller {
+  readonly keyId: string;
+  readonly applicationKey: number | null;
+  /** What the key of an application may do; null: everything that is the application's own. */
+  readonly capabilities: readonly Capability[] | null;
+  readonly featureFlags: readonly string[];
+}
+
+/** What a key is for. */
+export interface KeyScope {
+  name: string;
+  /** Null: an operator key. */
+  applicationKey: number | null;
+  capabilities: readonly Capability[] | null;
+  featureFlags: readonly string[];
+  /** ms since the Unix epoch; null: never. */
+  expiresAt: number | null;
+}
+
+/** A key as it is shown: with the id of its application, and the latest time of use that is known. */
+export interface ListedKey {
+  readonly key: Key;
+  /** Null: an operator key. */
+  readonly applicationId: string | null;
+}
+
+/** A key just made. Its text is shown now, and never again. */
+export interface MadeKey extends ListedKey {
+  readonly text: string;
+}
+
+/** The text of a setting is the text of a key for something else. */
+export class KeyTaken extends Error {
+  override readonly name = 'KeyTaken';
+}
 
 /** A key that another process revoked is refused at the latest after this. */
 const CACHED_MS = 5_000;
 const KEYS_CACHED = 10_000;
+/** Keys read at a time when one that never expires is looked for. */
+const SEARCH_ROWS = 250;
+
+interface Known {
+  readonly key: Key;
+  readonly caller: Caller;
+  readonly use: KeyUse;
+  readonly readAt: number;
+}
+
+export interface KeyringOptions {
+  store: Pick<
+    Store,
+    | 'applicationFindByKey'
+    | 'keyFind'
+    | 'keyFindById'
+    | 'keyInsert'
+    | 'keyList'
+    | 'keyListBySlot'
+    | 'keyRevoke'
+    | 'keyRotate'
+    | 'keyTouch'
+  >;
+  clock: Clock;
+  random: Random;
+  ids: Ids;
+  log: { warn(fields: object, text: string): void };
+}
 
 /** The keys to the API: made once, shown once, kept as hashes. */
 export class Keyring {
-  readonly #store: Store;
+  readonly #store: KeyringOptions['store'];
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #ids: Ids;
-  readonly #known: LRUCache<string, { key: Key; readAt: number }>;
-  /** How many keys were revoked here: a key read while one was may be that one, and is not kept. */
-  #revoked = 0;
+  readonly #uses: KeyUses;
+  readonly #known = new LRUCache<string, Known>({ max: KEYS_CACHED });
+  /** How many changes were made here: a key read while one was may be the changed one, and is not kept. */
+  #changes = 0;
+  /** Settings that give a key's text: the next start makes that key again whatever became of it. */
+  readonly #given = new Set<KeySlot>();
+  /** What ends operator keys goes one after another: each must see that one is left. */
+  readonly #turns = new Turns<'operator'>();
 
-  constructor(options: { store: Store; clock: Clock; random: Random; ids: Ids }) {
+  constructor(options: KeyringOptions) {
     this.#store = options.store;
     this.#clock = options.clock;
     this.#random = options.random;
     this.#ids = options.ids;
-    this.#known = new LRUCache({ max: KEYS_CACHED });
+    this.#uses = new KeyUses(options);
+  }
+
+  /** From now on, times of use are noted in the store. */
+  start(): void {
+    this.#uses.start();
+  }
+
+  close(): Promise<void> {
+    return this.#uses.close();
   }
 
   /** Null when the text is no live key. The plain text stays in no cache: only its hash. */
   authenticate(text: string): Caller | null | Promise<Caller | null> {
     const hash = hashKeyText(text);
-    const cached = this.#known.get(hash.toString('latin1'));
-    if (cached && this.#clock.monotonic() - cached.readAt < CACHED_MS) return this.#caller(cached.key, hash);
-    return this.#read(hash);
+    const known = this.#known.get(hash.toString('latin1'));
+    if (known && this.#clock.monotonic() - known.readAt < CACHED_MS) return this.#admit(known, hash);
+    return this.#read(hash, known?.use);
   }
 
-  async #read(hash: Buffer): Promise<Caller | null> {
-    const revoked = this.#revoked;
+  async #read(hash: Buffer, use: KeyUse | undefined): Promise<Caller | null> {
+    const changes = this.#changes;
     const key = await this.#store.keyFind({ hash });
     if (!key) return null;
-    if (revoked === this.#revoked) {
-      this.#known.set(hash.toString('latin1'), { key, readAt: this.#clock.monotonic() });
-    }
-    return this.#caller(key, hash);
+    const { id: keyId, applicationKey, capabilities, featureFlags } = key;
+    const known = {
+      key,
+      caller: { keyId, applicationKey, capabilities, featureFlags },
+      use: use?.id === key.id ? use : { id: key.id, at: 0 },
+      readAt: this.#clock.monotonic(),
+    };
+    if (changes === this.#changes) this.#known.set(hash.toString('latin1'), known);
+    return this.#admit(known, hash);
   }
 
-  #caller(key: Key, hash: Buffer): Caller | null {
+  #admit({ key, caller, use }: Known, hash: Buffer): Caller | null {
     if (!sameHash(key.hash, hash)) return null;
-    if (key.expiresAt !== null && key.expiresAt <= this.#clock.now()) return null;
-    return { keyId: key.id, applicationKey: key.applicationKey };
+    const now = this.#clock.now();
+    if (isOver(key, now)) return null;
+    this.#uses.used(use, now);
+    return caller;
+  }
+
+  /** The keys of an application are known no more: it was deleted. */
+  forget(applicationKey: number): void {
+    this.#changes++;
+    for (const [hash, { key }] of this.#known.entries()) {
+      if (key.applicationKey === applicationKey) this.#known.delete(hash);
+    }
   }
 
   /**
-   * Makes `text` the only key of that name, as a setting does; without `text`, makes a key when none of the name
-   * lives. Returns the text of a key made here, to be shown once, or null.
+   * Makes `text`, which a setting gives, the only key of its slot. Without `text`, makes a key when the scope has none that
+   * lasts. Returns the text of a key made here, to be shown once, or null. Throws `KeyTaken`.
    */
   async ensure(params: {
-    name: string;
+    slot: KeySlot;
     applicationKey: number | null;
     text: string | null;
   }): Promise<string | null> {
-    const present = await this.#store.keyList({ name: params.name });
-    if (params.text === null) {
-      if (present.length > 0) return null;
-      const text = newKeyText(this.#random);
-      await this.#insert(params.name, params.applicationKey, text, null);
-      return text;
+    const { slot, applicationKey, text } = params;
+    const scope = { name: slot, applicationKey, capabilities: null, featureFlags: [], expiresAt: null };
+    if (text === null) {
+      if (await this.#hasLasting(applicationKey)) return null;
+      return (await this.#make({ ...scope, slot })).text;
     }
-    const hash = hashKeyText(params.text);
-    for (const key of present) {
+    this.#given.add(slot);
+    const hash = hashKeyText(text);
+    const owner = await this.#store.keyFind({ hash });
+    if (owner && owner.applicationKey !== applicationKey) {
+      throw new KeyTaken(
+        `The value of ${SLOT_SETTINGS[slot]} is a key for something else already (${owner.id}). Choose a different one.`,
+      );
+    }
+    for (const key of await this.#store.keyListBySlot({ slot })) {
       if (!sameHash(key.hash, hash)) await this.#revoke(key);
     }
-    if (!present.some((key) => sameHash(key.hash, hash))) {
-      await this.#insert(params.name, params.applicationKey, params.text, null);
-    }
+    if (owner?.slot === slot && owner.expiresAt === null) return null;
+    // It was made otherwise, or rotated out: the setting wins.
+    if (owner) await this.#revoke(owner);
+    await this.#insert({ ...scope, slot }, hash);
     return null;
   }
 
@@ -85,34 +194,146 @@ export class Keyring {
     if (key) await this.#revoke(key);
   }
 
-  async #revoke({ id, hash }: Key): Promise<void> {
-    await this.#store.keyRevoke({ id, now: this.#clock.now() });
-    this.#revoked++;
+  async create(scope: KeyScope): Promise<MadeKey> {
+    const made = await this.#make({ ...scope, slot: null });
+    return { ...made, applicationId: await this.#applicationId(scope.applicationKey) };
+  }
+
+  /** Keys by id, ascending, those expired too; `before` and `after` as in `Store.keyList`. */
+  async list(params: Parameters<Store['keyList']>[0]): Promise<ListedKey[]> {
+    const keys = await this.#store.keyList(params);
+    const owners = new Set(keys.map(({ applicationKey }) => applicationKey));
+    const ids = new Map(
+      await Promise.all([...owners].map(async (key) => [key, await this.#applicationId(key)] as const)),
+    );
+    const uses = this.#uses.unnoted();
+    return keys.map((key) => ({
+      key: withUse(key, uses.get(key.id)),
+      applicationId: ids.get(key.applicationKey) ?? null,
+    }));
+  }
+
+  /** Throws `not_found`. */
+  async find(id: string): Promise<ListedKey> {
+    const key = withUse(await this.#byId(id), this.#uses.unnoted().get(id));
+    return { key, applicationId: await this.#applicationId(key.applicationKey) };
+  }
+
+  /** It is refused from now on. Throws `not_found`, and `conflict` for one that must stay. */
+  async revoke(id: string): Promise<void> {
+    await this.#turns.take('operator', async () => {
+      const key = await this.#byId(id);
+      await this.#assertMayEnd(key);
+      await this.#revoke(key);
+    });
+  }
+
+  /**
+   * Makes a key of the same scope in place of this one, which stays good for `graceMs` (0: not at all). `expiresAt` is the
+   * new key's end; undefined: that of the old one. Throws `not_found` and `conflict`.
+   */
+  rotate(id: string, params: { graceMs: number; expiresAt: number | null | undefined }): Promise<MadeKey> {
+    return this.#turns.take('operator', async () => {
+      const old = await this.#byId(id);
+      const now = this.#clock.now();
+      if (isOver(old, now)) throw new ApiError('conflict', 'This key has expired. Make a new one instead.');
+      const { expiresAt = old.expiresAt } = params;
+      if (expiresAt === null) assertNotGiven(old, this.#given);
+      else await this.#assertMayEnd(old);
+      const text = newKeyText(this.#random);
+      const replacement = {
+        ...old,
+        id: this.#ids.next('key'),
+        hash: hashKeyText(text),
+        createdAt: now,
+        expiresAt,
+        lastUsedAt: null,
+      };
+      if (!(await this.#store.keyRotate({ id, replacement, expiresAt: now + params.graceMs }))) {
+        throw unknownKey(id);
+      }
+      this.#forgetOne(old);
+      return { key: replacement, text, applicationId: await this.#applicationId(old.applicationKey) };
+    });
+  }
+
+  /** Without an operator key nobody could make one but by the command line; and what a setting gives comes back. */
+  async #assertMayEnd(key: Key): Promise<void> {
+    assertNotGiven(key, this.#given);
+    if (key.applicationKey !== null || key.expiresAt !== null) return;
+    if (await this.#hasLasting(null, key.id)) return;
+    throw new ApiError(
+      'conflict',
+      'This is the last operator key that does not expire: without it nobody could make another. Make one first, or rotate this one.',
+    );
+  }
+
+  /** Whether there is a key, other than `except`, that does not expire and may do everything in its scope. */
+  async #hasLasting(applicationKey: number | null, except?: string): Promise<boolean> {
+    for (let after: string | null = null; ; ) {
+      const keys = await this.#store.keyList({ applicationKey, limit: SEARCH_ROWS, before: null, after });
+      const lasts = (key: Key) => key.expiresAt === null && key.capabilities === null && key.id !== except;
+      if (keys.some(lasts)) return true;
+      if (keys.length < SEARCH_ROWS) return false;
+      after = keys.at(-1)?.id ?? null;
+    }
+  }
+
+  async #byId(id: string): Promise<Key> {
+    const key = await this.#store.keyFindById({ id });
+    if (!key) throw unknownKey(id);
+    return key;
+  }
+
+  async #applicationId(applicationKey: number | null): Promise<string | null> {
+    if (applicationKey === null) return null;
+    return (await this.#store.applicationFindByKey({ applicationKey }))?.id ?? null;
+  }
+
+  async #revoke(key: Key): Promise<void> {
+    await this.#store.keyRevoke({ id: key.id, now: this.#clock.now() });
+    this.#forgetOne(key);
+  }
+
+  #forgetOne({ hash }: Key): void {
+    this.#changes++;
     this.#known.delete(hash.toString('latin1'));
   }
 
-  /** Makes a key of an application. Returns its text, to be shown once. */
-  async create(params: { name: string; applicationKey: number; expiresAt: number | null }): Promise<string> {
+  async #make(scope: KeyScope & { slot: KeySlot | null }): Promise<{ key: Key; text: string }> {
     const text = newKeyText(this.#random);
-    await this.#insert(params.name, params.applicationKey, text, params.expiresAt);
-    return text;
+    return { key: await this.#insert(scope, hashKeyText(text)), text };
   }
 
-  async #insert(
-    name: string,
-    applicationKey: number | null,
-    text: string,
-    expiresAt: number | null,
-  ): Promise<void> {
-    const inserted = await this.#store.keyInsert({
+  async #insert(scope: KeyScope & { slot: KeySlot | null }, hash: Buffer): Promise<Key> {
+    const key = {
+      ...scope,
       id: this.#ids.next('key'),
-      name,
-      hash: hashKeyText(text),
-      applicationKey,
+      hash,
       createdAt: this.#clock.now(),
-      expiresAt,
-    });
-    if (!inserted)
-      throw new Error(`The key given for "${name}" is in use as another key. Choose a different one.`);
+      lastUsedAt: null,
+    };
+    if (!(await this.#store.keyInsert(key))) throw new Error('A key has the hash of another one.');
+    return key;
   }
+}
+
+function isOver({ expiresAt }: Key, now: number): boolean {
+  return expiresAt !== null && expiresAt <= now;
+}
+
+function withUse(key: Key, usedAt: number | undefined): Key {
+  return usedAt === undefined ? key : { ...key, lastUsedAt: usedAt };
+}
+
+function assertNotGiven({ slot }: Key, given: ReadonlySet<KeySlot>): void {
+  if (slot === null || !given.has(slot)) return;
+  throw new ApiError(
+    'conflict',
+    `This key is given by the setting ${SLOT_SETTINGS[slot]}, and would be back at the next start. Change the setting and start again: that ends it.`,
+  );
+}
+
+function unknownKey(id: string): ApiError {
+  return new ApiError('not_found', `There is no key ${JSON.stringify(id.slice(0, 100))}.`);
 }

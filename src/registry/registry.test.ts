@@ -27,6 +27,7 @@ it('reads an application once for all who ask at the same time', async () => {
     masterKey: { bytes: Buffer.alloc(32, 7), id: Buffer.alloc(4, 7) },
     onEndpointChanged: () => {},
     onEndpointDeleted: () => {},
+    onApplicationDeleted: () => {},
   });
   const { key } = await registry.applicationCreate({
     uid: null,

@@ -1,30 +1,27 @@
-import { LRUCache } from 'lru-cache';
 import { ApiError } from '../errors.ts';
 import { ENDPOINTS_PER_APPLICATION } from '../limits.ts';
 import type { Application } from '../model/application.ts';
 import type { Clock, Random } from '../model/clock.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import type { EventType } from '../model/event-type.ts';
-import type { Target } from '../model/exchange.ts';
+import type { Destination } from '../model/exchange.ts';
 import type { Ids } from '../model/id.ts';
-import { type MasterKey, seal, unseal } from '../model/sealed.ts';
+import type { MasterKey } from '../model/sealed.ts';
 import { newSecret } from '../model/secret.ts';
-import type { EndpointChanges, NewApplication, NewEndpoint, Store } from '../store/store.ts';
+import type {
+  ApplicationChanges,
+  EndpointChanges,
+  NewApplication,
+  NewEndpoint,
+  Store,
+} from '../store/store.ts';
+import { ApplicationCache } from './application-cache.ts';
+import { EndpointSecrets, rotated } from './endpoint-secrets.ts';
+import { EventTypes } from './event-types.ts';
+import { RegisteredApplication, type RegisteredEndpoint } from './registered-application.ts';
+import { Turns } from './turns.ts';
 
-/** An endpoint ready for use: with its secrets opened. */
-export interface RegisteredEndpoint {
-  readonly endpoint: Endpoint;
-  readonly target: Target;
-}
-
-/** An application with all its endpoints, as fan-out reads it. */
-export interface RegisteredApplication {
-  readonly application: Application;
-  /** Oldest first. */
-  readonly endpoints: readonly RegisteredEndpoint[];
-}
-
-const APPLICATIONS_CACHED = 10_000;
+export type { RegisteredApplication, RegisteredEndpoint } from './registered-application.ts';
 
 export interface RegistryOptions {
   store: Store;
@@ -34,235 +31,280 @@ export interface RegistryOptions {
   masterKey: MasterKey;
   onEndpointChanged: (endpointKey: number) => void;
   onEndpointDeleted: (endpointKey: number) => void;
+  onApplicationDeleted: (applicationKey: number) => void;
 }
+
+export type ApplicationFields = Omit<NewApplication, 'id' | 'now'>;
+
+/** What a caller says of an endpoint; what is secret comes open and is sealed here. */
+export type EndpointFields = Omit<
+  NewEndpoint,
+  'applicationKey' | 'id' | 'now' | 'sealedHeaders' | 'sealedSecret' | 'secretExpiries'
+> & {
+  /** Extra request headers. */
+  readonly headers: Readonly<Record<string, string>>;
+};
+
+/** What is left out stays. */
+export type EndpointFieldChanges = Partial<EndpointFields> & {
+  /** Takes the place of the current secret at once. */
+  readonly secret?: string;
+};
 
 /**
  * Applications, endpoints and event types: writes them, and keeps what the hot path needs in memory, so that a
- * publish reads nothing. A change is in the cache before its promise resolves: the next publish sees it.
+ * publish reads nothing. A change is in memory before its promise resolves: the next publish sees it. The changes of one
+ * application, its endpoints among them, run one after another, each on what the one before has left.
  */
 export class Registry {
-  readonly #store: Store;
-  readonly #clock: Clock;
-  readonly #random: Random;
-  readonly #ids: Ids;
-  readonly #masterKey: MasterKey;
-  readonly #onEndpointChanged: (endpointKey: number) => void;
-  readonly #onEndpointDeleted: (endpointKey: number) => void;
-  readonly #byRef = new LRUCache<string, Application>({ max: APPLICATIONS_CACHED });
-  readonly #byKey = new LRUCache<number, RegisteredApplication>({ max: APPLICATIONS_CACHED });
-  readonly #endpoints = new LRUCache<number, RegisteredEndpoint>({ max: APPLICATIONS_CACHED * 10 });
-  readonly #loading = new Map<number, Promise<RegisteredApplication>>();
-  /** How often each application changed: what a load read before a change is not kept. */
-  readonly #versions = new Map<number, number>();
+  readonly eventTypes: EventTypes;
+  readonly #options: RegistryOptions;
+  readonly #secrets: EndpointSecrets;
+  readonly #turns = new Turns<number>();
+  readonly #cache = new ApplicationCache((applicationKey) => this.#read(applicationKey));
 
   constructor(options: RegistryOptions) {
-    this.#store = options.store;
-    this.#clock = options.clock;
-    this.#random = options.random;
-    this.#ids = options.ids;
-    this.#masterKey = options.masterKey;
-    this.#onEndpointChanged = options.onEndpointChanged;
-    this.#onEndpointDeleted = options.onEndpointDeleted;
+    this.#options = options;
+    this.#secrets = new EndpointSecrets(options.masterKey, options.random);
+    this.eventTypes = new EventTypes(options);
   }
 
   /** By `app_…` id, uid or number. Throws `not_found`. */
   async application(ref: string): Promise<Application> {
-    const known = this.#byRef.get(ref);
+    const known = this.#cache.byRef(ref);
     if (known) return known;
-    const found = await this.#store.applicationFind({ ref });
+    const found = await this.#options.store.applicationFind({ ref });
     if (!found)
       throw new ApiError('not_found', `There is no application ${JSON.stringify(ref.slice(0, 100))}.`);
-    this.#byRef.set(ref, found);
+    this.#cache.named(ref, found);
     return found;
   }
 
-  /** By the store's key, which a key or a row named. */
+  /** By the store's key, which a key or a row named. Throws `not_found`. */
   async applicationByKey(applicationKey: number): Promise<Application> {
     return (await this.withEndpoints(applicationKey)).application;
   }
 
-  async applicationCreate(params: Omit<NewApplication, 'id' | 'now'>): Promise<Application> {
-    const made = await this.#store.applicationInsert({
-      ...params,
-      id: this.#ids.next('app'),
-      now: this.#clock.now(),
-    });
-    if (!made)
-      throw new ApiError(
-        'conflict',
-        `An application with the uid or number ${JSON.stringify(params.uid)} already exists.`,
-        { at: ['body', 'uid'] },
-      );
+  /** A page by id, ascending: see the store's `applicationList`. */
+  applicationList(params: Parameters<Store['applicationList']>[0]): Promise<Application[]> {
+    return this.#options.store.applicationList(params);
+  }
+
+  /** Throws `conflict`. */
+  async applicationCreate(fields: ApplicationFields): Promise<Application> {
+    const { store, ids, clock } = this.#options;
+    const made = await store.applicationInsert({ ...fields, id: ids.next('app'), now: clock.now() });
+    if (!made) throw applicationExists(fields.uid);
     return made;
   }
 
+  /** Throws `conflict`, `not_found`. */
+  applicationUpdate({ key }: Application, changes: ApplicationChanges): Promise<Application> {
+    return this.#turns.take(key, async () => {
+      const { store, clock } = this.#options;
+      const before = await this.withEndpoints(key);
+      const { throttleRate } = before.application;
+      const updated = await store.applicationUpdate({ applicationKey: key, now: clock.now(), changes });
+      if (updated === null) throw new ApiError('not_found');
+      if (updated === 'uid_taken') throw applicationExists(changes.uid ?? null);
+      this.#cache.changed(key, (application) => application.replace(updated));
+      if (updated.throttleRate !== throttleRate) {
+        for (const { endpoint } of before.endpoints) this.#options.onEndpointChanged(endpoint.key);
+      }
+      return updated;
+    });
+  }
+
+  /** Deletes it with all that it has; what still waits for its endpoints is cancelled in the background. Throws `not_found`. */
+  applicationDelete({ key }: Application): Promise<void> {
+    return this.#turns.take(key, async () => {
+      const { store, clock } = this.#options;
+      const deleted = await store.applicationDelete({ applicationKey: key, now: clock.now() });
+      if (deleted === null) throw new ApiError('not_found');
+      this.#cache.forget(key);
+      this.#options.onApplicationDeleted(key);
+      for (const endpointKey of deleted.endpointKeys) this.#options.onEndpointDeleted(endpointKey);
+    });
+  }
+
   /** An application's endpoints, oldest first; at once when they are in memory. */
-  endpoints(
-    applicationKey: number,
-  ): RegisteredApplication['endpoints'] | Promise<RegisteredApplication['endpoints']> {
+  endpoints(applicationKey: number): readonly RegisteredEndpoint[] | Promise<readonly RegisteredEndpoint[]> {
     return (
-      this.#byKey.get(applicationKey)?.endpoints ??
+      this.#cache.get(applicationKey)?.endpoints ??
       this.withEndpoints(applicationKey).then(({ endpoints }) => endpoints)
     );
   }
 
-  /** Where an endpoint's deliveries go, null when it was deleted; at once when it is in memory. */
-  target(endpointKey: number): Target | null | Promise<Target | null> {
-    return (
-      this.#endpoints.get(endpointKey)?.target ??
-      this.#endpointByKey(endpointKey).then((found) => found?.target ?? null)
+  /** What the schedule needs to know of an endpoint, null when it was deleted; at once when it is in memory. */
+  destination(endpointKey: number): Destination | null | Promise<Destination | null> {
+    const application = this.#cache.ofEndpoint(endpointKey);
+    return application ? application.destination(endpointKey) : this.#readDestination(endpointKey);
+  }
+
+  async #readDestination(endpointKey: number): Promise<Destination | null> {
+    const endpoint = await this.#options.store.endpointFindByKey({ endpointKey });
+    const application = endpoint && (await this.#cache.load(endpoint.applicationKey));
+    return application?.destination(endpointKey) ?? null;
+  }
+
+  /** Throws `not_found`. */
+  async withEndpoints(applicationKey: number): Promise<RegisteredApplication> {
+    const found = await this.#cache.load(applicationKey);
+    if (!found) throw new ApiError('not_found');
+    return found;
+  }
+
+  async #read(applicationKey: number): Promise<RegisteredApplication | null> {
+    const { store } = this.#options;
+    const [application, endpoints] = await Promise.all([
+      store.applicationFindByKey({ applicationKey }),
+      store.endpointList({ applicationKey }),
+    ]);
+    if (!application) return null;
+    return new RegisteredApplication(
+      application,
+      endpoints.map((endpoint) => this.#secrets.open(endpoint)),
     );
   }
 
-  /** From memory, or read once for all who ask at the same time. */
-  async withEndpoints(applicationKey: number): Promise<RegisteredApplication> {
-    const known = this.#byKey.get(applicationKey) ?? this.#loading.get(applicationKey);
-    if (known) return known;
-    const loading = this.#load(applicationKey).finally(() => this.#loading.delete(applicationKey));
-    this.#loading.set(applicationKey, loading);
-    return loading;
-  }
-
-  async #load(applicationKey: number): Promise<RegisteredApplication> {
-    for (;;) {
-      const version = this.#versions.get(applicationKey) ?? 0;
-      const [application, endpoints] = await Promise.all([
-        this.#store.applicationFindByKey({ applicationKey }),
-        this.#store.endpointList({ applicationKey }),
-      ]);
-      if (!application) throw new ApiError('not_found');
-      if ((this.#versions.get(applicationKey) ?? 0) !== version) continue;
-      const loaded = { application, endpoints: endpoints.map((endpoint) => this.#open(endpoint)) };
-      this.#byKey.set(applicationKey, loaded);
-      for (const registered of loaded.endpoints) this.#endpoints.set(registered.endpoint.key, registered);
-      return loaded;
-    }
-  }
-
-  async #endpointByKey(endpointKey: number): Promise<RegisteredEndpoint | null> {
-    const endpoint = await this.#store.endpointFindByKey({ endpointKey });
-    if (!endpoint) return null;
-    const { endpoints } = await this.withEndpoints(endpoint.applicationKey);
-    return endpoints.find((one) => one.endpoint.key === endpointKey) ?? null;
-  }
-
   /** Oldest first. */
-  async endpointList(application: Application): Promise<readonly RegisteredEndpoint[]> {
-    return (await this.withEndpoints(application.key)).endpoints;
+  async endpointList({ key }: Application): Promise<readonly RegisteredEndpoint[]> {
+    return (await this.withEndpoints(key)).endpoints;
   }
 
   /** By `ep_…` id, uid or web hook id, within the application. Throws `not_found`. */
-  async endpoint(application: Application, ref: string): Promise<RegisteredEndpoint> {
-    const all = await this.endpointList(application);
-    const found =
-      all.find(({ endpoint }) => endpoint.id === ref || endpoint.webHookId === ref) ??
-      all.find(({ endpoint }) => endpoint.uid === ref);
+  async endpoint({ key }: Application, ref: string): Promise<RegisteredEndpoint> {
+    const found = (await this.withEndpoints(key)).endpoint(ref);
     if (!found) throw new ApiError('not_found', `There is no endpoint ${JSON.stringify(ref.slice(0, 100))}.`);
     return found;
   }
 
-  async endpointCreate(
-    application: Application,
-    params: Omit<NewEndpoint, 'id' | 'applicationKey' | 'sealedSecret' | 'now'> & { secret: string | null },
+  /** @param fields `secret` null: one is made. Throws `conflict`, `limit_reached`, `not_found`. */
+  endpointCreate(
+    { key }: Application,
+    { secret, headers, ...fields }: EndpointFields & { secret: string | null },
   ): Promise<RegisteredEndpoint> {
-    const { secret, ...fields } = params;
-    const id = this.#ids.next('ep');
-    const sealedSecret = seal(
-      this.#masterKey,
-      id,
-      JSON.stringify([secret ?? newSecret(this.#random)]),
-      this.#random,
-    );
-    const made = await this.#store.endpointInsert({
-      ...fields,
-      id,
-      applicationKey: application.key,
-      sealedSecret,
-      now: this.#clock.now(),
-      limit: ENDPOINTS_PER_APPLICATION,
+    return this.#turns.take(key, async () => {
+      const { store, ids, clock, random } = this.#options;
+      // It may have been deleted while this waited for its turn.
+      await this.withEndpoints(key);
+      const id = ids.next('ep');
+      const made = await store.endpointInsert({
+        ...fields,
+        ...this.#secrets.sealHeaders(id, headers),
+        ...this.#secrets.sealSecrets(id, [{ text: secret ?? newSecret(random), until: null }]),
+        id,
+        applicationKey: key,
+        now: clock.now(),
+        limit: ENDPOINTS_PER_APPLICATION,
+      });
+      if (made === 'uid_taken') throw endpointExists();
+      if (made === 'limit') {
+        throw new ApiError(
+          'limit_reached',
+          `An application has at most ${ENDPOINTS_PER_APPLICATION} endpoints. Delete one first.`,
+        );
+      }
+      const registered = this.#secrets.open(made);
+      this.#cache.endpointChanged(registered);
+      return registered;
     });
-    if (made === 'limit') {
-      throw new ApiError(
-        'conflict',
-        `An application has at most ${ENDPOINTS_PER_APPLICATION} endpoints. Delete one first.`,
-      );
-    }
-    if (made === 'uid_taken') throw uidTaken();
-    const registered = this.#open(made);
-    this.#changed(application.key, (endpoints) => [...endpoints, registered]);
-    this.#endpoints.set(made.key, registered);
-    return registered;
   }
 
-  async endpointUpdate(
+  /**
+   * @param changes or what makes them out of the endpoint as it is when its turn comes. Throws `conflict`, `not_found`, and
+   *   what that throws.
+   */
+  endpointUpdate(
     application: Application,
     current: Endpoint,
-    changes: EndpointChanges,
+    changes: EndpointFieldChanges | ((current: RegisteredEndpoint) => EndpointFieldChanges),
   ): Promise<RegisteredEndpoint> {
-    const updated = await this.#store.endpointUpdate({
-      applicationKey: application.key,
-      endpointKey: current.key,
-      now: this.#clock.now(),
-      changes,
+    return this.#endpointChange(application, current, (registered) => {
+      const { headers, secret, ...fields } = typeof changes === 'function' ? changes(registered) : changes;
+      return {
+        ...fields,
+        ...(headers && this.#secrets.sealHeaders(current.id, headers)),
+        ...(secret !== undefined && this.#rotated(registered, { secret, graceMs: 0 })),
+      };
     });
-    if (updated === null) throw new ApiError('not_found');
-    if (updated === 'uid_taken') throw uidTaken();
-    const registered = this.#open(updated);
-    this.#changed(application.key, (endpoints) =>
-      endpoints.map((one) => (one.endpoint.key === updated.key ? registered : one)),
-    );
-    this.#endpoints.set(updated.key, registered);
-    this.#onEndpointChanged(updated.key);
-    return registered;
   }
 
-  /** Deletes it at once; what still waits for it is cancelled in the background, in steps. */
-  async endpointDelete(application: Application, endpoint: Endpoint): Promise<void> {
-    const found = await this.#store.endpointDelete({
-      applicationKey: application.key,
-      endpointKey: endpoint.key,
-      now: this.#clock.now(),
+  /** Throws `limit_reached`, `not_found`. */
+  async endpointRotateSecret(
+    application: Application,
+    endpoint: Endpoint,
+    rotation: { secret: string | null; graceMs: number },
+  ): Promise<void> {
+    await this.#endpointChange(application, endpoint, (registered) => this.#rotated(registered, rotation));
+  }
+
+  #rotated(
+    { endpoint, target }: RegisteredEndpoint,
+    { secret, graceMs }: { secret: string | null; graceMs: number },
+  ): EndpointChanges {
+    const { clock, random } = this.#options;
+    const next = secret ?? newSecret(random);
+    return this.#secrets.sealSecrets(
+      endpoint.id,
+      rotated(target.secrets, next, { now: clock.now(), graceMs }),
+    );
+  }
+
+  #endpointChange(
+    { key }: Application,
+    endpoint: Endpoint,
+    changesOf: (current: RegisteredEndpoint) => EndpointChanges,
+  ): Promise<RegisteredEndpoint> {
+    return this.#turns.take(key, async () => {
+      const { store, clock } = this.#options;
+      const current = (await this.withEndpoints(key)).endpointByKey(endpoint.key);
+      if (!current) throw new ApiError('not_found');
+      const updated = await store.endpointUpdate({
+        applicationKey: key,
+        endpointKey: endpoint.key,
+        now: clock.now(),
+        changes: changesOf(current),
+      });
+      if (updated === null) throw new ApiError('not_found');
+      if (updated === 'uid_taken') throw endpointExists();
+      const registered = this.#secrets.open(updated);
+      this.#cache.endpointChanged(registered);
+      this.#options.onEndpointChanged(updated.key);
+      return registered;
     });
-    if (!found) throw new ApiError('not_found');
-    this.#changed(application.key, (endpoints) =>
-      endpoints.filter((one) => one.endpoint.key !== endpoint.key),
-    );
-    this.#endpoints.delete(endpoint.key);
-    this.#onEndpointDeleted(endpoint.key);
   }
 
-  eventTypeList(): Promise<EventType[]> {
-    return this.#store.eventTypeList();
+  /** Deletes it at once; what still waits for it is cancelled in the background, in steps. Throws `not_found`. */
+  endpointDelete({ key }: Application, endpoint: Endpoint): Promise<void> {
+    return this.#turns.take(key, async () => {
+      const { store, clock } = this.#options;
+      const params = { applicationKey: key, endpointKey: endpoint.key, now: clock.now() };
+      if (!(await store.endpointDelete(params))) throw new ApiError('not_found');
+      this.#cache.changed(key, (application) => application.remove(endpoint.key));
+      this.#options.onEndpointDeleted(endpoint.key);
+    });
   }
 
+  /** All, archived ones too, in the order they were added. */
+  eventTypeList(): Promise<readonly EventType[]> {
+    return this.eventTypes.list();
+  }
+
+  /** Also an archived one. */
   eventTypeFind(name: string): Promise<EventType | null> {
-    return this.#store.eventTypeFind({ name });
-  }
-
-  #open(endpoint: Endpoint): RegisteredEndpoint {
-    const secrets = JSON.parse(unseal(this.#masterKey, endpoint.id, endpoint.sealedSecret)) as string[];
-    return {
-      endpoint,
-      target: {
-        applicationKey: endpoint.applicationKey,
-        href: endpoint.href,
-        headers: endpoint.headers,
-        secrets,
-      },
-    };
-  }
-
-  /** Applies a change to the cached list; where none is cached, a load under way is told to start again. */
-  #changed(
-    applicationKey: number,
-    change: (endpoints: readonly RegisteredEndpoint[]) => readonly RegisteredEndpoint[],
-  ): void {
-    this.#versions.set(applicationKey, (this.#versions.get(applicationKey) ?? 0) + 1);
-    const cached = this.#byKey.get(applicationKey);
-    if (cached) this.#byKey.set(applicationKey, { ...cached, endpoints: change(cached.endpoints) });
+    return this.eventTypes.find(name);
   }
 }
 
-function uidTaken(): ApiError {
+function applicationExists(uid: string | null): ApiError {
+  return new ApiError(
+    'conflict',
+    `An application with the uid or number ${JSON.stringify(uid)} already exists.`,
+    { at: ['body', 'uid'] },
+  );
+}
+
+function endpointExists(): ApiError {
   return new ApiError('conflict', 'An endpoint with that id or uid already exists.', { at: ['body', 'uid'] });
 }

@@ -1,7 +1,9 @@
 import { IN_FLIGHT_PER_ENDPOINT } from '../limits.ts';
-import type { Exchange, Target } from '../model/exchange.ts';
+import type { Destination, Exchange } from '../model/exchange.ts';
 import { Fifo } from '../model/fifo.ts';
 import type { LeasedDelivery } from '../model/lease.ts';
+import type { Pace } from './pace.ts';
+import type { Voids } from './voids.ts';
 
 /**
  * Requests at once that a lane starts with. It grows by one with each answer, up to `IN_FLIGHT_PER_ENDPOINT`, and
@@ -14,10 +16,34 @@ const SILENT_AFTER = 3;
 /** `silent`: the last requests got no answer. `new`: nothing is known yet. */
 export type Standing = 'answering' | 'new' | 'silent';
 
+/** The pace of an application, which its lanes share: they stand in line for it. */
+export interface SharedThrottle {
+  readonly applicationKey: number;
+  readonly pace: Pace;
+  readonly line: Fifo<Lane>;
+  lanes: number;
+  /** Deliveries of all these lanes in memory. */
+  resident: number;
+  /** Monotonic time of the alarm that serves the line. */
+  servedAt: number;
+}
+
+export interface LaneThrottle {
+  readonly own: Pace | null;
+  readonly shared: SharedThrottle | null;
+  /** Monotonic time of the alarm that ends its own wait. */
+  wakeAt: number;
+  inLine: boolean;
+  /** It was let out of the line: those who came later do not go first. */
+  released: boolean;
+}
+
 /** One endpoint's queue: its deliveries that are ready, and how much it may have under way. */
 export class Lane {
   readonly endpointKey: number;
   readonly ready = new Fifo<LeasedDelivery>();
+  /** Retries that wait in memory for their time, by message. */
+  readonly waiting = new Map<number, LeasedDelivery>();
   /** Deliveries of this lane in memory: reserved, ready, under way, not yet recorded, or waiting for their retry. */
   resident = 0;
   /** Characters of their payloads. */
@@ -33,14 +59,22 @@ export class Lane {
   /** Waits for its turn. */
   queued = false;
   /** Where to send; null until it was looked up. */
-  target: Target | null = null;
+  destination: Destination | null = null;
   /** Counts changes of the endpoint: a look-up begun before one is not used. */
-  targetVersion = 0;
+  version = 0;
   lookingUp = false;
-  /** What it has no room for any more is on its way back to the store. */
+  /** How fast it may send; null: as fast as it can. */
+  throttle: LaneThrottle | null = null;
+  /** Has no turn before its throttle lets it. */
+  delayed = false;
+  /** What it may not keep in memory is on its way back to the store. */
   unloading = false;
+  /** The endpoint is disabled: what is in memory goes back to the store, and is held there. */
+  paused = false;
   /** The endpoint was deleted: what comes back is recorded, nothing is sent any more. */
   closed = false;
+  /** Leases that are void, and whose deliveries may still come here; null: there is none. */
+  voids: Voids | null = null;
   /** When the first of the deliveries that wait in the store is due, ms since the Unix epoch; null: none waits. */
   storeDueAt: number | null = null;
   /** Monotonic time of the earliest alarm set for `storeDueAt`. */
@@ -54,7 +88,12 @@ export class Lane {
   }
 
   get canSend(): boolean {
-    return !this.closed && this.inFlight < this.limit && this.ready.size > 0;
+    return !this.halted && !this.delayed && this.inFlight < this.limit && this.ready.size > 0;
+  }
+
+  /** Nothing is sent, and nothing is taken from the store. */
+  get halted(): boolean {
+    return this.closed || this.paused;
   }
 
   /** What is known of the endpoint: with others of its kind it shares places and memory, and cannot take those of the rest. */

@@ -64,10 +64,15 @@ export class Loader {
 
   /** Lanes that starve because others fill the memory get their chance in turn. */
   feedSome(): void {
-    let left = LANES_AT_ONCE;
+    let left = Math.min(LANES_AT_ONCE, this.#starved.size);
     for (const lane of this.#starved) {
       if (left-- === 0) break;
       if (this.#isWorthwhile(lane)) this.#want(lane);
+      else {
+        // To the end: those whose own share is full do not stand before those that only need room.
+        this.#starved.delete(lane);
+        this.#starved.add(lane);
+      }
     }
   }
 
@@ -129,7 +134,7 @@ export class Loader {
     for (const lane of this.#wanting) {
       if (rooms.size === LANES_AT_ONCE) break;
       this.#wanting.delete(lane);
-      if (lane.claiming || lane.closed || lane.storeDueAt === null) continue;
+      if (lane.claiming || lane.halted || lane.storeDueAt === null) continue;
       if (!this.#isWorthwhile(lane)) {
         this.#starved.add(lane);
         continue;
@@ -158,7 +163,8 @@ export class Loader {
         residency.free(lane, room.deliveries, 0);
         const { claimed, nextDueAt } = claims[index] as (typeof claims)[number];
         lane.claiming = false;
-        if (!lane.closed) lane.storeDueAt = earliest(nextDueAt, lane.storedWhileClaiming);
+        // What is left for an endpoint that was disabled or deleted meanwhile is withdrawn.
+        if (!lane.halted) lane.storeDueAt = earliest(nextDueAt, lane.storedWhileClaiming);
         for (const { payload } of claimed) residency.reserve(lane, 1, payload.length);
         loaded(lane, claimed);
         this.#wake(lane);
@@ -170,6 +176,7 @@ export class Loader {
       this.#options.alarms.set(CLAIM_AGAIN_MS, () => {
         for (const lane of lanes) {
           lane.claiming = false;
+          loaded(lane, []);
           this.#wake(lane);
         }
       });

@@ -1,14 +1,19 @@
 import { RETRY_IN_MEMORY_MS, SCHEDULE_LIMITS } from '../limits.ts';
 import type { Clock } from '../model/clock.ts';
-import type { Exchange, SendJob, SendResult, Target } from '../model/exchange.ts';
+import type { Destination, Exchange, SendJob, SendResult, Target } from '../model/exchange.ts';
 import { Fifo } from '../model/fifo.ts';
 import type { LeasedDelivery, Settlement } from '../model/lease.ts';
 import type { Store } from '../store/store.ts';
 import { Alarms } from './alarms.ts';
-import { Lane, type Standing } from './lane.ts';
+import { Destinations } from './destinations.ts';
+import type { Lane, Standing } from './lane.ts';
+import { Lanes } from './lanes.ts';
 import { Loader } from './loader.ts';
 import { Places } from './places.ts';
 import { Residency } from './residency.ts';
+import { Throttles } from './throttle.ts';
+import { Unloader } from './unloader.ts';
+import { Voids } from './voids.ts';
 
 export interface ScheduleOptions {
   store: Pick<Store, 'deliveryClaimDue' | 'deliveryBacklog' | 'deliveryUnlease'>;
@@ -16,12 +21,12 @@ export interface ScheduleOptions {
   fences: { next(): number };
   requestTimeoutMs: number;
   limits?: typeof SCHEDULE_LIMITS;
-  /** Where an endpoint's deliveries go: null when it was deleted. At once when it is known in memory. */
-  target(endpointKey: number): Target | null | Promise<Target | null>;
+  /** Where an endpoint's deliveries go, and how: null when it was deleted. At once when it is known in memory. */
+  destination(endpointKey: number): Destination | null | Promise<Destination | null>;
   send(jobs: readonly SendJob[]): void;
   /** Gets each delivery that was sent, with what came back. */
   ended(delivery: LeasedDelivery, exchange: Exchange, url: string): void;
-  /** The endpoint of these deliveries is gone: they want to be cancelled. */
+  /** The endpoint is deleted or disabled: what waits for it in the store wants to be withdrawn. */
   orphaned(endpointKey: number): void;
   log: { warn(fields: object, text: string): void };
 }
@@ -34,13 +39,8 @@ interface UnderWay {
   readonly url: string;
 }
 
-/** After a failed read or write of the store, how long until the next. */
-const AGAIN_MS = 1_000;
 /** A lane's turn: so many at a time, then the next lane; one at a time while nothing good is known of the endpoint. */
 const TURN = 4;
-const IDLE_LANES = 10_000;
-/** Deliveries given back to the store by one transaction. */
-const UNLOADED_AT_ONCE = 512;
 
 /**
  * Decides what goes next. Each endpoint has a lane; lanes with something ready take turns, so that a dead, slow or
@@ -50,19 +50,24 @@ const UNLOADED_AT_ONCE = 512;
  *                ▲                               │
  *                ├── alarm ◄── waits in memory ◄─┤ due soon
  *                └── claim ◄── waits in store  ◄─┘ due later
+ *
+ * A lane is out of the turns while its throttle has it wait. A disabled endpoint's lane is paused: everything in memory goes
+ * back to the store, where it is held, and what comes after it too, until the endpoint is changed again.
  */
 export class Schedule {
   readonly #options: ScheduleOptions;
   readonly #clock: Clock;
   readonly #limits: typeof SCHEDULE_LIMITS;
   readonly #alarms: Alarms;
-  readonly #lanes = new Map<number, Lane>();
-  readonly #idle = new Set<Lane>();
+  readonly #lanes: Lanes;
   readonly #turns = new Fifo<Lane>();
   readonly #underWay = new Map<number, UnderWay>();
   readonly #places: Places;
   readonly #residency: Residency;
   readonly #loader: Loader;
+  readonly #unloader: Unloader;
+  readonly #destinations: Destinations;
+  readonly #throttles: Throttles;
   #lastRef = 0;
   #pumping = false;
   #paused = false;
@@ -76,12 +81,23 @@ export class Schedule {
     this.#alarms = new Alarms(options.clock);
     this.#places = new Places(this.#limits.inFlight);
     this.#residency = new Residency(this.#limits);
+    this.#lanes = new Lanes((lane) => this.#throttles.forget(lane));
+    const parts = { ...options, alarms: this.#alarms, residency: this.#residency };
     this.#loader = new Loader({
-      ...options,
-      alarms: this.#alarms,
-      residency: this.#residency,
+      ...parts,
       claim: this.#limits.claim,
       loaded: (lane, claimed) => this.#loaded(lane, claimed),
+    });
+    this.#unloader = new Unloader({ ...parts, unloaded: (lane, dueAt) => this.#unloaded(lane, dueAt) });
+    this.#destinations = new Destinations({
+      ...parts,
+      found: (lane, destination) => this.#found(lane, destination),
+      ready: (lane) => this.#resume(lane),
+    });
+    this.#throttles = new Throttles({
+      ...parts,
+      set: (lane, throttle) => this.#residency.setThrottle(lane, throttle),
+      wake: (lane) => this.#resume(lane),
     });
   }
 
@@ -101,38 +117,41 @@ export class Schedule {
 
   admit(endpointKey: number, characters: number): boolean {
     if (this.#stopped) return false;
-    const lane = this.#lane(endpointKey);
+    const lane = this.#lanes.get(endpointKey);
     // What waits in the store and is due goes first.
     const behind = lane.storeDueAt !== null && lane.storeDueAt <= this.#clock.now();
-    if (behind || lane.closed || !this.#residency.admits(lane, characters)) return false;
+    if (behind || lane.halted || !this.#residency.admits(lane, characters)) return false;
     this.#residency.reserve(lane, 1, characters);
     return true;
   }
 
   unadmit(endpointKey: number, characters: number): void {
-    const lane = this.#lane(endpointKey);
+    const lane = this.#lanes.get(endpointKey);
     this.#residency.free(lane, 1, characters);
     this.#loader.feed(lane);
-    this.#rest(lane);
+    this.#lanes.rest(lane);
   }
 
   push(deliveries: readonly LeasedDelivery[]): void {
-    for (const delivery of deliveries) this.#ready(this.#lane(delivery.endpointKey), delivery);
+    for (const delivery of deliveries) this.#ready(this.#lanes.get(delivery.endpointKey), delivery);
     this.#pumpSoon();
   }
 
   /** Deliveries of this endpoint wait in the store; the first is due at `dueAt`. */
   stored(endpointKey: number, dueAt: number): void {
-    const lane = this.#lane(endpointKey);
-    if (lane.closed) this.#options.orphaned(endpointKey);
-    else this.#loader.stored(lane, dueAt);
+    const lane = this.#lanes.get(endpointKey);
+    if (!lane.halted) this.#loader.stored(lane, dueAt);
+    else {
+      this.#options.orphaned(endpointKey);
+      this.#lanes.rest(lane);
+    }
   }
 
   /** Whether a retry due at `nextAttemptAt` shall wait in memory, under the lease it has. */
   keeps(delivery: LeasedDelivery, nextAttemptAt: number): boolean {
     if (this.#stopped || nextAttemptAt - this.#clock.now() > RETRY_IN_MEMORY_MS) return false;
-    const lane = this.#lanes.get(delivery.endpointKey);
-    return lane !== undefined && !lane.closed;
+    const lane = this.#lanes.find(delivery.endpointKey);
+    return lane !== undefined && !lane.halted;
   }
 
   /** What the sender brought back. */
@@ -145,7 +164,7 @@ export class Schedule {
       job.lane.learn(exchange);
       this.#places.free(job.standing);
       this.#residency.recount(job.lane);
-      if (job.lane.standing === 'silent') this.#unload(job.lane);
+      if (job.lane.standing === 'silent') this.#unloader.check(job.lane);
       this.#takeTurn(job.lane);
       this.#options.ended(job.delivery, exchange, job.url);
     }
@@ -155,8 +174,10 @@ export class Schedule {
 
   /** What was recorded: makes room, and takes retries on. */
   settled(settlements: readonly Settlement[]): void {
-    for (const { delivery, nextAttemptAt, kept } of settlements) {
-      const lane = this.#lane(delivery.endpointKey);
+    for (const { delivery, nextAttemptAt, kept, arrived } of settlements) {
+      const lane = this.#lanes.get(delivery.endpointKey);
+      // The schedule's own lease on it is void: it has arrived by this.
+      if (arrived && delivery.resendKey !== null) this.#void(lane, [delivery], false);
       if (nextAttemptAt !== null && kept) {
         this.#waitInMemory(lane, { ...delivery, attemptCount: delivery.attemptCount + 1, nextAttemptAt });
         continue;
@@ -164,22 +185,38 @@ export class Schedule {
       this.#residency.free(lane, 1, delivery.payload.length);
       if (nextAttemptAt !== null) this.stored(delivery.endpointKey, nextAttemptAt);
       this.#loader.feed(lane);
-      this.#rest(lane);
+      this.#lanes.rest(lane);
+    }
+    this.#loader.feedSome();
+  }
+
+  /** The leases on these are void: what is not under way is not sent any more, resends of them neither. */
+  drop(deliveries: readonly { readonly messageKey: number; readonly endpointKey: number }[]): void {
+    for (const [endpointKey, dropped] of Map.groupBy(deliveries, (each) => each.endpointKey)) {
+      const lane = this.#lanes.find(endpointKey);
+      if (lane === undefined) continue;
+      this.#void(lane, dropped, true);
+      this.#loader.feed(lane);
+      this.#lanes.rest(lane);
     }
     this.#loader.feedSome();
   }
 
   /** The endpoint was changed: the next request goes by the new values. */
   endpointChanged(endpointKey: number): void {
+    const known = this.#lanes.find(endpointKey);
+    if (known?.closed) return;
     const lane = this.#lanes.get(endpointKey);
-    if (!lane) return;
-    lane.target = null;
-    lane.targetVersion++;
+    const unsure = known === undefined || lane.paused;
+    lane.paused = false;
+    this.#destinations.changed(lane);
+    // What may wait for it in the store is not known here: a claim tells.
+    if (unsure) this.#loader.stored(lane, this.#clock.now());
   }
 
   /** The endpoint is gone: nothing more is sent to it. Its deliveries are cancelled in the store by `upkeep`. */
   endpointDeleted(endpointKey: number): void {
-    const lane = this.#lanes.get(endpointKey);
+    const lane = this.#lanes.find(endpointKey);
     if (lane) this.#close(lane);
   }
 
@@ -199,6 +236,7 @@ export class Schedule {
     this.#stopped = true;
     this.#alarms.stop();
     this.#loader.stop();
+    this.#unloader.stop();
     if (this.#underWay.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#drained = resolve;
@@ -211,79 +249,58 @@ export class Schedule {
     this.#underWay.clear();
   }
 
-  #lane(endpointKey: number): Lane {
-    let lane = this.#lanes.get(endpointKey);
-    if (lane === undefined) {
-      lane = new Lane(endpointKey);
-      this.#lanes.set(endpointKey, lane);
-    }
-    this.#idle.delete(lane);
-    return lane;
-  }
-
-  /** An idle lane is kept for what it has learnt of its endpoint; the longest idle goes when there are too many. */
-  #rest(lane: Lane): void {
-    if (!lane.idle || this.#lanes.get(lane.endpointKey) !== lane) return;
-    this.#idle.delete(lane);
-    if (lane.closed) this.#lanes.delete(lane.endpointKey);
-    else this.#idle.add(lane);
-    if (this.#idle.size <= IDLE_LANES) return;
-    const [longest] = this.#idle as Iterable<Lane>;
-    if (longest === undefined) return;
-    this.#idle.delete(longest);
-    this.#lanes.delete(longest.endpointKey);
-  }
-
   #ready(lane: Lane, delivery: LeasedDelivery): void {
-    if (lane.closed) {
+    if (lane.closed || lane.voids?.has(delivery)) {
       this.#residency.free(lane, 1, delivery.payload.length);
-      this.#options.orphaned(lane.endpointKey);
-      this.#rest(lane);
+      if (lane.closed) this.#options.orphaned(lane.endpointKey);
+      this.#lanes.rest(lane);
       return;
     }
     lane.ready.push(delivery);
-    this.#takeTurn(lane);
+    if (lane.paused) this.#unloader.check(lane);
+    else this.#takeTurn(lane);
   }
 
   #loaded(lane: Lane, claimed: readonly LeasedDelivery[]): void {
     for (const delivery of claimed) this.#ready(lane, delivery);
-    if (lane.standing === 'silent') this.#unload(lane);
-    this.#rest(lane);
+    if (lane.standing === 'silent') this.#unloader.check(lane);
+    this.#lanes.rest(lane);
     this.#pumpSoon();
   }
 
-  /** A silent endpoint gives back to the store what is above its share: others need the room. */
-  #unload(lane: Lane): void {
-    if (lane.unloading || lane.closed || this.#stopped) return;
-    const keep = Math.max(this.#residency.share(lane) - lane.inFlight, lane.ready.size - UNLOADED_AT_ONCE, 0);
-    const leases = lane.ready.truncate(keep);
-    if (leases.length === 0) return;
-    lane.unloading = true;
-    void this.#unlease(lane, leases);
+  #unloaded(lane: Lane, dueAt: number): void {
+    this.stored(lane.endpointKey, dueAt);
+    this.#loader.feedSome();
+    this.#lanes.rest(lane);
   }
 
-  async #unlease(lane: Lane, leases: readonly LeasedDelivery[]): Promise<void> {
-    try {
-      await this.#options.store.deliveryUnlease({ leases });
-      lane.unloading = false;
-      for (const { payload } of leases) this.#residency.free(lane, 1, payload.length);
-      this.stored(lane.endpointKey, Math.min(...leases.map(({ nextAttemptAt }) => nextAttemptAt)));
-      this.#loader.feedSome();
-      if (lane.standing === 'silent') this.#unload(lane);
-      this.#rest(lane);
-    } catch (error) {
-      this.#options.log.warn(
-        { err: error, endpointKey: lane.endpointKey },
-        'deliveries could not be given back; trying again',
-      );
-      this.#alarms.set(AGAIN_MS, () => void this.#unlease(lane, leases));
+  /** Voids the leases that the lane has on these messages, and those whose deliveries are still on their way to it. */
+  #void(lane: Lane, messages: readonly { readonly messageKey: number }[], resends: boolean): void {
+    if (lane.resident === 0) return;
+    const voids = lane.voids ?? new Voids(this.#limits.residentPerEndpoint);
+    lane.voids = voids;
+    const before = this.#options.fences.next();
+    for (const { messageKey } of messages) voids.add(messageKey, { before, resends });
+    const dropped = lane.ready.remove((delivery) => voids.has(delivery));
+    for (const { messageKey } of messages) {
+      const retry = lane.waiting.get(messageKey);
+      if (retry === undefined || !voids.has(retry)) continue;
+      lane.waiting.delete(messageKey);
+      dropped.push(retry);
     }
+    for (const { payload } of dropped) this.#residency.free(lane, 1, payload.length);
   }
 
   #takeTurn(lane: Lane): void {
     if (lane.queued || !lane.canSend) return;
     lane.queued = true;
     this.#turns.push(lane);
+  }
+
+  #resume(lane: Lane): void {
+    this.#takeTurn(lane);
+    this.#lanes.rest(lane);
+    this.#pumpSoon();
   }
 
   #pumpSoon(): void {
@@ -302,16 +319,18 @@ export class Schedule {
     const placeless: Lane[] = [];
     for (let lane = this.#turns.shift(); lane !== undefined; lane = this.#turns.shift()) {
       lane.queued = false;
-      const target = lane.target ?? this.#lookUp(lane);
-      if (target === null) continue;
+      // Since it was queued, its deliveries may have become void.
+      const destination = lane.canSend ? (lane.destination ?? this.#destinations.of(lane)) : null;
+      if (destination === null) continue;
       if (!this.#places.has(lane.standing)) {
         placeless.push(lane);
         if (!this.#places.has('answering')) break;
         continue;
       }
-      const turns = lane.standing === 'answering' ? TURN : 1;
+      if (lane.throttle !== null && !this.#throttles.admits(lane, lane.throttle)) continue;
+      const turns = lane.standing === 'answering' && lane.throttle === null ? TURN : 1;
       for (let turn = 0; turn < turns && lane.canSend && this.#places.has(lane.standing); turn++) {
-        jobs.push(this.#begin(lane, target));
+        jobs.push(this.#begin(lane, destination.target));
       }
       this.#takeTurn(lane);
     }
@@ -336,54 +355,50 @@ export class Schedule {
     };
   }
 
-  /** The lane's target when memory has it; otherwise null, and the lane gets its turn when it is there. */
-  #lookUp(lane: Lane): Target | null {
-    if (lane.lookingUp) return null;
-    const found = this.#options.target(lane.endpointKey);
-    if (!(found instanceof Promise)) {
-      if (found === null) this.#close(lane);
-      lane.target = found;
-      return found;
+  #found(lane: Lane, destination: Destination | null): void {
+    if (destination === null) this.#close(lane);
+    else if (destination.disabled) this.#pause(lane);
+    else {
+      lane.destination = destination;
+      this.#throttles.adopt(lane, destination);
+      if (lane.throttle !== null) this.#unloader.check(lane);
     }
-    lane.lookingUp = true;
-    const version = lane.targetVersion;
-    found.then(
-      (target) => {
-        lane.lookingUp = false;
-        // Changed meanwhile: the lane's next turn looks again.
-        if (version === lane.targetVersion) lane.target = target;
-        if (target === null) this.#close(lane);
-        this.#takeTurn(lane);
-        this.#pumpSoon();
-      },
-      (error: unknown) => {
-        this.#options.log.warn(
-          { err: error, endpointKey: lane.endpointKey },
-          'an endpoint could not be read; trying again',
-        );
-        this.#alarms.set(AGAIN_MS, () => {
-          lane.lookingUp = false;
-          this.#takeTurn(lane);
-          this.#pumpSoon();
-        });
-      },
-    );
-    return null;
+  }
+
+  /** What is under way ends as it may; a retry of it goes the way of the others. */
+  #pause(lane: Lane): void {
+    if (lane.paused || lane.closed) return;
+    lane.paused = true;
+    this.#loader.forget(lane);
+    this.#unloader.check(lane);
+    this.#options.orphaned(lane.endpointKey);
   }
 
   #close(lane: Lane): void {
+    if (lane.closed) return;
     lane.closed = true;
     this.#loader.forget(lane);
-    for (const delivery of lane.ready.drain()) this.#residency.free(lane, 1, delivery.payload.length);
+    for (const delivery of [...lane.ready.drain(), ...lane.waiting.values()])
+      this.#residency.free(lane, 1, delivery.payload.length);
+    lane.waiting.clear();
     this.#options.orphaned(lane.endpointKey);
     this.#loader.feedSome();
-    this.#rest(lane);
+    this.#lanes.rest(lane);
   }
 
   #waitInMemory(lane: Lane, delivery: LeasedDelivery): void {
+    if (lane.closed || lane.voids?.has(delivery)) {
+      this.#ready(lane, delivery);
+      return;
+    }
+    lane.waiting.set(delivery.messageKey, delivery);
+    if (lane.paused) this.#unloader.check(lane);
     // When the wall clock was set back meanwhile, the retry does not wait for it.
     const delayMs = Math.min(delivery.nextAttemptAt - this.#clock.now(), RETRY_IN_MEMORY_MS);
     this.#alarms.set(delayMs, () => {
+      // Given back to the store, or void.
+      if (lane.waiting.get(delivery.messageKey) !== delivery) return;
+      lane.waiting.delete(delivery.messageKey);
       this.#ready(lane, delivery);
       this.#pumpSoon();
     });

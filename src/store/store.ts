@@ -3,7 +3,7 @@ import type { Attempt } from '../model/attempt.ts';
 import type { Delivery, DeliveryState, Verdict } from '../model/delivery.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import type { EventType } from '../model/event-type.ts';
-import type { Key } from '../model/key.ts';
+import type { Key, KeySlot } from '../model/key.ts';
 import type { Lease, LeasedDelivery } from '../model/lease.ts';
 import type { Message, NewMessage } from '../model/message.ts';
 
@@ -26,6 +26,30 @@ export interface Store {
   applicationFind(params: { ref: string }): Promise<Application | null>;
   applicationFindByNumber(params: { number: number }): Promise<Application | null>;
   applicationFindByKey(params: { applicationKey: number }): Promise<Application | null>;
+  /** The highest number that any application ever had; 0: there never was one. */
+  applicationLastNumber(): Promise<number>;
+  /** Live applications by id, which is by creation, ascending; `before` and `after` as in `AttemptPage`. */
+  applicationList(params: {
+    limit: number;
+    before: string | null;
+    after: string | null;
+    /** With no bound: the newest of them instead of the oldest, still ascending. */
+    fromEnd: boolean;
+  }): Promise<Application[]>;
+  /** Changes the named fields of a live application; the uid as in `applicationInsert`. Null when there is none. */
+  applicationUpdate(params: {
+    applicationKey: number;
+    now: number;
+    changes: ApplicationChanges;
+  }): Promise<Application | 'uid_taken' | null>;
+  /**
+   * Marks it, its endpoints and its keys as gone: they are found no more; the uids are free, the number is never given
+   * again. Returns the endpoints' keys, whose open deliveries `deliveryWithdraw` then cancels. Null when there was none.
+   */
+  applicationDelete(params: {
+    applicationKey: number;
+    now: number;
+  }): Promise<{ endpointKeys: number[] } | null>;
 
   /**
    * Inserts an endpoint. Its `webHookId` is made here: the company number and the first second, from `now` on, that
@@ -43,25 +67,52 @@ export interface Store {
     now: number;
     changes: EndpointChanges;
   }): Promise<Endpoint | 'uid_taken' | null>;
-  /** Marks it deleted: it is found no more. Its deliveries stay, see `deliveryCancel`. False when there was none. */
+  /** Marks it deleted: it is found no more. Its deliveries stay, see `deliveryWithdraw`. False when there was none. */
   endpointDelete(params: { applicationKey: number; endpointKey: number; now: number }): Promise<boolean>;
 
   /** Adds the event types whose names are not there yet. Returns how many. */
   eventTypeInsertMissing(params: { eventTypes: readonly EventType[] }): Promise<number>;
-  eventTypeFind(params: { name: string }): Promise<EventType | null>;
-  /** All that are not archived, in the order they were added. */
+  /** Adds one, or overwrites an archived one of that name, which keeps its place and its `createdAt`. */
+  eventTypeInsert(params: { eventType: EventType; limit: number }): Promise<EventType | 'exists' | 'limit'>;
+  /** Changes the named fields, also of an archived one. Null when there is none. */
+  eventTypeUpdate(params: {
+    name: string;
+    now: number;
+    changes: EventTypeChanges;
+  }): Promise<EventType | null>;
+  /** Removes it altogether. False when there was none. */
+  eventTypeDelete(params: { name: string }): Promise<boolean>;
+  /** All, archived ones too, in the order they were added. */
   eventTypeList(): Promise<EventType[]>;
 
   /** Adds a key. False when another live key has its hash. */
   keyInsert(params: Key): Promise<boolean>;
+  /** A live key. What is expired is live until it is revoked or purged: whoever asks looks at `expiresAt`. */
   keyFind(params: { hash: Buffer }): Promise<Key | null>;
-  /** Live (not revoked) keys of that name, oldest first. */
-  keyList(params: { name: string }): Promise<Key[]>;
+  keyFindById(params: { id: string }): Promise<Key | null>;
+  /** The live keys of that setting, oldest first. */
+  keyListBySlot(params: { slot: KeySlot }): Promise<Key[]>;
+  /** Live keys by id, ascending: of one application, of operators (null), or all (undefined). */
+  keyList(params: {
+    applicationKey?: number | null | undefined;
+    limit: number;
+    before: string | null;
+    after: string | null;
+  }): Promise<Key[]>;
   keyRevoke(params: { id: string; now: number }): Promise<boolean>;
+  /**
+   * Adds `replacement` and lets the live key `id` expire at `expiresAt`, unless it does so earlier; its `slot` goes to the
+   * replacement. False when there is no such key.
+   */
+  keyRotate(params: { id: string; replacement: Key; expiresAt: number }): Promise<boolean>;
+  /** Notes when keys were last used. Never sets one back. */
+  keyTouch(params: { uses: readonly { readonly id: string; readonly at: number }[] }): Promise<void>;
+  /** Deletes keys that expired or were revoked before `before`, at most `limit`. Returns how many. */
+  keyPurge(params: { before: number; limit: number }): Promise<number>;
 
   /**
    * Takes many publishes in one transaction. Each is taken whole or not at all; one refused does not hurt the others.
-   * A held delivery gets the reason `endpoint_disabled`.
+   * A held delivery gets the reason `endpoint_disabled`; one of a message with `deliverAt` is due then.
    */
   messageAccept(params: {
     publishes: readonly Publish[];
@@ -72,7 +123,7 @@ export interface Store {
   messageFind(params: { applicationKey: number; ref: string }): Promise<Message | null>;
   /**
    * Newest first; `before` and `after` bound the id, both exclusive. With `after` alone, the messages next to it.
-   * `payloadCharacters` bounds the payloads, counted from where the page begins: it ends with the first message that has no
+   * With a filter, at most `scan` rows are looked at: see `Scanned`. `payloadCharacters` bounds the payloads, counted from where the page begins: it ends with the first message that has no
    * room left (never the first of all), so that the caller sees that there is more.
    */
   messageList(params: {
@@ -82,13 +133,28 @@ export interface Store {
     after: string | null;
     withPayload: boolean;
     payloadCharacters?: number;
-  }): Promise<Message[]>;
+    filter?: MessageFilter;
+    scan?: number;
+  }): Promise<Scanned<Message>>;
+  /**
+   * Expunges the payloads of these messages and cancels their open deliveries and resends (`payload_expunged`), in one
+   * transaction. Returns the deliveries that were leased, for memory to drop them.
+   */
+  messageExpunge(params: {
+    messageKeys: readonly number[];
+  }): Promise<{ messageKey: number; endpointKey: number }[]>;
+  /**
+   * Messages whose payload's time is over: those with a `payloadUntil` up to `now`, and those made before `keptSince`, at
+   * most `limit`. What was expunged is not named again, and costs no look again.
+   */
+  messageListExpired(params: { now: number; keptSince: number; limit: number }): Promise<number[]>;
 
   /**
    * Leases pending deliveries that are due at `dueBy`, earliest first, with their messages: for each of `lanes` up to so
    * many deliveries and characters of payload, and up to `characters` over all of them. The first delivery of a call, and
-   * of each lane that the call gets to, is taken whatever its size. Answers in the order of `lanes`; `nextDueAt`: when the
-   * first of those left pending is due, null when none is left.
+   * of each lane that the call gets to, is taken whatever its size. A lane's waiting resends go first; each counts as a
+   * delivery that was due when it was asked for. Answers in the order of `lanes`; `nextDueAt`: when the first of those left
+   * pending is due, null when none is left.
    */
   deliveryClaimDue(params: {
     lanes: readonly LaneClaim[];
@@ -98,30 +164,81 @@ export interface Store {
   }): Promise<{ claimed: LeasedDelivery[]; nextDueAt: number | null }[]>;
   /** Gives leases back: pending, due when they were. Returns how many of them still held. */
   deliveryUnlease(params: { leases: readonly Lease[] }): Promise<number>;
-  /** Per endpoint with pending deliveries: when the first is due. Cost grows with endpoints, not with deliveries. */
+  /** Per endpoint with pending deliveries or resends: when the first is due. Cost grows with endpoints, not with deliveries. */
   deliveryBacklog(): Promise<Backlog[]>;
-  /** Makes pending what is leased under a fence below `before`. Returns how many. */
+  /** Makes pending what is leased under a fence below `before`, resends too. Returns how many. */
   deliveryRelease(params: { before: number }): Promise<number>;
-  /** Cancels up to `limit` open (pending, sending, held) deliveries of an endpoint. Returns how many. */
-  deliveryCancel(params: { endpointKey: number; reason: 'endpoint_deleted'; limit: number }): Promise<number>;
+  /**
+   * Takes back up to `limit` deliveries of an endpoint that takes none: those of a deleted one (pending, sending, held)
+   * are cancelled and its resends removed, those of a disabled one that are pending are held. A live endpoint's stay.
+   * Returns how many.
+   */
+  deliveryWithdraw(params: { endpointKey: number; limit: number }): Promise<number>;
   /**
    * Writes attempts and what they did to their deliveries. Says for each whether its fence still held. Where it did not,
-   * the attempt is written and the delivery's state stays, but for one case: a delivery that was cancelled while it was
-   * under way, and arrived, has succeeded.
+   * the attempt is written and the delivery's state stays, but for one case: a delivery that was cancelled or held while
+   * it was under way, and arrived, has succeeded.
+   * A resend's row goes. When it arrived, its delivery has succeeded whatever it was, and a lease on that is void; when not,
+   * the delivery stays as it is.
    */
   deliveryRecord(params: { results: readonly AttemptResult[] }): Promise<boolean[]>;
+  /** A message's deliveries by endpoint, oldest endpoint first: those after, or the last before, an endpoint's key. */
   deliveryList(params: {
     messageKey: number;
-  }): Promise<(Delivery & { endpoint: Endpoint; endpointDeleted: boolean })[]>;
-  /** Deliveries by state, from an index: what is open now. */
-  deliveryCountOpen(): Promise<Record<Extract<DeliveryState, 'pending' | 'sending' | 'held'>, number>>;
+    limit: number;
+    before: number | null;
+    after: number | null;
+  }): Promise<EndpointDelivery[]>;
+  /** The deliveries of these messages to one endpoint, as far as they exist, in no order. */
+  deliveryFind(params: { endpointKey: number; messageKeys: readonly number[] }): Promise<Delivery[]>;
+  /**
+   * Asks for a resend: one attempt beside the schedule. One that waits already serves for both. `limit` bounds those that
+   * wait for the endpoint. `expunged`: the message has no payload any more.
+   */
+  resendInsert(params: {
+    messageKey: number;
+    endpointKey: number;
+    now: number;
+    limit: number;
+  }): Promise<'waits' | 'limit' | 'expunged'>;
+  /** Deliveries by state, from an index: what is open now, over all endpoints or of one. */
+  deliveryCountOpen(params: {
+    endpointKey?: number;
+  }): Promise<Record<Extract<DeliveryState, 'pending' | 'sending' | 'held'>, number>>;
 
-  /** A message's attempts, newest first. */
-  attemptListByMessage(params: { messageKey: number } & AttemptPage): Promise<ListedAttempt[]>;
-  /** An endpoint's attempts, newest first. */
-  attemptListByEndpoint(params: { endpointKey: number } & AttemptPage): Promise<ListedAttempt[]>;
+  /** The attempts of a message or of an endpoint, newest first. With a filter, at most `scan` rows are looked at. */
+  attemptList(
+    params: ({ messageKey: number } | { endpointKey: number }) &
+      AttemptPage & { filter?: AttemptFilter; scan?: number },
+  ): Promise<Scanned<ListedAttempt>>;
+  attemptFind(params: { messageKey: number; id: string }): Promise<ListedAttempt | null>;
+  /** Replaces what came back (body and headers) by `EXPUNGED`. False when there is no such attempt. */
+  attemptExpunge(params: { messageKey: number; id: string }): Promise<boolean>;
+  /** Counts an endpoint's attempts with ids from `from` and below `to`, of which at most `scan` are looked at. */
+  attemptCount(params: { endpointKey: number; from: string; to: string; scan: number }): Promise<{
+    succeeded: number;
+    failed: number;
+    /** The last id looked at, when there are more; null: all were counted. */
+    scannedTo: string | null;
+  }>;
 
-  /** Deletes idempotency keys made before `before`, at most `limit`. Returns how many. */
+  /** Begins a recovery: `recoveryStep` brings back what is to be sent again. `limit` bounds an endpoint's unfinished ones. */
+  recoveryInsert(params: NewRecovery & { limit: number }): Promise<Recovery | 'limit'>;
+  /** Those that are not finished, oldest first. */
+  recoveryList(): Promise<Recovery[]>;
+  /**
+   * Goes on with a recovery over the next `scan` messages of its range: deliveries of its endpoint that failed or are held
+   * become pending, due at `now` or at their message's `deliverAt`, at the start of their schedule; what has no payload any
+   * more stays. Finished after the
+   * last message, or when the endpoint is gone or disabled. Null when it is finished or unknown.
+   */
+  recoveryStep(params: { id: string; now: number; scan: number }): Promise<Recovery | null>;
+
+  /** The answer to an earlier call under this idempotency key (`messageAccept` has its own). */
+  answerFind(params: { keyHash: Buffer }): Promise<KeptAnswer | null>;
+  /** Keeps an answer. One that is there already stays. */
+  answerInsert(params: KeptAnswer & { keyHash: Buffer; now: number }): Promise<void>;
+  /** Deletes idempotency keys and answers made before `before`, at most `limit` of each. Returns how many at the most of one. */
   idempotencyPurge(params: { before: number; limit: number }): Promise<number>;
 
   /** Keeps the id of the master key the first time. False when another one's was kept: the secrets could not be opened. */
@@ -141,6 +258,8 @@ export interface NewApplication {
   now: number;
 }
 
+export type ApplicationChanges = Partial<Omit<NewApplication, 'id' | 'now'>>;
+
 export interface NewEndpoint {
   applicationKey: number;
   id: string;
@@ -152,13 +271,17 @@ export interface NewEndpoint {
   eventTypes: readonly string[] | null;
   channels: readonly string[] | null;
   throttleRate: number | null;
+  version: number;
   metadata: Readonly<Record<string, string>>;
-  headers: Readonly<Record<string, string>>;
+  sealedHeaders: Buffer | null;
   sealedSecret: Buffer;
+  secretExpiries: readonly number[];
   now: number;
 }
 
 export type EndpointChanges = Partial<Omit<NewEndpoint, 'applicationKey' | 'id' | 'now'>>;
+
+export type EventTypeChanges = Partial<Omit<EventType, 'name' | 'createdAt' | 'updatedAt'>>;
 
 /** One publish call: one message, or a batch that is taken whole. */
 export interface Publish {
@@ -197,9 +320,77 @@ export interface AttemptResult {
 
 export interface AttemptPage {
   limit: number;
-  /** Attempt ids, exclusive. */
+  /** Ids, exclusive. With `after` alone: the rows next to it. */
   before: string | null;
   after: string | null;
+}
+
+/**
+ * A page of rows that were picked by a filter. There is no index for every filter, so that a call looks at a bounded number
+ * of rows and says how far it came: the next call goes on from there.
+ */
+export interface Scanned<Row> {
+  readonly rows: Row[];
+  /** The id of the last row looked at, when the bound ended the call; null when the page is full or the list ended. */
+  readonly scannedTo: string | null;
+}
+
+/** What a message must be like; what is left out does not matter. */
+export interface MessageFilter {
+  readonly eventTypes?: readonly string[];
+  readonly channel?: string;
+  readonly tag?: string;
+  /** It has a delivery to this endpoint; `states` then speaks of that. */
+  readonly endpointKey?: number;
+  /** It has a delivery in one of these states. */
+  readonly states?: readonly DeliveryState[];
+  /** Its id, event id, event type or a tag is this text, or its payload contains it (case counts). */
+  readonly text?: string;
+}
+
+/** What an attempt must be like. The last four speak of its message and its endpoint. */
+export interface AttemptFilter {
+  readonly succeeded?: boolean;
+  /** 100: 100 to 199, and so on; 0: no answer came. */
+  readonly statusClass?: number;
+  readonly eventTypes?: readonly string[];
+  readonly channel?: string;
+  readonly tag?: string;
+  readonly endpointKey?: number;
+}
+
+/** A delivery with the endpoint it goes to, which may have been deleted since. */
+export interface EndpointDelivery extends Delivery {
+  readonly endpoint: Endpoint;
+  readonly endpointDeleted: boolean;
+}
+
+export interface NewRecovery {
+  /** `qtask_…` */
+  id: string;
+  applicationKey: number;
+  endpointKey: number;
+  /** Message ids: from the first on, and below the second. */
+  from: string;
+  to: string;
+  now: number;
+}
+
+/** Failed and held deliveries of an endpoint that are sent again, in the background and in steps. */
+export interface Recovery {
+  readonly id: string;
+  readonly endpointKey: number;
+  /** Deliveries brought back so far. */
+  readonly recovered: number;
+  readonly finished: boolean;
+  readonly updatedAt: number;
+}
+
+export interface KeptAnswer {
+  /** SHA-256 of the body that was answered. */
+  readonly bodyHash: Buffer;
+  /** Encrypted: an answer can hold a key. */
+  readonly sealed: Buffer;
 }
 
 export interface ListedAttempt extends Attempt {

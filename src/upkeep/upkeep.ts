@@ -1,86 +1,104 @@
-import { IDEMPOTENCY_KEPT_MS } from '../limits.ts';
+import { ENDED_KEY_KEPT_MS, IDEMPOTENCY_KEPT_MS } from '../limits.ts';
 import type { Clock, Timer } from '../model/clock.ts';
-import type { Store } from '../store/store.ts';
+import type { Recovery, Store } from '../store/store.ts';
+import { expungeExpired } from './payloads.ts';
+import { Recoveries } from './recoveries.ts';
+import { Withdrawals } from './withdrawals.ts';
 
 export interface UpkeepOptions {
-  store: Pick<Store, 'deliveryCancel' | 'idempotencyPurge'>;
+  store: Pick<
+    Store,
+    | 'deliveryWithdraw'
+    | 'recoveryList'
+    | 'recoveryStep'
+    | 'messageListExpired'
+    | 'messageExpunge'
+    | 'idempotencyPurge'
+    | 'keyPurge'
+  >;
   clock: Clock;
+  /** Deliveries of this endpoint wait in the store again, due at `dueAt`. */
+  stored(endpointKey: number, dueAt: number): void;
+  /** These were leased, and are cancelled. */
+  dropped(deliveries: readonly { messageKey: number; endpointKey: number }[]): void;
   log: { warn(fields: object, text: string): void };
 }
 
-/** Rows changed by one step: small, so that a step never holds up a publish for long. */
+/** Rows deleted by one step: small, so that a step never holds up a publish for long. */
 const STEP_ROWS = 500;
-const PURGE_EVERY_MS = 60_000;
-const AGAIN_MS = 1_000;
+const ROUND_EVERY_MS = 60_000;
 
 /** The work that nobody waits for, in small steps. */
 export class Upkeep {
   readonly #options: UpkeepOptions;
-  readonly #orphaned = new Set<number>();
-  #cancelling = false;
+  readonly #withdrawals: Withdrawals;
+  readonly #recoveries: Recoveries;
   #timer: Timer | null = null;
   #stopped = false;
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
+    this.#withdrawals = new Withdrawals(options);
+    this.#recoveries = new Recoveries(options);
   }
 
-  start(): void {
-    this.#timer = this.#options.clock.timer(PURGE_EVERY_MS, () => void this.#purge());
+  /** Takes up what the last run left, and begins its rounds. */
+  async start(): Promise<void> {
+    await this.#recoveries.start();
+    this.#roundLater();
   }
 
   stop(): void {
     this.#stopped = true;
+    this.#withdrawals.stop();
+    this.#recoveries.stop();
     this.#timer?.cancel();
   }
 
-  /** Cancels what is still open for a deleted endpoint. After a restart, the schedule finds what was left and asks again. */
-  cancelDeliveries(endpointKey: number): void {
-    this.#orphaned.add(endpointKey);
-    if (this.#cancelling) return;
-    this.#cancelling = true;
-    this.#options.clock.soon(() => void this.#cancel());
+  /** Takes back what is open for an endpoint that was deleted or disabled. */
+  withdraw(endpointKey: number): void {
+    this.#withdrawals.add(endpointKey);
   }
 
-  async #cancel(): Promise<void> {
-    for (const endpointKey of this.#orphaned) {
-      if (this.#stopped) break;
-      // First, so that a request that comes meanwhile is not lost.
-      this.#orphaned.delete(endpointKey);
-      try {
-        const cancelled = await this.#options.store.deliveryCancel({
-          endpointKey,
-          reason: 'endpoint_deleted',
-          limit: STEP_ROWS,
-        });
-        if (cancelled === STEP_ROWS) this.#orphaned.add(endpointKey);
-        await new Promise<void>((resolve) => this.#options.clock.soon(resolve));
-      } catch (error) {
-        this.#orphaned.add(endpointKey);
-        this.#options.log.warn(
-          { err: error, endpointKey },
-          'deliveries of a deleted endpoint could not be cancelled; trying again',
-        );
-        await new Promise<void>((resolve) => this.#options.clock.timer(AGAIN_MS, resolve));
-      }
-    }
-    this.#cancelling = false;
-    const [next] = this.#orphaned;
-    if (next !== undefined && !this.#stopped) this.cancelDeliveries(next);
+  /** Goes on with a recovery until it is finished. */
+  recover(recovery: Recovery): void {
+    this.#recoveries.add(recovery);
   }
 
-  async #purge(): Promise<void> {
-    const before = this.#options.clock.now() - IDEMPOTENCY_KEPT_MS;
+  #roundLater(): void {
+    if (this.#stopped) return;
+    this.#timer = this.#options.clock.timer(ROUND_EVERY_MS, () => void this.#round());
+  }
+
+  /** What is over by time. One that fails keeps no other from its turn; all come again with the next round. */
+  async #round(): Promise<void> {
+    const { store, clock } = this.#options;
+    const now = clock.now();
+    await this.#attempt('payloads whose time is over could not be expunged', () =>
+      expungeExpired(this.#options, () => this.#stopped),
+    );
+    await this.#attempt('old idempotency keys could not be deleted', () =>
+      this.#repeat(() => store.idempotencyPurge({ before: now - IDEMPOTENCY_KEPT_MS, limit: STEP_ROWS })),
+    );
+    await this.#attempt('keys that ended long ago could not be deleted', () =>
+      this.#repeat(() => store.keyPurge({ before: now - ENDED_KEY_KEPT_MS, limit: STEP_ROWS })),
+    );
+    this.#roundLater();
+  }
+
+  async #attempt(failure: string, work: () => Promise<void>): Promise<void> {
+    if (this.#stopped) return;
     try {
-      while (
-        !this.#stopped &&
-        (await this.#options.store.idempotencyPurge({ before, limit: STEP_ROWS })) === STEP_ROWS
-      ) {
-        await new Promise<void>((resolve) => this.#options.clock.soon(resolve));
-      }
+      await work();
     } catch (error) {
-      this.#options.log.warn({ err: error }, 'old idempotency keys could not be deleted; trying again');
+      this.#options.log.warn({ err: error }, `${failure}; trying again`);
     }
-    if (!this.#stopped) this.start();
+  }
+
+  /** Repeats a step that deletes up to `STEP_ROWS`, until it finds fewer. */
+  async #repeat(step: () => Promise<number>): Promise<void> {
+    while (!this.#stopped && (await step()) >= STEP_ROWS) {
+      await new Promise<void>((resolve) => this.#options.clock.soon(resolve));
+    }
   }
 }

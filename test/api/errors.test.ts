@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ErrorCode, errorTable } from '../../src/errors.ts';
+import { SECRETS_ROTATED_OUT } from '../../src/limits.ts';
 import { StoreError } from '../../src/store/store.ts';
 import { type Reply, startWorld, type World } from '../helpers/world.ts';
 
@@ -68,8 +69,8 @@ describe('an error', () => {
     ['DELETE', '/api/v1/health', 'GET, HEAD'],
     ['PUT', '/api/v1/app/1/msg', 'GET, HEAD, POST'],
     ['GET', '/api/v1/app/1/msg/batch/x', null],
-    ['POST', '/api/v1/app/1/endpoint/x', 'GET, HEAD'],
-    ['PATCH', '/api/v1/event-type/x', 'GET, HEAD'],
+    ['POST', '/api/v1/app/1/endpoint/x', 'DELETE, GET, HEAD, PATCH, PUT'],
+    ['PATCH', '/api/v1/app/1/endpoint/x/secret', 'GET, HEAD'],
     ['PUT', '/openapi.json', 'GET, HEAD'],
   ])('of a wrong verb is 405 with Allow: %s %s', async (method, path, allow) => {
     const answer = await world.operate(method, path);
@@ -99,8 +100,8 @@ describe('an error', () => {
       'with_content=2',
       'before=soon',
       'after=2026-13-01',
-      'channel=a',
-      'event_types[]=a',
+      'status=5',
+      'channel=',
     ]) {
       const answer = await world.operate('GET', `/api/v1/app/1/msg?${query}`);
       expect([query, answer.status, answer.json().code]).toEqual([query, 400, 'generic_error']);
@@ -167,13 +168,50 @@ describe('each code of the table', () => {
   const create = (name: string) => world.operate('POST', '/api/v1/app', { name, uid: 'errors' });
   const publish = (body: unknown, key?: string) =>
     world.operate('POST', '/api/v1/app/1/msg', body, key === undefined ? {} : { 'idempotency-key': key });
+  const endpointOf = async (uid: string, fields: object = {}) => {
+    await world.operate('POST', '/api/v1/app?get_if_exists=true', { name: 'x', uid });
+    const body = { url: 'http://127.0.0.1:1/', ...fields };
+    const { id } = (await world.operate('POST', `/api/v1/app/${uid}/endpoint`, body)).json();
+    return `/api/v1/app/${uid}/endpoint/${id}`;
+  };
+  /** Publishes to an application with one endpoint; the path to send it there again. */
+  const resendPath = async (uid: string, fields: object = {}) => {
+    const endpoint = await endpointOf(uid, fields);
+    const { id } = (await world.operate('POST', `/api/v1/app/${uid}/msg`, message)).json();
+    return {
+      message: `/api/v1/app/${uid}/msg/${id}`,
+      resend: endpoint.replace('/endpoint', `/msg/${id}/endpoint`),
+    };
+  };
   const calls: Record<ErrorCode, () => Promise<Reply>> = {
     validation: () => publish('{'),
     generic_error: () => world.operate('GET', '/api/v1/app/1/msg?limit=x'),
+    invalid_range: async () =>
+      world.operate('GET', `${await endpointOf('range')}/stats?until=2999-01-01T00:00:00Z`),
+    invalid_scheme: async () =>
+      world.operate('POST', `${await endpointOf('scheme')}/send-example`, {
+        eventType: 'ticket.created',
+        exampleIndex: 1_000,
+      }),
+    missing_payload: async () => {
+      const path = await resendPath('payload');
+      await world.operate('DELETE', `${path.message}/content`);
+      return world.operate('POST', `${path.resend}/resend`);
+    },
+    endpoint_disabled: async () =>
+      world.operate('POST', `${(await resendPath('disabled', { disabled: true })).resend}/resend`),
+    limit_reached: async () => {
+      const path = `${await endpointOf('limit')}/secret/rotate`;
+      for (let rotation = 0; rotation < SECRETS_ROTATED_OUT; rotation++)
+        await world.operate('POST', path, {});
+      return world.operate('POST', path, {});
+    },
+    event_type_exists: () =>
+      world.operate('POST', '/api/v1/event-type', { name: 'ticket.created', description: 'x' }),
     authentication_failed: () => world.call('GET', '/api/v1/app/1'),
     'insufficient access': () => world.call('POST', '/api/v1/app', { key: world.company.token, body: '{}' }),
     not_found: () => world.operate('GET', '/api/v1/app/nobody'),
-    method_not_allowed: () => world.operate('DELETE', '/api/v1/app/1'),
+    method_not_allowed: () => world.operate('POST', '/api/v1/app/1'),
     conflict: async () => {
       await create('Acme');
       return create('Acme');

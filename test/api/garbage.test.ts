@@ -186,6 +186,8 @@ describe('no request leads to a 5xx or hangs', () => {
         fc.asyncProperty(method, path, body, async (verb, [where, tail], bytes) => {
           // A test call answers 500 when its target fails: that is its own matter.
           fc.pre(!where.includes('test.json'));
+          // And company 1 is what the other tests speak of.
+          fc.pre(verb !== 'DELETE' || !/^\/api\/v1\/app\/1\/*$/.test(where));
           const bodied = verb !== 'GET' && verb !== 'HEAD' && verb !== 'OPTIONS';
           const answer = await world.call(verb, where + tail, { key, body: bodied ? bytes : undefined });
           expect(DOCUMENTED).toContain(answer.status);

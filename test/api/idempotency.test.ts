@@ -1,4 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { StoreError } from '../../src/store/store.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
 describe('the idempotency key of a publish', () => {
@@ -79,6 +82,200 @@ describe('the idempotency key of a publish', () => {
     const after = await startWorld({ folder: before.folder });
     const second = await after.operate('POST', MSG, body, { 'idempotency-key': 'restart' });
     expect(second.text).toBe(first.text);
+    await after.close();
+  });
+});
+
+describe('the idempotency key of another POST', () => {
+  let world: World;
+  let appId: string;
+  /** How often an application was inserted under each name, and what that waits for. */
+  const inserted = new Map<string, number>();
+  let insertWaits: Promise<void> = Promise.resolve();
+  let keepingFails = false;
+  beforeAll(async () => {
+    world = await startWorld({
+      store: (store) => ({
+        ...store,
+        applicationInsert: async (params) => {
+          inserted.set(params.name, (inserted.get(params.name) ?? 0) + 1);
+          await insertWaits;
+          if (params.name === 'full') throw new StoreError('unavailable', 'The disk is full.');
+          return store.applicationInsert(params);
+        },
+        answerInsert: async (params) => {
+          if (keepingFails) throw new StoreError('unavailable', 'The disk is full.');
+          return store.answerInsert(params);
+        },
+      }),
+    });
+    appId = (await world.operate('POST', '/api/v1/app', { name: 'Acme' })).json().id;
+  });
+  afterAll(() => world.close());
+
+  const post = (path: string, body: unknown, key: string, as = world.operatorKey) =>
+    world.call('POST', path, { key: as, body, headers: { 'idempotency-key': key } });
+  const endpoint = { url: 'http://127.0.0.1:1/hooks' };
+  const newEndpoint = async () =>
+    (await world.operate('POST', `/api/v1/app/${appId}/endpoint`, endpoint)).json().id as string;
+  const newKey = async () => (await world.operate('POST', '/api/v1/key', { name: 'a' })).json().id as string;
+
+  it.each<
+    [what: string, path: () => string | Promise<string>, body: unknown, other: unknown, status: number]
+  >([
+    ['an application', () => '/api/v1/app', { name: 'One' }, { name: 'Other' }, 201],
+    [
+      'an endpoint',
+      () => `/api/v1/app/${appId}/endpoint`,
+      endpoint,
+      { ...endpoint, description: 'other' },
+      201,
+    ],
+    [
+      'an event type',
+      () => '/api/v1/event-type',
+      { name: 'made.once', description: '' },
+      { name: 'made.otherwise', description: '' },
+      201,
+    ],
+    ['a key', () => '/api/v1/key', { name: 'one' }, { name: 'other' }, 201],
+    ['a token', () => `/api/v1/auth/app-portal-access/${appId}`, {}, { readOnly: true }, 200],
+    [
+      'a rotation of a secret',
+      async () => `/api/v1/app/${appId}/endpoint/${await newEndpoint()}/secret/rotate`,
+      {},
+      { gracePeriodSeconds: 1 },
+      204,
+    ],
+    [
+      'a rotation of a key',
+      async () => `/api/v1/key/${await newKey()}/rotate`,
+      {},
+      { gracePeriodSeconds: 1 },
+      200,
+    ],
+  ])('gives the first answer again, byte for byte, for %s', async (what, path, body, other, status) => {
+    const at = await path();
+    const first = await post(at, body, `same ${what}`.replaceAll(' ', '-'));
+    expect([first.status, first.text]).toEqual([status, expect.any(String)]);
+    const second = await post(at, body, `same ${what}`.replaceAll(' ', '-'));
+    expect([second.status, second.text]).toEqual([status, first.text]);
+    expect(second.headers['content-type']).toBe(first.headers['content-type']);
+    const mismatch = await post(at, other, `same ${what}`.replaceAll(' ', '-'));
+    expect([mismatch.status, mismatch.json().code]).toEqual([409, 'idempotency_mismatch']);
+  });
+
+  it('does the work once', async () => {
+    for (let count = 0; count < 3; count++) await post('/api/v1/app', { name: 'once' }, 'once');
+    expect(inserted.get('once')).toBe(1);
+    const id = await newEndpoint();
+    const secretPath = `/api/v1/app/${appId}/endpoint/${id}/secret`;
+    await post(`${secretPath}/rotate`, {}, 'rotate-once');
+    const secret = (await world.operate('GET', secretPath)).text;
+    await post(`${secretPath}/rotate`, {}, 'rotate-once');
+    expect((await world.operate('GET', secretPath)).text).toBe(secret);
+  });
+
+  it('does the work once for many equal calls at once, and all get its answer', async () => {
+    let open = () => {};
+    insertWaits = new Promise((resolve) => {
+      open = resolve;
+    });
+    const body = { name: 'at-once' };
+    const all = Promise.all(Array.from({ length: 20 }, () => post('/api/v1/app', body, 'at-once')));
+    const other = post('/api/v1/app', { name: 'other' }, 'at-once');
+    await vi.waitFor(() => expect(inserted.get('at-once')).toBe(1));
+    open();
+    const answers = await all;
+    expect(new Set(answers.map(({ status, text }) => `${status} ${text}`)).size).toBe(1);
+    expect([answers[0]?.status, inserted.get('at-once')]).toEqual([201, 1]);
+    // One of the two bodies was first.
+    expect((await other).status).toBe(409);
+  });
+
+  it('lets the next one try when the first was refused', async () => {
+    const answers = await Promise.all([1, 2, 3].map(() => post('/api/v1/app', { name: 'full' }, 'full')));
+    expect(answers.map(({ status }) => status)).toEqual([503, 503, 503]);
+    expect(inserted.get('full')).toBe(3);
+    expect((await post('/api/v1/app', { name: 'not full' }, 'full')).status).toBe(201);
+    expect((await post('/api/v1/app', {}, 'invalid')).status).toBe(422);
+    expect((await post('/api/v1/app', { name: 'valid' }, 'invalid')).status).toBe(201);
+  });
+
+  it('lets the next one try when the first went away', async () => {
+    let open = () => {};
+    insertWaits = new Promise((resolve) => {
+      open = resolve;
+    });
+    const gone = new AbortController();
+    const first = fetch(`${world.url}/api/v1/app`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${world.operatorKey}`, 'idempotency-key': 'gone' },
+      body: JSON.stringify({ name: 'gone' }),
+      signal: gone.signal,
+    }).catch(() => null);
+    await vi.waitFor(() => expect(inserted.get('gone')).toBe(1));
+    const second = post('/api/v1/app', { name: 'gone' }, 'gone');
+    gone.abort();
+    await first;
+    open();
+    // Its work went on without it, and the second gets that.
+    expect([(await second).status, inserted.get('gone')]).toEqual([201, 1]);
+  });
+
+  it('keeps nothing of calls that were not let in', async () => {
+    const body = { name: 'let in' };
+    expect((await post('/api/v1/app', body, 'let-in', 'phk_unknown')).status).toBe(401);
+    expect((await post('/api/v1/app', body, 'let-in', world.company.token)).status).toBe(403);
+    expect((await post('/api/v1/app', { name: 'otherwise' }, 'let-in')).status).toBe(201);
+  });
+
+  it('belongs to one key and one call', async () => {
+    const operator = (await world.operate('POST', '/api/v1/key', { name: 'second' })).json().key as string;
+    const ids = new Set<string>();
+    for (const [path, key] of [
+      ['/api/v1/app', world.operatorKey],
+      ['/api/v1/app?get_if_exists=true', world.operatorKey],
+      ['/api/v1/app', operator],
+    ] as const) {
+      ids.add((await post(path, { name: 'mine' }, 'mine', key)).json().id);
+    }
+    expect(ids.size).toBe(3);
+  });
+
+  it('answers with what was done also when the answer can not be kept', async () => {
+    keepingFails = true;
+    const answer = await post('/api/v1/app', { name: 'unkept' }, 'unkept');
+    keepingFails = false;
+    expect(answer.status).toBe(201);
+    expect(world.logged.some((line) => line.includes('could not be kept'))).toBe(true);
+  });
+
+  it('must be visible ASCII, as for a publish', async () => {
+    const answer = await post('/api/v1/app', { name: 'a' }, 'with space');
+    expect([answer.status, answer.json().detail[0].loc]).toEqual([422, ['header', 'idempotency-key']]);
+  });
+
+  it('serves calls without a body', async () => {
+    const path = '/api/v1/auth/dashboard-access/1';
+    const headers = { 'idempotency-key': 'bodyless' };
+    const first = await world.call('POST', path, { key: world.operatorKey, headers });
+    const second = await world.call('POST', path, { key: world.operatorKey, headers });
+    expect([second.status, second.text]).toEqual([200, first.text]);
+  });
+
+  it('outlives a restart, and what is kept is not readable', async () => {
+    const before = await startWorld();
+    const operate = (at: World) =>
+      at.operate('POST', '/api/v1/key', { name: 'kept' }, { 'idempotency-key': 'restart' });
+    const first = await operate(before);
+    await before.close({ keepFolder: true });
+    const files = await Promise.all(
+      (await readdir(before.folder)).map((name) => readFile(join(before.folder, name), 'latin1')),
+    );
+    expect(files.some((text) => text.includes(first.json().key))).toBe(false);
+    const after = await startWorld({ folder: before.folder });
+    expect((await operate(after)).text).toBe(first.text);
     await after.close();
   });
 });

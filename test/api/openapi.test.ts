@@ -3,26 +3,14 @@ import formats from 'ajv-formats';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { errorTable } from '../../src/errors.ts';
 import { version } from '../../src/version.ts';
+import type { OpenApiDocument, Operation } from '../helpers/conformance.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
-interface Operation {
-  operationId: string;
-  summary: string;
-  security: object[];
-  parameters?: { name: string; in: string; required?: boolean; schema: object }[];
-  requestBody?: { required?: boolean; content: Record<string, { schema: object }> };
-  responses: Record<string, { description: string; content?: Record<string, { schema: object }> }>;
-}
-
-interface Document {
-  openapi: string;
-  info: { title: string; version: string };
-  paths: Record<string, Record<string, Operation>>;
-  components: { schemas: Record<string, object>; securitySchemes: Record<string, object> };
-}
+/** Calls that say all in their path. */
+const BODYLESS = /\/(logout|resend|dashboard-access\/\{app_id\})$/;
 
 let world: World;
-let document: Document;
+let document: OpenApiDocument;
 beforeAll(async () => {
   world = await startWorld();
   document = (await world.call('GET', '/openapi.json')).json();
@@ -44,29 +32,60 @@ describe('GET /openapi.json', () => {
         .map(({ path, method }) => `${method} ${path}`)
         .sort(),
     ).toEqual([
+      'delete /api/v1/app/{app_id}',
+      'delete /api/v1/app/{app_id}/endpoint/{endpoint_id}',
+      'delete /api/v1/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}/content',
+      'delete /api/v1/app/{app_id}/msg/{msg_id}/content',
+      'delete /api/v1/event-type/{event_type_name}',
+      'delete /api/v1/key/{key_id}',
       'delete /web_hooks/{id}.json',
+      'get /api/v1/app',
       'get /api/v1/app/{app_id}',
       'get /api/v1/app/{app_id}/attempt/endpoint/{endpoint_id}',
       'get /api/v1/app/{app_id}/attempt/msg/{msg_id}',
       'get /api/v1/app/{app_id}/endpoint',
       'get /api/v1/app/{app_id}/endpoint/{endpoint_id}',
+      'get /api/v1/app/{app_id}/endpoint/{endpoint_id}/headers',
+      'get /api/v1/app/{app_id}/endpoint/{endpoint_id}/msg',
       'get /api/v1/app/{app_id}/endpoint/{endpoint_id}/secret',
+      'get /api/v1/app/{app_id}/endpoint/{endpoint_id}/stats',
       'get /api/v1/app/{app_id}/msg',
       'get /api/v1/app/{app_id}/msg/{msg_id}',
+      'get /api/v1/app/{app_id}/msg/{msg_id}/attempt',
+      'get /api/v1/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}',
       'get /api/v1/app/{app_id}/msg/{msg_id}/endpoint',
+      'get /api/v1/app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/attempt',
       'get /api/v1/event-type',
       'get /api/v1/event-type/{event_type_name}',
       'get /api/v1/health',
       'get /api/v1/health/ping',
+      'get /api/v1/key',
+      'get /api/v1/key/{key_id}',
       'get /web_hooks.json',
+      'patch /api/v1/app/{app_id}',
+      'patch /api/v1/app/{app_id}/endpoint/{endpoint_id}',
+      'patch /api/v1/app/{app_id}/endpoint/{endpoint_id}/headers',
+      'patch /api/v1/event-type/{event_type_name}',
       'post /api/v1/app',
       'post /api/v1/app/{app_id}/endpoint',
+      'post /api/v1/app/{app_id}/endpoint/{endpoint_id}/recover',
+      'post /api/v1/app/{app_id}/endpoint/{endpoint_id}/secret/rotate',
+      'post /api/v1/app/{app_id}/endpoint/{endpoint_id}/send-example',
       'post /api/v1/app/{app_id}/msg',
       'post /api/v1/app/{app_id}/msg/batch',
+      'post /api/v1/app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/resend',
       'post /api/v1/auth/app-portal-access/{app_id}',
+      'post /api/v1/auth/dashboard-access/{app_id}',
       'post /api/v1/auth/logout',
+      'post /api/v1/event-type',
+      'post /api/v1/key',
+      'post /api/v1/key/{key_id}/rotate',
       'post /web_hooks.json',
       'post /web_hooks/test.json',
+      'put /api/v1/app/{app_id}',
+      'put /api/v1/app/{app_id}/endpoint/{endpoint_id}',
+      'put /api/v1/app/{app_id}/endpoint/{endpoint_id}/headers',
+      'put /api/v1/event-type/{event_type_name}',
       'put /web_hook/{id}.json',
       'put /web_hooks/{id}.json',
     ]);
@@ -91,7 +110,7 @@ describe('GET /openapi.json', () => {
         expect(document.components.securitySchemes).toHaveProperty(scheme);
       }
       expect('requestBody' in operation).toBe(
-        (method === 'post' || method === 'put') && !path.endsWith('/logout'),
+        ['post', 'put', 'patch'].includes(method) && !BODYLESS.test(path),
       );
     }
   });
@@ -127,55 +146,86 @@ describe('GET /openapi.json', () => {
     expect(JSON.parse(JSON.stringify(world.http.openapi()))).toEqual(document);
   });
 
-  it('describes the answers as they are', async () => {
+  it('has examples and defaults that fit their schemas', () => {
     const ajv = new Ajv2020({ strict: false });
     formats.default(ajv);
-    const check = (method: string, path: string, status: number, body: unknown) => {
-      const schema = document.paths[path]?.[method]?.responses[status]?.content?.['application/json']?.schema;
-      const validate = ajv.compile({ ...schema, components: document.components });
-      expect([path, validate(body), validate.errors]).toEqual([path, true, null]);
-    };
-    const hook = await world.hooks('POST', '/web_hooks.json', { web_hook: { url: 'http://127.0.0.1:1' } });
-    check('post', '/web_hooks.json', 201, hook.json());
-    check('get', '/web_hooks.json', 200, (await world.hooks('GET', '/web_hooks.json')).json());
-    check('post', '/web_hooks.json', 400, (await world.hooks('POST', '/web_hooks.json', {})).json());
-    const test = { action_type: 'ticket.created', url: 'http://127.0.0.1:1' };
-    check(
-      'post',
-      '/web_hooks/test.json',
-      500,
-      (await world.hooks('POST', '/web_hooks/test.json', test)).json(),
-    );
-    const message = await world.operate('POST', '/api/v1/app/1/msg', { eventType: 'a', payload: {} });
-    check('post', '/api/v1/app/{app_id}/msg', 202, message.json());
-    const batch = await world.operate('POST', '/api/v1/app/1/msg/batch', {
-      messages: [{ eventType: 'a', payload: {} }],
-    });
-    check('post', '/api/v1/app/{app_id}/msg/batch', 202, batch.json());
-    const invalid = await world.operate('POST', '/api/v1/app/1/msg', {});
-    check('post', '/api/v1/app/{app_id}/msg', 422, invalid.json());
-    const created = await world.operate('POST', '/api/v1/app', { name: 'x', uid: 'x', throttleRate: 1 });
-    check('post', '/api/v1/app', 201, created.json());
-    for (const [path, real] of [
-      ['/api/v1/app/{app_id}', '/api/v1/app/1'],
-      ['/api/v1/app/{app_id}/endpoint', '/api/v1/app/1/endpoint'],
-      ['/api/v1/app/{app_id}/endpoint/{endpoint_id}', `/api/v1/app/1/endpoint/${hook.json().web_hook.id}`],
-      [
-        '/api/v1/app/{app_id}/endpoint/{endpoint_id}/secret',
-        `/api/v1/app/1/endpoint/${hook.json().web_hook.id}/secret`,
-      ],
-      ['/api/v1/app/{app_id}/msg', '/api/v1/app/1/msg'],
-      ['/api/v1/app/{app_id}/msg/{msg_id}', `/api/v1/app/1/msg/${message.json().id}`],
-      ['/api/v1/app/{app_id}/msg/{msg_id}/endpoint', `/api/v1/app/1/msg/${message.json().id}/endpoint`],
-      ['/api/v1/app/{app_id}/attempt/msg/{msg_id}', `/api/v1/app/1/attempt/msg/${message.json().id}`],
-      ['/api/v1/event-type', '/api/v1/event-type?with_content=true'],
-      ['/api/v1/event-type/{event_type_name}', '/api/v1/event-type/ticket.created'],
-      ['/api/v1/health', '/api/v1/health'],
-    ] as const) {
-      check('get', path, 200, (await world.operate('GET', real)).json());
+    const examples = examplesIn(document);
+    expect(examples.length).toBeGreaterThan(30);
+    for (const { where, schema, value } of examples) {
+      const check = ajv.compile({ ...schema, components: document.components });
+      expect([where, value, check(value), check.errors]).toEqual([where, value, true, null]);
     }
   });
 });
+
+interface Example {
+  readonly where: string;
+  readonly schema: Schema;
+  readonly value: unknown;
+}
+
+interface Schema {
+  readonly examples?: readonly unknown[];
+  readonly example?: unknown;
+  readonly default?: unknown;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly patternProperties?: Readonly<Record<string, Schema>>;
+  readonly additionalProperties?: boolean | Schema;
+  readonly items?: Schema;
+  readonly anyOf?: readonly Schema[];
+  readonly oneOf?: readonly Schema[];
+  readonly allOf?: readonly Schema[];
+}
+
+/** Every example and default of the document, with the schema that it stands beside. */
+function examplesIn({ paths, components }: OpenApiDocument): Example[] {
+  const ofContent = (where: string, content: Operation['responses'][string]['content'] = {}) =>
+    Object.values(content).flatMap((media) => [
+      ...besideSchema(where, media),
+      ...examplesOf(where, media.schema),
+    ]);
+  const ofOperation = (where: string, { parameters = [], requestBody, responses }: Operation) => [
+    ...parameters.flatMap((each) => [
+      ...besideSchema(`${where} ${each.name}`, each),
+      ...examplesOf(`${where} ${each.name}`, each.schema),
+    ]),
+    ...ofContent(`${where} body`, requestBody?.content),
+    ...Object.entries(responses).flatMap(([status, { content }]) => ofContent(`${where} ${status}`, content)),
+  ];
+  return [
+    ...Object.entries(components.schemas).flatMap(([name, schema]) => examplesOf(name, schema)),
+    ...Object.entries(paths).flatMap(([path, methods]) =>
+      Object.entries(methods).flatMap(([method, operation]) => ofOperation(`${method} ${path}`, operation)),
+    ),
+  ];
+}
+
+/** `example` and `examples` of a parameter or of a media type: there they are named, each with a `value`. */
+function besideSchema(
+  where: string,
+  owner: { schema: Schema; example?: unknown; examples?: object },
+): Example[] {
+  const named = Object.values(owner.examples ?? {}).map((each) => each.value as unknown);
+  const values = 'example' in owner ? [owner.example, ...named] : named;
+  return values.map((value) => ({ where, schema: owner.schema, value }));
+}
+
+/** `examples`, `example` and `default` of a schema and of all within it. */
+function examplesOf(where: string, schema: Schema): Example[] {
+  const { examples = [], items, additionalProperties, anyOf = [], oneOf = [], allOf = [] } = schema;
+  const own = [...examples];
+  if ('example' in schema) own.push(schema.example);
+  if ('default' in schema) own.push(schema.default);
+  const named = Object.entries({ ...schema.properties, ...schema.patternProperties });
+  const within = [...anyOf, ...oneOf, ...allOf];
+  if (items) within.push(items);
+  if (typeof additionalProperties === 'object') within.push(additionalProperties);
+  return [
+    ...own.map((value) => ({ where, schema, value })),
+    ...within.flatMap((each) => examplesOf(where, each)),
+    ...named.flatMap(([name, each]) => examplesOf(`${where}.${name}`, each)),
+  ];
+}
 
 describe('the page at /docs', () => {
   it('is where / leads', async () => {

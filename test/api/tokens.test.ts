@@ -1,6 +1,7 @@
 import { Svix } from 'svix';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/system/clock.ts';
+import { startTestApp } from '../helpers/app.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
 /** `POST /api/v1/auth/app-portal-access/{app}` and `POST /api/v1/auth/logout` */
@@ -8,6 +9,7 @@ import { startWorld, type World } from '../helpers/world.ts';
 const HOUR_MS = 3_600_000;
 
 let world: World;
+let companies = 0;
 /** How far the server's clock is ahead. */
 let ahead = 0;
 beforeAll(async () => {
@@ -112,11 +114,70 @@ describe('a token for an application', () => {
     ['more than 7 days', { expiry: 604_801 }, ['body', 'expiry']],
     ['a text as expiry', { expiry: '3600' }, ['body', 'expiry']],
     ['a fraction', { expiry: 3_600.5 }, ['body', 'expiry']],
-    ['read only', { readOnly: true }, ['body', 'readOnly']],
+    ['a wrong capability', { capabilities: ['Everything'] }, ['body', 'capabilities', 0]],
+    ['a session id that is too long', { sessionId: 'x'.repeat(257) }, ['body', 'sessionId']],
     ['a wrong flag', { featureFlags: ['a b'] }, ['body', 'featureFlags', 0]],
   ])('is refused with 422 for %s', async (_what, body, loc) => {
     const answer = await world.operate('POST', '/api/v1/auth/app-portal-access/1', body);
     expect([answer.status, answer.json().detail[0].loc]).toEqual([422, loc]);
+  });
+
+  it.each([
+    ['readOnly', { readOnly: true }, 403],
+    ['readOnly, whatever else it says', { readOnly: true, capabilities: ['ManageEndpoint'] }, 403],
+    ['capabilities without that', { capabilities: ['ViewEndpointSecret', 'CreateAttempts'] }, 403],
+    ['capabilities with that', { capabilities: ['ManageEndpoint'] }, 201],
+    ['no limit', { readOnly: false, capabilities: null }, 201],
+  ])('may change web hooks or not: %s', async (_what, body, status) => {
+    const { id, token: _ } = await company(`limited-${++companies}`);
+    const token = await tokenOf(id, body);
+    expect(await statusOf(token)).toBe(200);
+    expect((await create(token, 'http://example.com/limited')).status).toBe(status);
+  });
+
+  it('shows the event types of its flags, beside those that have none', async () => {
+    await world.operate('POST', '/api/v1/event-type', {
+      name: 'beta.only',
+      description: 'For those who try it.',
+      featureFlags: ['beta'],
+    });
+    const names = async (token: string) => {
+      const { data } = (await world.call('GET', '/api/v1/event-type?limit=250', { key: token })).json();
+      return data.map(({ name }: { name: string }) => name) as string[];
+    };
+    expect(await names(await tokenOf('1', { featureFlags: ['beta', 'other'] }))).toContain('beta.only');
+    const plain = await names(await tokenOf('1'));
+    expect([plain.includes('beta.only'), plain.includes('ticket.created')]).toEqual([false, true]);
+  });
+
+  it('is also made under the name that the call had before, without a body', async () => {
+    const answer = await world.call('POST', '/api/v1/auth/dashboard-access/1', { key: world.operatorKey });
+    expect([answer.status, answer.json()]).toEqual([
+      200,
+      { url: `${world.url}/docs`, token: expect.any(String) },
+    ]);
+    expect(await statusOf(answer.json().token)).toBe(200);
+    const other = await company('old-name');
+    const path = '/api/v1/auth/dashboard-access';
+    expect((await world.call('POST', `${path}/1`, { key: other.token })).status).toBe(403);
+    expect((await world.operate('POST', `${path}/nobody`)).status).toBe(404);
+  });
+
+  it('is answered with an address that the caller can not choose', async () => {
+    const headers = {
+      host: 'evil.example',
+      'x-forwarded-host': 'evil.example',
+      forwarded: 'host=evil.example',
+    };
+    const answer = await world.operate('POST', '/api/v1/auth/app-portal-access/1', {}, headers);
+    expect(answer.json().url).toBe(`${world.url}/docs`);
+  });
+
+  it('is answered with the public address, where a setting says it', async () => {
+    const app = await startTestApp({ POSTHORN_PUBLIC_URL: 'https://hooks.example.com/' });
+    const { body } = await app.operate('POST', '/api/v1/auth/app-portal-access/1', {});
+    await app.dispose();
+    expect(body.url).toBe('https://hooks.example.com/docs');
   });
 
   it('takes what the official clients send', async () => {

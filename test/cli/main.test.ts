@@ -12,15 +12,19 @@ test.each([['version'], ['--version'], ['-v']])('posthorn %s prints the version'
 test('posthorn alone explains itself', async () => {
   const alone = await posthorn([]).ended;
   expect(alone.code).toBe(0);
-  for (const word of ['serve', 'dev', 'demo', 'version', 'Examples:']) expect(alone.stdout).toContain(word);
+  for (const word of ['serve', 'dev', 'demo', 'keys', 'version', 'Examples:'])
+    expect(alone.stdout).toContain(word);
   expect(await posthorn(['--help']).ended).toEqual(alone);
 });
 
-test.each([['serve'], ['dev'], ['demo'], ['version']])('posthorn %s --help has an example', async (name) => {
-  const { code, stdout } = await posthorn([name, '--help']).ended;
-  expect(code).toBe(0);
-  expect(stdout).toMatch(new RegExp(`Examples?:\\n  posthorn ${name}`));
-});
+test.each([['serve'], ['dev'], ['demo'], ['keys'], ['version']])(
+  'posthorn %s --help has an example',
+  async (name) => {
+    const { code, stdout } = await posthorn([name, '--help']).ended;
+    expect(code).toBe(0);
+    expect(stdout).toMatch(new RegExp(`Examples?:\\n  posthorn ${name}`));
+  },
+);
 
 test('the help of serve has every setting', async () => {
   const { stdout } = await posthorn(['help', 'serve']).ended;

@@ -70,6 +70,41 @@ test('keys of the settings are taken and not shown', async () => {
   expect(stdout + stderr).not.toMatch(/phk_|of-this-test|shown only once/);
 });
 
+test('company 1 is not made again after it was deleted, and its setting is told to be without effect', async () => {
+  const data = temporaryFolder();
+  const env = { POSTHORN_OPERATOR_KEY: OPERATOR_KEY, POSTHORN_COMPANY_TOKEN: TOKEN };
+  const headers = { authorization: `Bearer ${OPERATOR_KEY}` };
+  const first = serve(data, env);
+  const url = await urlOf(first);
+  expect((await fetch(`${url}/api/v1/app/1`, { method: 'DELETE', headers })).status).toBe(204);
+  await stop(first);
+
+  const second = serve(data, env);
+  const again = await urlOf(second);
+  expect((await fetch(`${again}/api/v1/app/1`, { headers })).status).toBe(404);
+  expect((await fetch(`${again}/web_hooks.json?auth_token=${TOKEN}`)).status).toBe(401);
+  expect((await stop(second)).stdout).toContain('POSTHORN_COMPANY_TOKEN has no effect');
+
+  const third = serve(data, { POSTHORN_OPERATOR_KEY: OPERATOR_KEY });
+  await urlOf(third);
+  const { stdout, stderr } = await stop(third);
+  expect(stdout + stderr).not.toMatch(/has no effect|phk_/);
+});
+
+test('a token that is the key of something else is refused with a sentence', async () => {
+  const data = temporaryFolder();
+  const first = serve(data);
+  await urlOf(first);
+  const [, operatorKey = ''] = await first.printed(/Operator key +(phk_\S+)/);
+  await stop(first);
+  const { code, stderr } = await serve(data, { POSTHORN_COMPANY_TOKEN: operatorKey }).ended;
+  expect(code).toBe(1);
+  expect(stderr).toMatch(
+    /^posthorn: The value of POSTHORN_COMPANY_TOKEN is a key for something else .* Choose a different one\.\n$/,
+  );
+  expect(stderr).not.toContain(operatorKey);
+});
+
 test('what is made in the data folder is for the own user only', async () => {
   const data = join(temporaryFolder(), 'made', 'here');
   const server = serve(data);

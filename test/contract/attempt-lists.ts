@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import type { Exchange } from '../../src/model/exchange.ts';
 import type { AttemptPage, ListedAttempt } from '../../src/store/store.ts';
-import { type ContractTest, type Given, NOW } from './world.ts';
+import { ALL, type ContractTest, type Given, NOW } from './world.ts';
 
 export function attemptListContract(test: ContractTest): void {
   test('show attempts as they were recorded', async (given) => {
@@ -9,7 +9,7 @@ export function attemptListContract(test: ContractTest): void {
     const message = given.message();
     const messageKey = await given.accepted(application.key, keys, { message: { id: message.id } });
     const [endpoint] = await given.store.endpointList({ applicationKey: application.key });
-    const lease = { messageKey, endpointKey: keys[0], fence: 1 };
+    const lease = given.lease(messageKey, keys[0], 1);
     const url = 'https://old.example/hook';
     const results = exchanges().map((exchange, index) =>
       given.result(lease, { state: 'succeeded' }, { exchange, url, number: index + 1, trigger: 'manual' }),
@@ -18,9 +18,9 @@ export function attemptListContract(test: ContractTest): void {
     await given.reopen();
     const named = { messageId: message.id, endpointId: endpoint?.id };
     const expected = results.map(({ attempt }) => ({ ...attempt, ...named })).toReversed();
-    const page = { limit: 9, before: null, after: null };
-    expect(await given.store.attemptListByMessage({ messageKey, ...page })).toEqual(expected);
-    expect(await given.store.attemptListByEndpoint({ endpointKey: keys[0], ...page })).toEqual(expected);
+    const listed = { rows: expected, scannedTo: null };
+    expect(await given.store.attemptList({ messageKey, ...ALL })).toEqual(listed);
+    expect(await given.store.attemptList({ endpointKey: keys[0], ...ALL })).toEqual(listed);
   });
 
   test('are newest first between exclusive bounds', async (given) => {
@@ -28,7 +28,7 @@ export function attemptListContract(test: ContractTest): void {
     for (const list of [byMessage, byEndpoint]) {
       const page = async (before: number | null, after: number | null, limit = 10) => {
         const bounds = { before: bound(ids, before), after: bound(ids, after) };
-        return (await list({ ...bounds, limit })).map(({ id }) => ids.indexOf(id));
+        return (await list({ ...bounds, limit })).rows.map(({ id }) => ids.indexOf(id));
       };
       expect(await page(null, null)).toEqual([5, 4, 3, 2, 1, 0]);
       expect(await page(null, null, 2)).toEqual([5, 4]);
@@ -48,39 +48,49 @@ export function attemptListContract(test: ContractTest): void {
     const ids: Record<string, string> = {};
     for (const messageKey of [first, second]) {
       for (const endpointKey of keys) {
-        const result = given.result({ messageKey, endpointKey, fence: 1 }, { state: 'succeeded' });
+        const result = given.result(given.lease(messageKey, endpointKey, 1), { state: 'succeeded' });
         ids[`${messageKey} ${endpointKey}`] = result.attempt.id;
         await given.store.deliveryRecord({ results: [result] });
       }
     }
-    const page = { limit: 9, before: null, after: null };
-    const named = (attempts: ListedAttempt[]) => attempts.map(({ id }) => id);
+    const named = ({ rows }: { rows: ListedAttempt[] }) => rows.map(({ id }) => id);
     const [one, other] = keys as unknown as [number, number];
-    const ofFirst = named(await given.store.attemptListByMessage({ messageKey: first, ...page }));
+    const ofFirst = named(await given.store.attemptList({ messageKey: first, ...ALL }));
     expect(ofFirst).toEqual([ids[`${first} ${other}`], ids[`${first} ${one}`]]);
-    const ofOther = named(await given.store.attemptListByEndpoint({ endpointKey: other, ...page }));
+    const ofOther = named(await given.store.attemptList({ endpointKey: other, ...ALL }));
     expect(ofOther).toEqual([ids[`${second} ${other}`], ids[`${first} ${other}`]]);
-    expect(await given.store.attemptListByMessage({ messageKey: 999, ...page })).toEqual([]);
-    expect(await given.store.attemptListByEndpoint({ endpointKey: 999, ...page })).toEqual([]);
+    expect(named(await given.store.attemptList({ messageKey: 999, ...ALL }))).toEqual([]);
+    expect(named(await given.store.attemptList({ endpointKey: 999, ...ALL }))).toEqual([]);
   });
 
   test('still show the attempts at an endpoint that was deleted', async (given) => {
     const { application, keys } = await given.company();
     const messageKey = await given.accepted(application.key, keys);
-    const lease = { messageKey, endpointKey: keys[0], fence: 1 };
+    const lease = given.lease(messageKey, keys[0], 1);
     await given.store.deliveryRecord({ results: [given.result(lease, { state: 'succeeded' })] });
     await given.store.endpointDelete({ applicationKey: application.key, endpointKey: keys[0], now: NOW });
-    const page = { limit: 9, before: null, after: null };
-    expect(await given.store.attemptListByMessage({ messageKey, ...page })).toHaveLength(1);
-    expect(await given.store.attemptListByEndpoint({ endpointKey: keys[0], ...page })).toHaveLength(1);
+    expect((await given.store.attemptList({ messageKey, ...ALL })).rows).toHaveLength(1);
+    expect((await given.store.attemptList({ endpointKey: keys[0], ...ALL })).rows).toHaveLength(1);
   });
 }
 
 function exchanges(): Exchange[] {
-  const times = { startedAt: NOW + 7, durationMs: 0 };
+  const times = {
+    startedAt: NOW + 7,
+    durationMs: 0,
+    requestHeaders: 'webhook-id\nmsg_1\nx-ü\n',
+    responseHeaders: '',
+  };
   return [
     { ...times, status: 204, body: '', retryAfter: null, error: null },
-    { ...times, status: 503, body: 'x\u0000🦊'.repeat(5_000), retryAfter: 'soon', error: null },
+    {
+      ...times,
+      responseHeaders: 'set-cookie\n[redacted]\nx\n1',
+      status: 503,
+      body: 'x\u0000🦊'.repeat(5_000),
+      retryAfter: 'soon',
+      error: null,
+    },
     {
       ...times,
       status: null,
@@ -109,18 +119,15 @@ async function recorded(given: Given) {
   const [endpointKey, other] = keys as unknown as [number, number];
   const ids: string[] = [];
   for (let number = 1; number <= 6; number++) {
-    const result = given.result({ messageKey, endpointKey, fence: 1 }, { state: 'succeeded' }, { number });
+    const result = given.result(given.lease(messageKey, endpointKey, 1), { state: 'succeeded' }, { number });
     ids.push(result.attempt.id);
     const elsewhere = await given.accepted(application.key, [other]);
-    const stranger = given.result(
-      { messageKey: elsewhere, endpointKey: other, fence: 1 },
-      { state: 'succeeded' },
-    );
+    const stranger = given.result(given.lease(elsewhere, other, 1), { state: 'succeeded' });
     await given.store.deliveryRecord({ results: [result, stranger] });
   }
   return {
     ids,
-    byMessage: (page: AttemptPage) => given.store.attemptListByMessage({ messageKey, ...page }),
-    byEndpoint: (page: AttemptPage) => given.store.attemptListByEndpoint({ endpointKey, ...page }),
+    byMessage: (page: AttemptPage) => given.store.attemptList({ messageKey, ...page }),
+    byEndpoint: (page: AttemptPage) => given.store.attemptList({ endpointKey, ...page }),
   };
 }

@@ -1,12 +1,12 @@
 import { expect } from 'vitest';
-import { firstFence } from '../../src/model/lease.ts';
-import { type ContractTest, claimDue, type Given, NOW } from './world.ts';
+import { firstFence, type LeasedDelivery } from '../../src/model/lease.ts';
+import { ALL, type ContractTest, claimDue, type Given, NOW } from './world.ts';
 
 export function deliveryContract(test: ContractTest): void {
   claims(test);
   backlogs(test);
   releases(test);
-  cancellations(test);
+  returns(test);
   lists(test);
 }
 
@@ -30,7 +30,7 @@ function claims(test: ContractTest): void {
     const fence = given.fence();
     const { claimed } = await claim(given, keys[0], { dueBy: NOW + 3, fence });
     const { id: messageId, payload } = message;
-    const lease = { messageKey, endpointKey: keys[0], fence };
+    const lease = given.lease(messageKey, keys[0], fence);
     expect(claimed).toEqual([{ ...lease, messageId, payload, attemptCount: 0, nextAttemptAt: NOW + 3 }]);
     const done = [given.result(lease, { state: 'succeeded' })];
     expect(await given.store.deliveryRecord({ results: done })).toEqual([true]);
@@ -104,13 +104,13 @@ function releases(test: ContractTest): void {
     const fresh = await given.accepted(application.key, [mine], { state: 'sending', fence });
     expect(await given.store.deliveryRelease({ before: firstFence(given.store.epoch) })).toBe(2);
     expect(await given.store.deliveryRelease({ before: firstFence(given.store.epoch) })).toBe(0);
-    expect(await given.store.deliveryCountOpen()).toEqual({ pending: 2, sending: 1, held: 0 });
+    expect(await given.store.deliveryCountOpen({})).toEqual({ pending: 2, sending: 1, held: 0 });
     // The lease of the old process is void, that of the new one holds, and the due time stays.
     const old = claimed.map((lease) => given.result(lease, { state: 'succeeded' }));
     expect(await given.store.deliveryRecord({ results: old })).toEqual([false]);
     const again = await claim(given, mine, { dueBy: NOW + 5 });
     expect(again.claimed).toMatchObject([{ messageKey: claimed[0]?.messageKey, nextAttemptAt: NOW + 5 }]);
-    const results = [given.result({ messageKey: fresh, endpointKey: mine, fence }, { state: 'succeeded' })];
+    const results = [given.result(given.lease(fresh, mine, fence), { state: 'succeeded' })];
     expect(await given.store.deliveryRecord({ results })).toEqual([true]);
   });
 
@@ -123,39 +123,21 @@ function releases(test: ContractTest): void {
   });
 }
 
-function cancellations(test: ContractTest): void {
-  test('are cancelled in steps, whatever is open, until none is left', async (given) => {
-    const { application, keys } = await given.company(2);
-    const [gone, kept] = keys as unknown as [number, number];
-    const messageKeys: number[] = [];
-    const fence = given.fence();
-    for (const state of ['pending', 'sending', 'held', 'pending', 'sending'] as const) {
-      messageKeys.push(await given.accepted(application.key, keys, { state, fence }));
-    }
-    const done = { messageKey: messageKeys[4] as number, endpointKey: gone, fence };
-    await given.store.deliveryRecord({ results: [given.result(done, { state: 'succeeded' })] });
-    const cancel = () =>
-      given.store.deliveryCancel({ endpointKey: gone, reason: 'endpoint_deleted', limit: 3 });
-    expect([await cancel(), await cancel(), await cancel()]).toEqual([3, 1, 0]);
-    for (const messageKey of messageKeys.slice(0, 4)) {
-      const expected = { state: 'cancelled', reason: 'endpoint_deleted', nextAttemptAt: null };
-      expect(await stateOf(given, messageKey, gone)).toMatchObject(expected);
-      expect(await stateOf(given, messageKey, kept)).not.toMatchObject({ state: 'cancelled' });
-    }
-    expect(await stateOf(given, done.messageKey, gone)).toMatchObject({ state: 'succeeded', reason: null });
-    expect(await given.store.deliveryCountOpen()).toEqual({ pending: 2, sending: 2, held: 1 });
-  });
-
-  test('that are cancelled are not claimed or released any more', async (given) => {
+function returns(test: ContractTest): void {
+  test('that are given back are pending, due when they were, and their leases are void', async (given) => {
     const { application, keys } = await given.company();
-    const [endpointKey] = keys;
-    await given.accepted(application.key, keys);
-    const fence = given.fence();
-    await given.accepted(application.key, keys, { state: 'sending', fence });
-    await given.store.deliveryCancel({ endpointKey, reason: 'endpoint_deleted', limit: 10 });
-    expect(await claim(given, endpointKey)).toEqual({ claimed: [], nextDueAt: null });
-    expect(await given.store.deliveryRelease({ before: fence + 1 })).toBe(0);
-    expect(await given.store.deliveryBacklog()).toEqual([]);
+    for (const delay of [1, 2]) await given.accepted(application.key, keys, { now: NOW + delay });
+    const { claimed } = await claim(given, keys[0], { dueBy: NOW + 9 });
+    const [first, second] = claimed as [LeasedDelivery, LeasedDelivery];
+    const stale = { ...second, fence: second.fence - 1 };
+    expect(await given.store.deliveryUnlease({ leases: [first, stale] })).toBe(1);
+    expect(await given.store.deliveryUnlease({ leases: [first] })).toBe(0);
+    expect(await given.store.deliveryUnlease({ leases: [] })).toBe(0);
+    expect(await given.deliveryOf(first)).toMatchObject({ state: 'pending', nextAttemptAt: NOW + 1 });
+    expect(await given.deliveryOf(second)).toMatchObject({ state: 'sending', nextAttemptAt: NOW + 2 });
+    const results = [given.result(first, { state: 'succeeded' })];
+    expect(await given.store.deliveryRecord({ results })).toEqual([false]);
+    expect((await claim(given, keys[0], { dueBy: NOW + 9 })).claimed).toHaveLength(1);
   });
 }
 
@@ -167,7 +149,7 @@ function lists(test: ContractTest): void {
     await given.accepted(application.key, keys);
     const before = await given.store.endpointFindByKey({ endpointKey: deleted });
     await given.store.endpointDelete({ applicationKey: application.key, endpointKey: deleted, now: NOW });
-    const listed = await given.store.deliveryList({ messageKey });
+    const listed = await given.store.deliveryList({ messageKey, ...ALL });
     const open = { messageKey, state: 'pending', attemptCount: 0, nextAttemptAt: NOW, reason: null };
     const endpoint = await given.store.endpointFindByKey({ endpointKey: live });
     expect(listed).toEqual([
@@ -179,16 +161,57 @@ function lists(test: ContractTest): void {
         endpointDeleted: true,
       },
     ]);
-    expect(await given.store.deliveryList({ messageKey: 999 })).toEqual([]);
+    expect(await given.store.deliveryList({ messageKey: 999, ...ALL })).toEqual([]);
   });
 
-  test('are counted by state while they are open', async (given) => {
-    const { application, keys } = await given.company();
-    expect(await given.store.deliveryCountOpen()).toEqual({ pending: 0, sending: 0, held: 0 });
+  test('are listed by endpoint between exclusive bounds', async (given) => {
+    const { application, keys } = await given.company(6);
+    const messageKey = await given.accepted(application.key, keys.toReversed());
+    const page = async (before: number | null, after: number | null, limit = 10) => {
+      const at = (index: number | null) => (index === null ? null : (keys[index] as number));
+      const bounds = { before: at(before), after: at(after) };
+      const listed = await given.store.deliveryList({ messageKey, limit, ...bounds });
+      return listed.map(({ endpointKey }) => keys.indexOf(endpointKey));
+    };
+    expect(await page(null, null)).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(await page(null, null, 2)).toEqual([0, 1]);
+    expect(await page(null, 1, 2)).toEqual([2, 3]);
+    expect(await page(4, null, 2)).toEqual([2, 3]);
+    expect(await page(4, 0, 2)).toEqual([1, 2]);
+    expect(await page(0, null)).toEqual([]);
+  });
+
+  test('are found by message and endpoint, as far as they exist', async (given) => {
+    const { application, keys } = await given.company(2);
+    const [endpointKey, other] = keys as unknown as [number, number];
+    const held = await given.accepted(application.key, [endpointKey], { state: 'held' });
+    const elsewhere = await given.accepted(application.key, [other]);
+    const pending = await given.accepted(application.key, keys);
+    const messageKeys = [pending, elsewhere, held, 999];
+    const found = await given.store.deliveryFind({ endpointKey, messageKeys });
+    const row = { endpointKey, attemptCount: 0, reason: null };
+    expect(found.toSorted((one, two) => one.messageKey - two.messageKey)).toEqual([
+      { ...row, messageKey: held, state: 'held', nextAttemptAt: null, reason: 'endpoint_disabled' },
+      { ...row, messageKey: pending, state: 'pending', nextAttemptAt: NOW },
+    ]);
+    expect(await given.store.deliveryFind({ endpointKey, messageKeys: [] })).toEqual([]);
+  });
+
+  test('are counted by state while they are open, over all endpoints or of one', async (given) => {
+    const { application, keys: all } = await given.company(2);
+    const keys = [all[0]];
+    const other = all[1] as number;
+    expect(await given.store.deliveryCountOpen({})).toEqual({ pending: 0, sending: 0, held: 0 });
     for (const state of ['pending', 'pending', 'pending', 'held', 'held', 'sending'] as const) {
       await given.accepted(application.key, keys, { state });
     }
-    expect(await given.store.deliveryCountOpen()).toEqual({ pending: 3, sending: 1, held: 2 });
+    await given.accepted(application.key, [other]);
+    await given.accepted(application.key, [other], { state: 'held' });
+    expect(await given.store.deliveryCountOpen({})).toEqual({ pending: 4, sending: 1, held: 3 });
+    const of = (endpointKey: number) => given.store.deliveryCountOpen({ endpointKey });
+    expect(await of(all[0])).toEqual({ pending: 3, sending: 1, held: 2 });
+    expect(await of(other)).toEqual({ pending: 1, sending: 0, held: 1 });
+    expect(await of(99)).toEqual({ pending: 0, sending: 0, held: 0 });
   });
 }
 
@@ -199,9 +222,4 @@ function claim(
 ) {
   const { dueBy = NOW, limit = 100, fence = given.fence() } = options;
   return claimDue(given.store, { endpointKey, dueBy, limit, fence });
-}
-
-async function stateOf(given: Given, messageKey: number, endpointKey: number) {
-  const listed = await given.store.deliveryList({ messageKey });
-  return listed.find((each) => each.endpointKey === endpointKey);
 }

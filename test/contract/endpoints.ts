@@ -13,9 +13,11 @@ export function endpointContract(test: ContractTest): void {
       eventTypes: ['ticket.created', 'ticket.closed'],
       channels: [],
       throttleRate: 7,
+      version: 65_535,
       metadata: { team: 'blue' },
-      headers: { 'X-Key': 'a, b' },
+      sealedHeaders: Buffer.from([1, 0, 254]),
       sealedSecret: Buffer.from([0, 255, 1, 0]),
+      secretExpiries: [NOW + 2, NOW + 1],
     });
     const inserted = await given.store.endpointInsert({ ...params, limit: 1 });
     if (typeof inserted === 'string') throw new Error(inserted);
@@ -78,13 +80,16 @@ export function endpointContract(test: ContractTest): void {
       eventTypes: ['a'],
       channels: ['b'],
       throttleRate: 3,
+      version: 2,
       metadata: { c: 'd' },
-      headers: { e: 'f' },
+      sealedHeaders: Buffer.from('e'),
       sealedSecret: Buffer.from('other'),
+      secretExpiries: [NOW + 9],
     };
     const expected = { ...before, url, href: url, ...changes, updatedAt: NOW + 6 };
     expect(await update(changes, NOW + 6)).toEqual(expected);
-    const cleared = { uid: null, eventTypes: null, channels: null, throttleRate: null };
+    const open = { uid: null, eventTypes: null, channels: null, throttleRate: null };
+    const cleared = { ...open, sealedHeaders: null, secretExpiries: [] };
     expect(await update(cleared, NOW + 7)).toEqual({ ...expected, ...cleared, updatedAt: NOW + 7 });
     const found = await given.store.endpointFindByKey({ endpointKey });
     expect(found).toEqual({ ...expected, ...cleared, updatedAt: NOW + 7 });

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
 import type { NewMessage } from '../../src/model/message.ts';
 import type { Publish } from '../../src/store/store.ts';
-import { type ContractTest, claimDue, type Given, NOW } from './world.ts';
+import { ALL, type ContractTest, claimDue, type Given, NOW } from './world.ts';
 
 export function acceptContract(test: ContractTest): void {
   payloads(test);
@@ -40,10 +40,12 @@ function payloads(test: ContractTest): void {
       eventType: 'ticket.closed',
       channels: ['a', 'ü'],
       tags: [],
+      deliverAt: NOW + 9,
+      payloadUntil: NOW + 99,
       createdAt: NOW - 9,
     });
     const [result] = await accept(given, [given.publish(application.key, message)]);
-    const { deliveries: _, ...fields } = message;
+    const { deliveries: _, payloadUntil: __, ...fields } = message;
     expect(await given.store.messageFind({ applicationKey: application.key, ref: message.id })).toEqual({
       ...fields,
       applicationKey: application.key,
@@ -80,21 +82,38 @@ function batches(test: ContractTest): void {
     ];
     const [result] = await accept(given, [given.publish(application.key, given.message({ deliveries }))]);
     const messageKey = result?.kind === 'accepted' ? (result.messageKeys[0] as number) : 0;
-    const listed = await given.store.deliveryList({ messageKey });
+    const listed = await given.store.deliveryList({ messageKey, ...ALL });
     const open = { messageKey, attemptCount: 0 };
     expect(listed).toMatchObject([
       { ...open, endpointKey: pending, state: 'pending', nextAttemptAt: NOW },
       { ...open, endpointKey: sending, state: 'sending', nextAttemptAt: NOW },
       { ...open, endpointKey: held, state: 'held', nextAttemptAt: null, reason: 'endpoint_disabled' },
     ]);
-    expect(await given.store.deliveryCountOpen()).toEqual({ pending: 1, sending: 1, held: 1 });
+    expect(await given.store.deliveryCountOpen({})).toEqual({ pending: 1, sending: 1, held: 1 });
+  });
+
+  test('makes the deliveries of a message with a time due then, but for held ones', async (given) => {
+    const { application, keys } = await given.company(2);
+    const [pending, held] = keys as unknown as [number, number];
+    const deliveries = [
+      { endpointKey: pending, state: 'pending' as const },
+      { endpointKey: held, state: 'held' as const },
+    ];
+    const later = given.message({ deliveries, deliverAt: NOW + 60_000 });
+    await accept(given, [given.publish(application.key, later)]);
+    const params = { endpointKey: pending, limit: 9, fence: given.fence() };
+    const early = await claimDue(given.store, { ...params, dueBy: NOW + 59_999 });
+    expect(early).toEqual({ claimed: [], nextDueAt: NOW + 60_000 });
+    const { claimed } = await claimDue(given.store, { ...params, dueBy: NOW + 60_000 });
+    expect(claimed).toMatchObject([{ messageId: later.id, nextAttemptAt: NOW + 60_000 }]);
+    expect(await given.store.deliveryCountOpen({ endpointKey: held })).toMatchObject({ held: 1, pending: 0 });
   });
 
   test('leases under the fence it is given', async (given) => {
     const { application, keys } = await given.company();
     const fence = given.fence();
     const messageKey = await given.accepted(application.key, keys, { state: 'sending', fence });
-    const lease = { messageKey, endpointKey: keys[0], fence };
+    const lease = given.lease(messageKey, keys[0], fence);
     const done = { state: 'succeeded' } as const;
     const results = [given.result({ ...lease, fence: fence + 1 }, done), given.result(lease, done)];
     expect(await given.store.deliveryRecord({ results })).toEqual([false, true]);
@@ -110,7 +129,7 @@ function batches(test: ContractTest): void {
     const batch = [...publishes, given.publish(application.key, broken)];
     await expect(accept(given, batch)).rejects.toThrow();
     expect(await listed(given, application.key)).toEqual([]);
-    expect(await given.store.deliveryCountOpen()).toEqual({ pending: 0, sending: 0, held: 0 });
+    expect(await given.store.deliveryCountOpen({})).toEqual({ pending: 0, sending: 0, held: 0 });
     expect(await accept(given, publishes)).toMatchObject([{ kind: 'accepted' }]);
     expect(await listed(given, application.key)).toEqual([good.id]);
   });
@@ -178,7 +197,7 @@ function idempotencyKeys(test: ContractTest): void {
     expect(await accept(given, [again()])).toEqual([{ kind: 'replayed', messageIds }]);
     await given.reopen();
     expect(await accept(given, [again()])).toEqual([{ kind: 'replayed', messageIds }]);
-    expect(await given.store.deliveryCountOpen()).toEqual({ pending: 2, sending: 0, held: 0 });
+    expect(await given.store.deliveryCountOpen({})).toEqual({ pending: 2, sending: 0, held: 0 });
   });
 
   test('refuses the same key with another body, without hurting the others', async (given) => {
@@ -272,5 +291,5 @@ async function throughTheStore(given: Given, payload: string): Promise<unknown[]
 
 async function listed(given: Given, applicationKey: number): Promise<string[]> {
   const page = { limit: 100, before: null, after: null, withPayload: false };
-  return (await given.store.messageList({ applicationKey, ...page })).map(({ id }) => id);
+  return (await given.store.messageList({ applicationKey, ...page })).rows.map(({ id }) => id);
 }

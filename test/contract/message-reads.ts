@@ -22,12 +22,13 @@ export function messageReadContract(test: ContractTest): void {
     const { key, ids } = await filled(given, 6);
     const page = async (before: number | null, after: number | null, limit = 10) => {
       const bounds = { before: bound(ids, before), after: bound(ids, after) };
-      const rows = await given.store.messageList({
+      const { rows, scannedTo } = await given.store.messageList({
         applicationKey: key,
         limit,
         withPayload: true,
         ...bounds,
       });
+      expect(scannedTo).toBeNull();
       return rows.map(({ id }) => ids.indexOf(id));
     };
     expect(await page(null, null)).toEqual([5, 4, 3, 2, 1, 0]);
@@ -46,7 +47,7 @@ export function messageReadContract(test: ContractTest): void {
     const { key } = await filled(given, 2);
     const list = async (before: string | null, after: string | null) =>
       (await given.store.messageList({ applicationKey: key, limit: 9, withPayload: false, before, after }))
-        .length;
+        .rows.length;
     expect(await list('msg_zzz', null)).toBe(2);
     expect(await list('msg_', null)).toBe(0);
     expect(await list(null, 'msg_')).toBe(2);
@@ -57,7 +58,7 @@ export function messageReadContract(test: ContractTest): void {
     const other = await filled(given, 1);
     const page = { limit: 9, before: null, after: null, withPayload: false };
     const list = async (applicationKey: number) =>
-      (await given.store.messageList({ applicationKey, ...page })).map(({ id }) => id);
+      (await given.store.messageList({ applicationKey, ...page })).rows.map(({ id }) => id);
     expect(await list(key)).toEqual(ids.toReversed());
     expect(await list(other.key)).toEqual(other.ids);
     expect(await list(99)).toEqual([]);
@@ -71,7 +72,7 @@ export function messageReadContract(test: ContractTest): void {
     const page = async (payloadCharacters: number, after: number | null = null, limit = 9) => {
       const bounds = { before: null, after: bound(ids, after) };
       const asked = { applicationKey: key, limit, withPayload: true, payloadCharacters, ...bounds };
-      return (await given.store.messageList(asked)).map(({ id }) => ids.indexOf(id));
+      return (await given.store.messageList(asked)).rows.map(({ id }) => ids.indexOf(id));
     };
     const ids = messages.map(({ id }) => id);
     expect(await page(14)).toEqual([4, 3, 2]);
@@ -89,8 +90,8 @@ export function messageReadContract(test: ContractTest): void {
   test('leaves the payload out where it is not asked for', async (given) => {
     const { key } = await filled(given, 1);
     const page = { applicationKey: key, limit: 9, before: null, after: null };
-    const [with_] = await given.store.messageList({ ...page, withPayload: true });
-    const [without] = await given.store.messageList({ ...page, withPayload: false });
+    const [with_] = (await given.store.messageList({ ...page, withPayload: true })).rows;
+    const [without] = (await given.store.messageList({ ...page, withPayload: false })).rows;
     expect(with_?.payload).toBe('{}');
     expect(without).toEqual({ ...with_, payload: null });
   });

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { StoreError } from '../../src/store/store.ts';
-import { type ContractTest, NOW } from './world.ts';
+import { ALL, type ContractTest, NOW } from './world.ts';
 
 export function openingContract(test: ContractTest): void {
   test('counts the openings', async (given) => {
@@ -17,15 +17,14 @@ export function openingContract(test: ContractTest): void {
   test('keeps everything over reopening', async (given) => {
     const { application, keys } = await given.company(2);
     const messageKey = await given.accepted(application.key, keys);
-    const lease = { messageKey, endpointKey: keys[0], fence: given.fence() };
+    const lease = given.lease(messageKey, keys[0], given.fence());
     await given.store.deliveryRecord({ results: [given.result(lease, { state: 'succeeded' })] });
-    const page = { limit: 9, before: null, after: null };
     const read = async () => [
       await given.store.applicationFind({ ref: application.id }),
       await given.store.endpointList({ applicationKey: application.key }),
-      await given.store.messageList({ applicationKey: application.key, ...page, withPayload: true }),
-      await given.store.deliveryList({ messageKey }),
-      await given.store.attemptListByMessage({ messageKey, ...page }),
+      await given.store.messageList({ applicationKey: application.key, ...ALL, withPayload: true }),
+      await given.store.deliveryList({ messageKey, ...ALL }),
+      await given.store.attemptList({ messageKey, ...ALL }),
       await given.store.deliveryBacklog(),
     ];
     const before = await read();

@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import type { Verdict } from '../../src/model/delivery.ts';
 import type { Lease } from '../../src/model/lease.ts';
-import { type ContractTest, claimDue, type Given, NOW } from './world.ts';
+import { ALL, type ContractTest, claimDue, type Given, NOW } from './world.ts';
 
 const DONE: Verdict = { state: 'succeeded' };
 const LATER: Verdict = { state: 'pending', nextAttemptAt: NOW + 60_000 };
@@ -9,7 +9,7 @@ const LATER: Verdict = { state: 'pending', nextAttemptAt: NOW + 60_000 };
 export function recordContract(test: ContractTest): void {
   verdicts(test);
   fences(test);
-  cancellations(test);
+  stops(test);
 }
 
 function verdicts(test: ContractTest): void {
@@ -31,11 +31,11 @@ function verdicts(test: ContractTest): void {
       expect(await given.store.deliveryRecord({ results })).toEqual([true]);
       await given.reopen();
       const row = { ...expected, attemptCount: 3, nextAttemptAt: null };
-      expect(await rowOf(given, lease)).toMatchObject(row);
-      expect(await given.store.deliveryCountOpen()).toEqual({ pending: 0, sending: 0, held: 0 });
+      expect(await given.deliveryOf(lease)).toMatchObject(row);
+      expect(await given.store.deliveryCountOpen({})).toEqual({ pending: 0, sending: 0, held: 0 });
       const again = [given.result(lease, DONE, { number: 4 })];
       expect(await given.store.deliveryRecord({ results: again })).toEqual([false]);
-      expect(await rowOf(given, lease)).toMatchObject(row);
+      expect(await given.deliveryOf(lease)).toMatchObject(row);
     });
   }
 
@@ -43,7 +43,7 @@ function verdicts(test: ContractTest): void {
     const lease = await leased(given);
     await given.store.deliveryRecord({ results: [given.result(lease, LATER, { number: 2 })] });
     const row = { state: 'pending', attemptCount: 2, nextAttemptAt: NOW + 60_000, reason: null };
-    expect(await rowOf(given, lease)).toMatchObject(row);
+    expect(await given.deliveryOf(lease)).toMatchObject(row);
     const params = { endpointKey: lease.endpointKey, limit: 9, fence: given.fence() };
     const early = await claimDue(given.store, { ...params, dueBy: NOW + 59_999 });
     expect(early).toEqual({ claimed: [], nextDueAt: NOW + 60_000 });
@@ -55,19 +55,19 @@ function verdicts(test: ContractTest): void {
     const lease = await leased(given);
     const kept = { ...given.result(lease, LATER), keepLease: true };
     expect(await given.store.deliveryRecord({ results: [kept] })).toEqual([true]);
-    expect(await rowOf(given, lease)).toMatchObject({ state: 'sending', nextAttemptAt: NOW + 60_000 });
+    expect(await given.deliveryOf(lease)).toMatchObject({ state: 'sending', nextAttemptAt: NOW + 60_000 });
     const params = { endpointKey: lease.endpointKey, limit: 9, fence: given.fence(), dueBy: NOW + 60_000 };
     expect(await claimDue(given.store, params)).toEqual({ claimed: [], nextDueAt: null });
     const second = [given.result(lease, DONE, { number: 2 })];
     expect(await given.store.deliveryRecord({ results: second })).toEqual([true]);
-    expect(await rowOf(given, lease)).toMatchObject({ state: 'succeeded', attemptCount: 2 });
+    expect(await given.deliveryOf(lease)).toMatchObject({ state: 'succeeded', attemptCount: 2 });
   });
 
   test('releases a retry that waited in memory when its process ended', async (given) => {
     const lease = await leased(given);
     await given.store.deliveryRecord({ results: [{ ...given.result(lease, LATER), keepLease: true }] });
     expect(await given.store.deliveryRelease({ before: lease.fence + 1 })).toBe(1);
-    expect(await rowOf(given, lease)).toMatchObject({ state: 'pending', nextAttemptAt: NOW + 60_000 });
+    expect(await given.deliveryOf(lease)).toMatchObject({ state: 'pending', nextAttemptAt: NOW + 60_000 });
   });
 
   test('lets go of the lease of what is done, also when told to keep it', async (given) => {
@@ -82,35 +82,32 @@ function fences(test: ContractTest): void {
   test('writes the attempt but leaves the delivery alone when the fence does not hold', async (given) => {
     const lease = await leased(given);
     const stale = { ...lease, fence: lease.fence - 1 };
-    const before = await rowOf(given, lease);
+    const before = await given.deliveryOf(lease);
     const result = given.result(stale, DONE);
     expect(await given.store.deliveryRecord({ results: [result] })).toEqual([false]);
-    expect(await rowOf(given, lease)).toEqual(before);
-    const page = { messageKey: lease.messageKey, limit: 9, before: null, after: null };
-    expect(await given.store.attemptListByMessage(page)).toMatchObject([{ id: result.attempt.id }]);
+    expect(await given.deliveryOf(lease)).toEqual(before);
+    const { rows } = await given.store.attemptList({ messageKey: lease.messageKey, ...ALL });
+    expect(rows).toMatchObject([{ id: result.attempt.id }]);
     const late = [given.result(lease, DONE)];
     expect(await given.store.deliveryRecord({ results: late })).toEqual([true]);
   });
 
-  for (const state of ['pending', 'held'] as const) {
-    test(`does not settle a ${state} delivery under the fence of the batch that brought it`, async (given) => {
-      const { application, keys } = await given.company();
-      const fence = given.fence();
-      const messageKey = await given.accepted(application.key, keys, { state, fence });
-      const lease = { messageKey, endpointKey: keys[0], fence };
-      const before = await rowOf(given, lease);
-      const results = [given.result(lease, DONE)];
-      expect(await given.store.deliveryRecord({ results })).toEqual([false]);
-      expect(await rowOf(given, lease)).toEqual(before);
-    });
-  }
+  test('does not settle a pending delivery under the fence of the batch that brought it', async (given) => {
+    const { application, keys } = await given.company();
+    const fence = given.fence();
+    const messageKey = await given.accepted(application.key, keys, { state: 'pending', fence });
+    const lease = given.lease(messageKey, keys[0], fence);
+    const before = await given.deliveryOf(lease);
+    expect(await given.store.deliveryRecord({ results: [given.result(lease, DONE)] })).toEqual([false]);
+    expect(await given.deliveryOf(lease)).toEqual(before);
+  });
 
   test('does not settle a pending delivery that was put back', async (given) => {
     const lease = await leased(given);
     await given.store.deliveryRecord({ results: [given.result(lease, LATER)] });
     const again = [given.result(lease, DONE, { number: 2 })];
     expect(await given.store.deliveryRecord({ results: again })).toEqual([false]);
-    expect(await rowOf(given, lease)).toMatchObject({ state: 'pending', attemptCount: 1 });
+    expect(await given.deliveryOf(lease)).toMatchObject({ state: 'pending', attemptCount: 1 });
   });
 
   test('answers many at once, each in its place', async (given) => {
@@ -120,7 +117,7 @@ function fences(test: ContractTest): void {
       given.result(index % 3 === 0 ? { ...lease, fence: lease.fence + 1_000 } : lease, DONE),
     );
     expect(await given.store.deliveryRecord({ results })).toEqual(results.map((_, index) => index % 3 !== 0));
-    expect(await given.store.deliveryCountOpen()).toEqual({ pending: 0, sending: 34, held: 0 });
+    expect(await given.store.deliveryCountOpen({})).toEqual({ pending: 0, sending: 34, held: 0 });
     expect(await given.store.deliveryRecord({ results: [] })).toEqual([]);
   });
 
@@ -132,49 +129,65 @@ function fences(test: ContractTest): void {
       given.result(lease, DONE, { number: 3 }),
     ];
     expect(await given.store.deliveryRecord({ results })).toEqual([true, true, false]);
-    expect(await rowOf(given, lease)).toMatchObject({ state: 'succeeded', attemptCount: 2 });
+    expect(await given.deliveryOf(lease)).toMatchObject({ state: 'succeeded', attemptCount: 2 });
   });
 }
 
-function cancellations(test: ContractTest): void {
+/** The endpoint was deleted, or disabled, while the attempt was under way. */
+const STOPS: [string, object, (given: Given) => Promise<Lease>][] = [
+  ['cancelled', { state: 'cancelled', reason: 'endpoint_deleted' }, cancelled],
+  ['held', { state: 'held', reason: 'endpoint_disabled' }, held],
+];
+
+function stops(test: ContractTest): void {
   const failed: Verdict = { state: 'failed', reason: 'retries_exhausted' };
-  for (const verdict of [LATER, failed]) {
-    test(`leaves a delivery that was cancelled under way cancelled: ${verdict.state}`, async (given) => {
-      const lease = await cancelled(given);
-      const results = [{ ...given.result(lease, verdict), keepLease: true }];
+  for (const [state, row, stopped] of STOPS) {
+    for (const verdict of [LATER, failed]) {
+      test(`leaves a delivery that was ${state} under way ${state}: ${verdict.state}`, async (given) => {
+        const lease = await stopped(given);
+        const results = [{ ...given.result(lease, verdict), keepLease: true }];
+        expect(await given.store.deliveryRecord({ results })).toEqual([false]);
+        expect(await given.deliveryOf(lease)).toMatchObject({ ...row, nextAttemptAt: null });
+      });
+    }
+
+    test(`makes a delivery that was ${state} under way, and arrived, succeeded`, async (given) => {
+      const lease = await stopped(given);
+      const results = [given.result(lease, DONE, { number: 2 })];
       expect(await given.store.deliveryRecord({ results })).toEqual([false]);
-      const row = { state: 'cancelled', reason: 'endpoint_deleted', nextAttemptAt: null };
-      expect(await rowOf(given, lease)).toMatchObject(row);
+      const arrived = { state: 'succeeded', reason: null, nextAttemptAt: null, attemptCount: 2 };
+      expect(await given.deliveryOf(lease)).toMatchObject(arrived);
+      const late = [given.result(lease, LATER, { number: 3 })];
+      expect(await given.store.deliveryRecord({ results: late })).toEqual([false]);
+      expect(await given.deliveryOf(lease)).toMatchObject(arrived);
     });
   }
-
-  test('makes a delivery that was cancelled under way, and arrived, succeeded', async (given) => {
-    const lease = await cancelled(given);
-    const results = [given.result(lease, DONE, { number: 2 })];
-    expect(await given.store.deliveryRecord({ results })).toEqual([false]);
-    const row = { state: 'succeeded', reason: null, nextAttemptAt: null, attemptCount: 2 };
-    expect(await rowOf(given, lease)).toMatchObject(row);
-    const late = [given.result(lease, LATER, { number: 3 })];
-    expect(await given.store.deliveryRecord({ results: late })).toEqual([false]);
-    expect(await rowOf(given, lease)).toMatchObject(row);
-  });
 }
 
 async function cancelled(given: Given): Promise<Lease> {
-  const lease = await leased(given);
+  const { lease, applicationKey } = await leasedOf(given);
   const { endpointKey } = lease;
-  await given.store.deliveryCancel({ endpointKey, reason: 'endpoint_deleted', limit: 1 });
+  await given.store.endpointDelete({ applicationKey, endpointKey, now: NOW });
+  await given.store.deliveryWithdraw({ endpointKey, limit: 1 });
+  return lease;
+}
+
+async function held(given: Given): Promise<Lease> {
+  const { lease, applicationKey } = await leasedOf(given);
+  const { endpointKey } = lease;
+  await given.store.deliveryUnlease({ leases: [lease] });
+  await given.store.endpointUpdate({ applicationKey, endpointKey, now: NOW, changes: { disabled: true } });
+  await given.store.deliveryWithdraw({ endpointKey, limit: 1 });
   return lease;
 }
 
 async function leased(given: Given): Promise<Lease> {
+  return (await leasedOf(given)).lease;
+}
+
+async function leasedOf(given: Given): Promise<{ lease: Lease; applicationKey: number }> {
   const { application, keys } = await given.company();
   const fence = given.fence();
   const messageKey = await given.accepted(application.key, keys, { state: 'sending', fence });
-  return { messageKey, endpointKey: keys[0], fence };
-}
-
-async function rowOf(given: Given, { messageKey, endpointKey }: Lease) {
-  const listed = await given.store.deliveryList({ messageKey });
-  return listed.find((each) => each.endpointKey === endpointKey);
+  return { lease: given.lease(messageKey, keys[0], fence), applicationKey: application.key };
 }

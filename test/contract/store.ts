@@ -1,16 +1,24 @@
 import { describe } from 'vitest';
+import { answerContract } from './answers.ts';
 import { applicationContract } from './applications.ts';
+import { attemptFilterContract } from './attempt-filters.ts';
 import { attemptListContract } from './attempt-lists.ts';
+import { attemptReadContract } from './attempt-reads.ts';
 import { deliveryContract } from './deliveries.ts';
-import { deliveryModelContract } from './delivery-model.ts';
+import { deliveryModelContract } from './delivery-commands.ts';
 import { endpointContract } from './endpoints.ts';
 import { eventTypeContract } from './event-types.ts';
 import { keyContract } from './keys.ts';
 import { acceptContract } from './message-accept.ts';
+import { messageFilterContract } from './message-filters.ts';
 import { messageReadContract } from './message-reads.ts';
 import { openingContract } from './opening.ts';
+import { payloadContract } from './payloads.ts';
 import { recordContract } from './records.ts';
+import { recoveryContract } from './recoveries.ts';
+import { resendContract } from './resends.ts';
 import { webHookIdContract } from './web-hook-ids.ts';
+import { withdrawalContract } from './withdrawals.ts';
 import { contractTest, type OpenWorld } from './world.ts';
 
 /** What the rooms rely on, sentence by sentence of `src/store/store.ts`. Every driver runs it, through the port only. */
@@ -24,10 +32,18 @@ export function storeContract(name: string, open: OpenWorld): void {
     describe('keys', () => keyContract(test));
     describe('messageAccept', () => acceptContract(test));
     describe('reading messages', () => messageReadContract(test));
+    describe('messageList with a filter', () => messageFilterContract(test));
+    describe('payloads', () => payloadContract(test));
     describe('deliveries', () => deliveryContract(test));
+    describe('deliveryWithdraw', () => withdrawalContract(test));
+    describe('resends', () => resendContract(test));
     describe('deliveryRecord', () => recordContract(test));
     describe('deliveries against a model', () => deliveryModelContract(open));
     describe('attempt lists', () => attemptListContract(test));
+    describe('attemptList with a filter', () => attemptFilterContract(test));
+    describe('attempts', () => attemptReadContract(test));
+    describe('recoveries', () => recoveryContract(test));
+    describe('answers', () => answerContract(test));
     describe('opening and closing', () => openingContract(test));
   });
 }

@@ -1,8 +1,9 @@
 import { test } from 'vitest';
 import type { Application } from '../../src/model/application.ts';
-import type { Verdict } from '../../src/model/delivery.ts';
+import type { Delivery, Verdict } from '../../src/model/delivery.ts';
 import type { Endpoint } from '../../src/model/endpoint.ts';
-import { firstFence, type Lease } from '../../src/model/lease.ts';
+import { hashKeyText, type Key } from '../../src/model/key.ts';
+import { firstFence, type Lease, type LeasedDelivery } from '../../src/model/lease.ts';
 import type { NewDelivery, NewMessage } from '../../src/model/message.ts';
 import type { AttemptResult, NewApplication, NewEndpoint, Publish, Store } from '../../src/store/store.ts';
 
@@ -84,9 +85,11 @@ export class Given {
       eventTypes: null,
       channels: null,
       throttleRate: null,
+      version: 1,
       metadata: {},
-      headers: {},
+      sealedHeaders: null,
       sealedSecret: Buffer.from('sealed'),
+      secretExpiries: [],
       now: NOW,
       ...fields,
     };
@@ -107,6 +110,24 @@ export class Given {
     return { application, keys: keys as [number, ...number[]] };
   }
 
+  /** An operator's key. */
+  key(fields: Partial<Key> = {}): Key {
+    const id = this.id('key');
+    return {
+      id,
+      name: 'CI',
+      slot: null,
+      hash: hashKeyText(id),
+      applicationKey: null,
+      capabilities: null,
+      featureFlags: [],
+      createdAt: NOW,
+      expiresAt: null,
+      lastUsedAt: null,
+      ...fields,
+    };
+  }
+
   message(fields: Partial<NewMessage> = {}): NewMessage {
     return {
       id: this.id('msg'),
@@ -115,6 +136,8 @@ export class Given {
       channels: null,
       tags: null,
       payload: '{}',
+      deliverAt: null,
+      payloadUntil: null,
       createdAt: NOW,
       deliveries: [],
       ...fields,
@@ -144,6 +167,34 @@ export class Given {
     return result.messageKeys[0] as number;
   }
 
+  /** The lease of a delivery that was accepted as `sending` under this fence. */
+  lease(messageKey: number, endpointKey: number, fence: number): Lease {
+    return { messageKey, endpointKey, fence, resendKey: null };
+  }
+
+  /** Asks for a resend and claims it with whatever else is due then. Returns its lease. */
+  async resendLeased(messageKey: number, endpointKey: number): Promise<LeasedDelivery> {
+    await this.store.resendInsert({ messageKey, endpointKey, now: NOW, limit: 100 });
+    const params = { endpointKey, dueBy: NOW, limit: 100, fence: this.fence() };
+    const { claimed } = await claimDue(this.store, params);
+    const lease = claimed.find((each) => each.resendKey !== null && each.messageKey === messageKey);
+    if (lease === undefined) throw new Error('The resend was not claimed.');
+    return lease;
+  }
+
+  /** A delivery as it is in the store. */
+  async deliveryOf({
+    messageKey,
+    endpointKey,
+  }: {
+    messageKey: number;
+    endpointKey: number;
+  }): Promise<Delivery> {
+    const [found] = await this.store.deliveryFind({ endpointKey, messageKeys: [messageKey] });
+    if (found === undefined) throw new Error('There is no such delivery.');
+    return found;
+  }
+
   /** An attempt at a leased delivery that ended with `verdict`. */
   result(lease: Lease, verdict: Verdict, fields: Partial<AttemptResult['attempt']> = {}): AttemptResult {
     const exchange = {
@@ -151,6 +202,8 @@ export class Given {
       durationMs: 12,
       status: 200,
       body: 'ok',
+      requestHeaders: 'content-type\napplication/json',
+      responseHeaders: '',
       retryAfter: null,
       error: null,
     };
@@ -170,6 +223,9 @@ export class Given {
     };
   }
 }
+
+/** A page with room for all that a test makes. */
+export const ALL = { limit: 100, before: null, after: null };
 
 /** A claim for one endpoint, with room for any payload. */
 export async function claimDue(

@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import { type RunningApp, startApp } from '../../src/app.ts';
 import { type MasterKey, parseMasterKey } from '../../src/model/sealed.ts';
 import { readSettings } from '../../src/settings.ts';
+import { assertDocumented } from './conformance.ts';
 
 export const OPERATOR_KEY = 'operator-key-of-the-tests';
 const COMPANY_TOKEN = 'company-token-of-the-tests';
@@ -16,7 +17,7 @@ type Json = any;
 /** A whole Posthorn as `posthorn serve` runs it, in this process, on a folder of its own. */
 export interface TestApp {
   readonly url: string;
-  /** A call of company 1; the status and the parsed body. */
+  /** A call of company 1; the status and the parsed body. Both kinds throw when `openapi.json` promises otherwise. */
   hooks(method: string, path: string, body?: unknown): Promise<{ status: number; body: Json }>;
   /** A call of the operator. Text is sent as it is. */
   operate(method: string, path: string, body?: unknown): Promise<{ status: number; body: Json }>;
@@ -52,6 +53,7 @@ export async function startTestApp(
   const start = () => startApp({ settings: read.settings, masterKey, log: pino({ level: 'silent' }) });
   let app: RunningApp | null = await start();
 
+  const document = async () => (await fetch(`${app?.url}/openapi.json`)).json() as Promise<object>;
   const call = async (method: string, path: string, key: string, body?: unknown) => {
     const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
     const response = await fetch(`${app?.url}${path}`, {
@@ -60,6 +62,7 @@ export async function startTestApp(
       ...(text !== undefined && { body: text }),
     });
     const answer = await response.text();
+    await assertDocumented(document, { method, path, status: response.status, text: answer });
     return { status: response.status, body: answer === '' ? null : JSON.parse(answer) };
   };
   const operate: TestApp['operate'] = (method, path, body) => call(method, path, OPERATOR_KEY, body);

@@ -16,8 +16,10 @@ import { openSqliteStore } from '../../src/store/sqlite/open.ts';
 import type { Store } from '../../src/store/store.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { systemRandom as random } from '../../src/system/random.ts';
+import { assertDocumented } from './conformance.ts';
 
 const LOOPBACK = ['127.0.0.0/8', '::1/128'];
+const COMPANY_TOKEN = 'phk_token_of_company_1';
 const masterKey = parseMasterKey('5e'.repeat(32)) as MasterKey;
 
 export interface WorldOptions {
@@ -60,6 +62,7 @@ export interface World {
   readonly logged: readonly string[];
   /** Another company. */
   addCompany(name: string, uid?: string): Promise<Company>;
+  /** Throws when the answer is not what `openapi.json` promises. */
   call(method: string, path: string, call?: Call): Promise<Reply>;
   /** A call of the Web Hooks API as a company; company 1 when left out. */
   hooks(method: string, path: string, body?: unknown, company?: Company): Promise<Reply>;
@@ -94,21 +97,19 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     logged.push(`broken: ${error.message}`);
   });
   const { registry } = engine;
-  await firstStart({ settings, store, registry, keyring, clock });
+  await firstStart({ settings, store, registry, keyring, clock, log });
   const first = (await store.applicationFindByNumber({ number: 1 })) as Application;
   const enrol = async (application: Application): Promise<Company> => {
-    const token = tokenOf(application.number);
-    await keyring.ensure({
-      name: `company ${application.number}`,
-      applicationKey: application.key,
-      text: token,
-    });
-    return { application, token };
+    const scope = { applicationKey: application.key, capabilities: null, featureFlags: [], expiresAt: null };
+    const { text } = await keyring.create({ name: `company ${application.number}`, ...scope });
+    return { application, token: text };
   };
-  const company = await enrol(first);
+  const company = { application: first, token: COMPANY_TOKEN };
   await engine.start();
+  keyring.start();
   const url = await http.listen({ host: '127.0.0.1', port: 0 });
-  const agent = new Agent({ connections: 64 });
+  // No call takes longer: one that does is named by what fails, not by the test's time.
+  const agent = new Agent({ connections: 64, headersTimeout: 10_000, bodyTimeout: 10_000 });
 
   const call: World['call'] = async (method, path, { key, headers, body } = {}) => {
     const answer = await request(url + path, {
@@ -119,6 +120,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       dispatcher: agent,
     });
     const text = await answer.body.text();
+    await assertDocumented(() => http.openapi(), { method, path, status: answer.statusCode, text });
     return { status: answer.statusCode, headers: answer.headers, text, json: () => JSON.parse(text) };
   };
   return {
@@ -141,7 +143,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       await agent.close();
       await http.close();
       await engine.drain();
-      await Promise.all([engine.close(), tests.close()]);
+      await Promise.all([engine.close(), tests.close(), keyring.close()]);
       await store.close();
       if (!keepFolder) await rm(folder, { recursive: true });
       expect(logged.filter((line) => line.startsWith('broken:'))).toEqual([]);
@@ -157,7 +159,7 @@ function settingsOf(options: WorldOptions, folder: string, operatorKey: string):
       POSTHORN_LISTEN: '127.0.0.1:0',
       POSTHORN_DATA: folder,
       POSTHORN_OPERATOR_KEY: operatorKey,
-      POSTHORN_COMPANY_TOKEN: tokenOf(1),
+      POSTHORN_COMPANY_TOKEN: COMPANY_TOKEN,
       POSTHORN_ALLOW_NETWORKS: options.allow?.join(',') || (options.allow ? 'none' : LOOPBACK.join(',')),
       POSTHORN_RETRY_SCHEDULE: (options.retryScheduleMs ?? [20, 20]).map((ms) => `${ms}ms`).join(','),
       POSTHORN_REQUEST_TIMEOUT: '2s',
@@ -167,8 +169,4 @@ function settingsOf(options: WorldOptions, folder: string, operatorKey: string):
   });
   if (!read.ok) throw new Error(read.problems.join('; '));
   return read.settings;
-}
-
-function tokenOf(companyNumber: number): string {
-  return `phk_token_of_company_${companyNumber}`;
 }

@@ -67,7 +67,7 @@ describe('the engine, simulated', () => {
       const { process, application, acknowledged, receivers, kills } = await simulate(seed, folder);
       try {
         expect(acknowledged.size).toBeGreaterThan(100);
-        expect(await process.store.deliveryCountOpen()).toEqual({ pending: 0, sending: 0, held: 0 });
+        expect(await process.store.deliveryCountOpen({})).toEqual({ pending: 0, sending: 0, held: 0 });
         expect(process.engine.inFlight).toBe(0);
         expect(process.engine.resident).toBe(0);
         for (const most of receivers.mostUnderWay.values())
@@ -77,14 +77,10 @@ describe('the engine, simulated', () => {
         for (const [id, payload] of acknowledged) {
           const message = await process.store.messageFind({ applicationKey: application.key, ref: id });
           expect(message?.payload).toBe(payload);
-          const deliveries = await process.store.deliveryList({ messageKey: message?.key as number });
+          const all = { messageKey: message?.key as number, limit: 250, before: null, after: null };
+          const deliveries = await process.store.deliveryList(all);
           expect(deliveries).toHaveLength(MANNERS.length);
-          const attempts = await process.store.attemptListByMessage({
-            messageKey: message?.key as number,
-            limit: 250,
-            before: null,
-            after: null,
-          });
+          const attempts = (await process.store.attemptList(all)).rows;
           for (const delivery of deliveries) {
             const hits = hitsOf.get(`${id} ${delivery.endpoint.href}`) ?? [];
             const own = attempts.filter((attempt) => attempt.endpointKey === delivery.endpointKey).reverse();

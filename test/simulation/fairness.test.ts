@@ -104,6 +104,30 @@ describe('fairness', () => {
       expect(got.filter((hit) => published.has(hit.messageId))).toHaveLength(published.size);
     });
 
+    it('keeps a healthy endpoint going beside an application whose throttle lets next to nothing through', async () => {
+      const slow = await process.application('slow', 1);
+      const other = await process.application('other');
+      for (let n = 0; n < 100; n++) await process.endpoint(slow, `http://works-${n}.example.com/`);
+      await process.endpoint(other, 'http://works.example.com/');
+      const flood = Array.from({ length: 20 }, (_, n) => process.publish(slow, `{"n":${n}}`));
+      await clock.advance(1_000);
+      await Promise.all(flood);
+      expect(process.engine.resident).toBeLessThanOrEqual(LITTLE.resident / 2);
+
+      const published = new Map<string, number>();
+      for (let n = 0; n < 200; n++) {
+        void process.publish(other, `{"n":${n}}`).then((id) => id && published.set(id, clock.now()));
+        await clock.advance(20);
+      }
+      await clock.advance(1_000);
+      expect(published.size).toBeGreaterThan(150);
+      const got = receivers.hits.filter((hit) => published.has(hit.messageId));
+      expect(got).toHaveLength(published.size);
+      for (const hit of got) {
+        expect(hit.startedAt - (published.get(hit.messageId) as number)).toBeLessThanOrEqual(100);
+      }
+    });
+
     it('takes up a backlog over many endpoints within its limits', async () => {
       const application = await process.application();
       receivers.faulty = false;
@@ -117,7 +141,7 @@ describe('fairness', () => {
         await clock.advance(50);
         expect(process.engine.resident).toBeLessThanOrEqual(LITTLE.resident);
       }
-      expect(await process.store.deliveryCountOpen()).toEqual({ pending: 0, sending: 0, held: 0 });
+      expect(await process.store.deliveryCountOpen({})).toEqual({ pending: 0, sending: 0, held: 0 });
       expect(new Set(receivers.hits.map((hit) => `${hit.messageId} ${hit.href}`)).size).toBe(3_000);
     }, 60_000);
   });

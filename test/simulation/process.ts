@@ -1,5 +1,7 @@
+import type { PublishMessage } from '../../src/accept/accept.ts';
 import { createEngine, type Engine, type EngineOptions } from '../../src/engine.ts';
 import type { Application } from '../../src/model/application.ts';
+import type { Endpoint } from '../../src/model/endpoint.ts';
 import { createIds } from '../../src/model/id.ts';
 import type { MasterKey } from '../../src/model/sealed.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open.ts';
@@ -33,6 +35,8 @@ export class Process {
     seed: number;
     receivers: Receivers;
     scheduleLimits?: EngineOptions['scheduleLimits'];
+    /** Share of the store's calls that are refused while there are faults. */
+    refused?: number;
   }): Promise<Process> {
     const { folder, clock, seed, receivers, scheduleLimits } = params;
     const store = await openSqliteStore({ folder });
@@ -47,7 +51,12 @@ export class Process {
     };
     let sender: ReturnType<Receivers['sender']> | undefined;
     const engine = createEngine({
-      store: faultyStore(store, ownClock, random, () => receivers.faulty),
+      store: faultyStore(store, {
+        clock: ownClock,
+        random,
+        faulty: () => receivers.faulty,
+        refused: params.refused ?? 0.05,
+      }),
       clock: ownClock,
       random,
       ids: createIds(clock, random),
@@ -62,6 +71,7 @@ export class Process {
       broken: (error) => {
         throw error;
       },
+      onApplicationDeleted: () => {},
       log: silent,
     });
     await engine.start();
@@ -71,12 +81,15 @@ export class Process {
     });
   }
 
-  application(): Promise<Application> {
-    const fields = { uid: 'acme', name: 'Acme', throttleRate: null, metadata: {} };
-    return this.engine.registry.applicationCreate(fields);
+  application(uid = 'acme', throttleRate: number | null = null): Promise<Application> {
+    return this.engine.registry.applicationCreate({ uid, name: uid, throttleRate, metadata: {} });
   }
 
-  async endpoint(application: Application, href: string): Promise<number> {
+  async endpoint(
+    application: Application,
+    href: string,
+    throttleRate: number | null = null,
+  ): Promise<Endpoint> {
     const { endpoint } = await this.engine.registry.endpointCreate(application, {
       url: href,
       href,
@@ -85,19 +98,26 @@ export class Process {
       disabled: false,
       eventTypes: null,
       channels: null,
-      throttleRate: null,
+      throttleRate,
+      version: 1,
       metadata: {},
       headers: {},
       secret: null,
     });
-    return endpoint.key;
+    return endpoint;
   }
 
   /** Publishes one message. The id once it is acknowledged; null when it was refused. A dead process never answers. */
-  async publish(application: Application, payload: string): Promise<string | null> {
-    const messages = [{ eventType: 'ticket.created', eventId: null, channels: null, tags: null, payload }];
+  async publish(
+    application: Application,
+    payload: string,
+    times: Pick<PublishMessage, 'deliverAt' | 'payloadUntil'> = { deliverAt: null, payloadUntil: null },
+  ): Promise<string | null> {
+    const content = { eventType: 'ticket.created', eventId: null, channels: null, tags: null, payload };
+    const messages = [{ ...content, ...times }];
+    const request = { application, messages, onlyEndpointKey: null, idempotency: null };
     try {
-      const outcome = await this.engine.accept.publish({ application, messages, idempotency: null });
+      const outcome = await this.engine.accept.publish(request);
       return outcome.kind === 'accepted' ? (outcome.messages[0]?.id ?? null) : null;
     } catch {
       return null;

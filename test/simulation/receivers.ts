@@ -74,6 +74,8 @@ export class Receivers {
         durationMs: afterMs,
         status,
         body: '',
+        requestHeaders: '',
+        responseHeaders: '',
         retryAfter,
         error: status === null ? { code: 'timed_out', message: 'No answer.' } : null,
       });

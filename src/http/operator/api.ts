@@ -4,19 +4,29 @@ import { Compile } from 'typebox/compile';
 import { ApiError } from '../../errors.ts';
 import { BODY_BYTES, PAGE_ROWS } from '../../limits.ts';
 import { ANY_ORIGIN } from '../answer.ts';
-import { assertOperator, bearerKey, callerOf } from '../authenticate.ts';
+import { assertCapable, assertOperator, bearerKey, callerOf } from '../authenticate.ts';
 import { addFace } from '../face.ts';
+import { addIdempotency } from '../idempotency.ts';
 import { parseJson } from '../read-body.ts';
 import type { HttpServices } from '../services.ts';
 import { bodyCheck, type Check, invalid } from '../validation.ts';
 import { addApplicationRoutes } from './applications.ts';
+import { addOneAttemptRoutes } from './attempt.ts';
 import { addAttemptRoutes } from './attempts.ts';
 import { addAuthenticationRoutes } from './authentication.ts';
+import { assertScoped } from './caller.ts';
+import { addDestinationRoutes } from './destinations.ts';
+import { addEndpointHeaderRoutes } from './endpoint-headers.ts';
+import { addEndpointSecretRoutes } from './endpoint-secret.ts';
+import { addEndpointStatsRoutes } from './endpoint-stats.ts';
 import { addEndpointRoutes } from './endpoints.ts';
 import { errorAnswer } from './errors.ts';
 import { addEventTypeRoutes } from './event-types.ts';
 import { addHealthRoutes } from './health.ts';
+import { addKeyRoutes } from './keys.ts';
 import { addMessageRoutes } from './messages.ts';
+import { addRedeliveryRoutes } from './redelivery.ts';
+import { addSendExampleRoutes } from './send-example.ts';
 
 /** The operator API: `/api/v1/…`, but for publishing. */
 export function addOperatorApi(scope: FastifyInstance, services: HttpServices): void {
@@ -26,22 +36,36 @@ export function addOperatorApi(scope: FastifyInstance, services: HttpServices): 
     return httpPart === 'querystring' ? queryValidator(schema) : () => true;
   });
   scope.decorateRequest('caller', null);
+  scope.addHook('onRoute', assertScoped);
   scope.addHook('onRequest', async (request, reply) => {
     reply.headers(ANY_ORIGIN);
-    const access = request.routeOptions.config.access ?? 'application';
+    const { access = 'application', needs = 'ViewBase' } = request.routeOptions.config;
     if (access === 'anybody') return;
     request.caller = await callerOf(services.keyring, bearerKey(request.headers.authorization));
     if (access === 'operator') assertOperator(request.caller);
+    else assertCapable(request.caller, needs);
   });
+  addIdempotency(scope, services);
   scope.addHook('preValidation', async (request) => {
-    if (request.routeOptions.schema?.body) request.body = parseJson(request.body as Buffer).value;
+    const { schema, config } = request.routeOptions;
+    if (!schema?.body) return;
+    const bytes = request.body as Buffer;
+    request.body = bytes.length === 0 && config.emptyBody ? config.emptyBody : parseJson(bytes).value;
   });
   addHealthRoutes(scope, services);
   addApplicationRoutes(scope, services);
   addAuthenticationRoutes(scope, services);
+  addKeyRoutes(scope, services);
   addEndpointRoutes(scope, services);
+  addEndpointSecretRoutes(scope, services);
+  addEndpointHeaderRoutes(scope, services);
   addMessageRoutes(scope, services);
+  addDestinationRoutes(scope, services);
   addAttemptRoutes(scope, services);
+  addOneAttemptRoutes(scope, services);
+  addRedeliveryRoutes(scope, services);
+  addEndpointStatsRoutes(scope, services);
+  addSendExampleRoutes(scope, services);
   addEventTypeRoutes(scope, services);
 }
 

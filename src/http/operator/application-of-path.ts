@@ -5,7 +5,7 @@ import { applicationOrNull } from '../authenticate.ts';
 import type { HttpServices } from '../services.ts';
 import { invalid } from '../validation.ts';
 import { newApplication } from './application-in.ts';
-import type { ApplicationIn } from './schemas.ts';
+import type { ApplicationIn } from './schemas/application.ts';
 
 /** An `application` in a body, and where it stands there. */
 export interface WantedApplication {

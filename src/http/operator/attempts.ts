@@ -1,85 +1,153 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Static } from 'typebox';
-import { succeeded } from '../../model/exchange.ts';
+import type { Application } from '../../model/application.ts';
 import { applicationFor } from '../authenticate.ts';
 import type { HttpServices } from '../services.ts';
+import { attemptOut } from './attempt-out.ts';
 import { callerIn } from './caller.ts';
-import { timeText } from './message-out.ts';
-import { type PageAsked, pageAsked, rowsAsked, TimedPageQuery, timedPageOf } from './paging.ts';
+import { AttemptListQuery, attemptFilter, MessageAttemptListQuery } from './message-filters.ts';
+import { pageAsked, rowsAsked, timedPageOf } from './paging.ts';
 import { errorsOf, operatorRoute } from './route-schemas.ts';
-import { listOf, MessageAttemptOut } from './schemas.ts';
+import { MessageAttemptOut } from './schemas/attempt.ts';
+import { listOf } from './schemas/common.ts';
 
-type Rows = Awaited<ReturnType<HttpServices['reader']['attemptsOfMessage']>>;
-type Query = Static<typeof TimedPageQuery>;
+interface OfMessage {
+  Params: { app_id: string; msg_id: string };
+  Querystring: Static<typeof MessageAttemptListQuery>;
+}
+interface OfEndpoint {
+  Params: { app_id: string; endpoint_id: string };
+  Querystring: Static<typeof AttemptListQuery>;
+}
+interface OfDelivery {
+  Params: { app_id: string; msg_id: string; endpoint_id: string };
+  Querystring: Static<typeof AttemptListQuery>;
+}
 
-const AttemptListOut = listOf(MessageAttemptOut, 'MessageAttemptListOut');
-
+const TAG = 'Message Attempt';
 const BY_RECORDING =
-  'In the order in which the attempts were recorded, which is not strictly that of `timestamp`, the time at which each began.';
+  'In the order in which the attempts were recorded, which is not strictly that of `timestamp`, the time at which each began. A page can have fewer attempts than `limit` where a filter finds few among very many.';
+const response = {
+  200: { description: 'A page', ...listOf(MessageAttemptOut, 'MessageAttemptListOut') },
+  ...errorsOf(400, 401, 403, 404, 422, 503),
+};
+/** `success`, `fail`: the statuses that an attempt can have. */
+const OF_ATTEMPTS = new Set<number | undefined>([undefined, 0, 2]);
 
-/** What was sent and what came back. */
-export function addAttemptRoutes(scope: FastifyInstance, { registry, reader }: HttpServices): void {
-  scope.get<{ Params: { app_id: string; msg_id: string }; Querystring: Query }>(
+/** Lists of what was sent and what came back. */
+export function addAttemptRoutes(scope: FastifyInstance, services: HttpServices): void {
+  const ofMessage = (request: FastifyRequest<OfMessage>) => listOfMessage(services, request);
+  const ofMessageQuery = { querystring: MessageAttemptListQuery, response };
+  scope.get<OfMessage>(
     '/api/v1/app/:app_id/attempt/msg/:msg_id',
     {
       schema: operatorRoute({
         operationId: 'listAttemptsByMessage',
-        tag: 'Message Attempt',
+        tag: TAG,
         summary: 'List the attempts of a message, newest first',
         description: BY_RECORDING,
-        querystring: TimedPageQuery,
-        response: { 200: { description: 'A page', ...AttemptListOut }, ...errorsOf(400, 401, 404, 422, 503) },
+        ...ofMessageQuery,
       }),
     },
-    async (request) => {
-      const application = await applicationFor(registry, callerIn(request), request.params.app_id);
-      const message = await reader.message(application, request.params.msg_id);
-      const asked = pageAsked(request.query, 'atmpt');
-      return page(await reader.attemptsOfMessage(message, rowsAsked(asked)), asked, request.query);
-    },
+    ofMessage,
   );
-
-  scope.get<{ Params: { app_id: string; endpoint_id: string }; Querystring: Query }>(
+  scope.get<OfMessage>(
+    '/api/v1/app/:app_id/msg/:msg_id/attempt',
+    {
+      schema: deprecatedRoute({
+        operationId: 'listAttemptsByMessageOld',
+        summary: 'List the attempts of a message, newest first',
+        description: 'The older path of `/attempt/msg/{msg_id}`.',
+        ...ofMessageQuery,
+      }),
+    },
+    ofMessage,
+  );
+  scope.get<OfEndpoint>(
     '/api/v1/app/:app_id/attempt/endpoint/:endpoint_id',
     {
       schema: operatorRoute({
         operationId: 'listAttemptsByEndpoint',
-        tag: 'Message Attempt',
+        tag: TAG,
         summary: 'List the attempts at an endpoint, newest first',
         description: BY_RECORDING,
-        querystring: TimedPageQuery,
-        response: { 200: { description: 'A page', ...AttemptListOut }, ...errorsOf(400, 401, 404, 422, 503) },
+        querystring: AttemptListQuery,
+        response,
       }),
     },
-    async (request) => {
-      const application = await applicationFor(registry, callerIn(request), request.params.app_id);
-      const { endpoint } = await registry.endpoint(application, request.params.endpoint_id);
-      const asked = pageAsked(request.query, 'atmpt');
-      return page(await reader.attemptsOfEndpoint(endpoint, rowsAsked(asked)), asked, request.query);
+    (request) => listOfEndpoint(services, request),
+  );
+  scope.get<OfDelivery>(
+    '/api/v1/app/:app_id/msg/:msg_id/endpoint/:endpoint_id/attempt',
+    {
+      schema: deprecatedRoute({
+        operationId: 'listAttemptsByMessageAndEndpointOld',
+        summary: 'List the attempts of a message at an endpoint, newest first',
+        description: 'The older way to ask `/attempt/msg/{msg_id}` for an `endpoint_id`.',
+        querystring: AttemptListQuery,
+        response,
+      }),
     },
+    (request) => listOfDelivery(services, request),
   );
 }
 
-function page(rows: Rows, asked: PageAsked, query: Query) {
-  const withContent = query.with_content ?? true;
-  return timedPageOf(rows, asked, (row) => attemptOut(row, withContent));
+function deprecatedRoute(description: Omit<Parameters<typeof operatorRoute>[0], 'tag'>) {
+  return { ...operatorRoute({ ...description, tag: TAG }), deprecated: true };
 }
 
-function attemptOut(attempt: Rows[number], withContent: boolean): Static<typeof MessageAttemptOut> {
-  const { exchange } = attempt;
-  return {
-    url: attempt.url,
-    response: withContent ? exchange.body : '{}',
-    responseStatusCode: exchange.status ?? 0,
-    responseDurationMs: exchange.durationMs,
-    ...(succeeded(exchange) ? { status: 0, statusText: 'success' } : { status: 2, statusText: 'fail' }),
-    triggerType: attempt.trigger === 'manual' ? 1 : 0,
-    msgId: attempt.messageId,
-    endpointId: attempt.endpointId,
-    id: attempt.id,
-    timestamp: timeText(exchange.startedAt),
-    attemptNumber: attempt.number,
-    errorCode: exchange.error?.code ?? null,
-    errorMessage: exchange.error?.message ?? null,
-  };
+async function listOfMessage(services: HttpServices, request: FastifyRequest<OfMessage>) {
+  const { registry, reader } = services;
+  const { params, query } = request;
+  const application = await applicationFor(registry, callerIn(request), params.app_id);
+  const message = await reader.message(application, params.msg_id);
+  const { endpoint_id: ref } = query;
+  const endpointKey = ref === undefined ? null : (await registry.endpoint(application, ref)).endpoint.key;
+  return attemptPage(services, request, { application, of: { messageKey: message.key }, endpointKey });
+}
+
+async function listOfEndpoint(services: HttpServices, request: FastifyRequest<OfEndpoint>) {
+  const { registry } = services;
+  const application = await applicationFor(registry, callerIn(request), request.params.app_id);
+  const { endpoint } = await registry.endpoint(application, request.params.endpoint_id);
+  return attemptPage(services, request, {
+    application,
+    of: { endpointKey: endpoint.key },
+    endpointKey: null,
+  });
+}
+
+async function listOfDelivery(services: HttpServices, request: FastifyRequest<OfDelivery>) {
+  const { registry, reader } = services;
+  const { params } = request;
+  const application = await applicationFor(registry, callerIn(request), params.app_id);
+  const message = await reader.message(application, params.msg_id);
+  const { endpoint } = await registry.endpoint(application, params.endpoint_id);
+  const of = { messageKey: message.key };
+  return attemptPage(services, request, { application, of, endpointKey: endpoint.key });
+}
+
+async function attemptPage(
+  { reader }: HttpServices,
+  request: FastifyRequest<{ Querystring: Static<typeof AttemptListQuery> }>,
+  what: {
+    readonly application: Application;
+    readonly of: Parameters<HttpServices['reader']['attempts']>[0];
+    /** Only attempts at this endpoint. */
+    readonly endpointKey: number | null;
+  },
+) {
+  const { query } = request;
+  const asked = pageAsked(query, 'atmpt');
+  const found = OF_ATTEMPTS.has(query.status)
+    ? await reader.attempts(what.of, {
+        ...rowsAsked(asked, request),
+        filter: attemptFilter(query, what.endpointKey),
+      })
+    : { rows: [], scannedTo: null };
+  const messages = query.with_msg ? await reader.messagesOf(what.application, found.rows) : null;
+  const withContent = query.with_content ?? true;
+  return timedPageOf(found, asked, (row) =>
+    attemptOut(row, { withContent, msg: messages?.get(row.messageId) }),
+  );
 }

@@ -3,16 +3,23 @@ import type { Static } from 'typebox';
 import { ApiError } from '../../errors.ts';
 import { bearerKey } from '../authenticate.ts';
 import type { HttpServices } from '../services.ts';
-import { invalid } from '../validation.ts';
 import { applicationOfPath } from './application-of-path.ts';
 import { callerIn } from './caller.ts';
+import { capabilitiesAsked, expiresIn } from './key-scope.ts';
 import { errorsOf, operatorRoute } from './route-schemas.ts';
-import { AppPortalAccessIn, AppPortalAccessOut, TOKEN_SECONDS } from './schemas.ts';
+import { AppPortalAccessIn, AppPortalAccessOut, TOKEN_SECONDS } from './schemas/authentication.ts';
+
+type Params = { app_id: string };
+type AccessFields = Static<typeof AppPortalAccessIn>;
 
 /** Keys for applications: given out, and ended by who has them. */
 export function addAuthenticationRoutes(scope: FastifyInstance, services: HttpServices): void {
-  const { registry, keyring, clock } = services;
-  scope.post<{ Params: { app_id: string }; Body: Static<typeof AppPortalAccessIn> }>(
+  addAccess(scope, services);
+  addLogout(scope, services);
+}
+
+function addAccess(scope: FastifyInstance, services: HttpServices): void {
+  scope.post<{ Params: Params; Body: AccessFields }>(
     '/api/v1/auth/app-portal-access/:app_id',
     {
       config: { access: 'operator' },
@@ -21,7 +28,7 @@ export function addAuthenticationRoutes(scope: FastifyInstance, services: HttpSe
         tag: 'Authentication',
         summary: 'Make a token for an application',
         description:
-          'The token is a new key of that application: its Web Hooks API (`auth_token`), and reading what is its own here. It is shown this once. Makes the application first when it is not there and `application` says how. `capabilities` and `sessionId` of the official clients are ignored.',
+          'The token is a new key of that application: for its Web Hooks API (`auth_token`), and for what is its own here. It is shown this once. Makes the application first when it is not there and `application` says how.',
         body: AppPortalAccessIn,
         response: {
           200: { description: 'The token', ...AppPortalAccessOut },
@@ -29,26 +36,71 @@ export function addAuthenticationRoutes(scope: FastifyInstance, services: HttpSe
         },
       }),
     },
-    async (request) => {
-      const { application: wanted, expiry = TOKEN_SECONDS.default, readOnly } = request.body;
-      if (readOnly) throw invalid(['body', 'readOnly'], 'is not supported yet: every token may also write');
-      const application = await applicationOfPath(
-        registry,
-        request.params.app_id,
-        wanted ? [{ fields: wanted, at: ['body', 'application'] }] : [],
-      );
-      const token = await keyring.create({
-        name: `portal ${application.id}`,
-        applicationKey: application.key,
-        expiresAt: expiry === null ? null : clock.now() + expiry * 1_000,
-      });
-      return { url: `${baseUrl(request)}/docs`, token };
-    },
+    (request) => access(services, request, request.params.app_id, request.body),
   );
 
+  // The name that this call had once; the oldest clients still use it, and send no body.
+  scope.post<{ Params: Params }>(
+    '/api/v1/auth/dashboard-access/:app_id',
+    {
+      config: { access: 'operator' },
+      schema: {
+        ...operatorRoute({
+          operationId: 'dashboardAccess',
+          tag: 'Authentication',
+          summary: 'Make a token for an application: the old name of app-portal-access',
+          description: 'It takes no body.',
+          response: {
+            200: { description: 'The token', ...AppPortalAccessOut },
+            ...errorsOf(401, 403, 404, 503),
+          },
+        }),
+        deprecated: true,
+      },
+    },
+    (request) => access(services, request, request.params.app_id, {}),
+  );
+}
+
+async function access(
+  { registry, keyring, clock, publicUrl }: HttpServices,
+  request: FastifyRequest,
+  ref: string,
+  fields: AccessFields,
+): Promise<Static<typeof AppPortalAccessOut>> {
+  const { application: wanted, expiry = TOKEN_SECONDS.default, featureFlags } = fields;
+  const application = await applicationOfPath(
+    registry,
+    ref,
+    wanted ? [{ fields: wanted, at: ['body', 'application'] }] : [],
+  );
+  const { text } = await keyring.create({
+    name: `portal ${application.id}`,
+    applicationKey: application.key,
+    capabilities: capabilitiesAsked(fields),
+    featureFlags: featureFlags ?? [],
+    expiresAt: expiresIn(expiry, clock.now()),
+  });
+  return { url: `${publicUrl ?? addressReached(request)}/docs`, token: text };
+}
+
+/**
+ * The address that the connection came in at; nothing (a relative address) without one. Not the `Host` header: a token
+ * goes with this, and whoever can write that header would say where it is taken to.
+ */
+function addressReached({ socket }: FastifyRequest): string {
+  const { localAddress, localPort } = socket;
+  if (localAddress === undefined) return '';
+  const host = localAddress.replace(/^::ffff:/, '');
+  return `http://${host.includes(':') ? `[${host}]` : host}:${localPort}`;
+}
+
+function addLogout(scope: FastifyInstance, { keyring }: HttpServices): void {
   scope.post(
     '/api/v1/auth/logout',
     {
+      // Whatever a key may do, who has it may end it.
+      config: { needs: [] },
       schema: operatorRoute({
         operationId: 'logout',
         tag: 'Authentication',
@@ -64,7 +116,7 @@ export function addAuthenticationRoutes(scope: FastifyInstance, services: HttpSe
       if (callerIn(request).applicationKey === null) {
         throw new ApiError(
           'insufficient access',
-          'Only the key of an application ends so, not an operator key.',
+          'Only the key of an application ends so. End an operator key with DELETE /api/v1/key/{id}.',
         );
       }
       const key = bearerKey(request.headers.authorization);
@@ -72,9 +124,4 @@ export function addAuthenticationRoutes(scope: FastifyInstance, services: HttpSe
       return reply.code(204).send();
     },
   );
-}
-
-/** Where this server was reached; nothing (a relative address) when the request does not say. */
-function baseUrl({ protocol, host }: FastifyRequest): string {
-  return host ? `${protocol}://${host}` : '';
 }

@@ -1,43 +1,92 @@
 import type { Static } from 'typebox';
 import { isSecret } from '../../model/secret.ts';
+import type { EndpointFieldChanges, EndpointFields } from '../../registry/registry.ts';
 import type { HttpServices } from '../services.ts';
 import { parseUrl } from '../target-url.ts';
 import { invalid, ValidationError } from '../validation.ts';
-import { checkedMetadata } from './application-in.ts';
-import type { EndpointIn } from './schemas.ts';
+import { checkedMetadata, patchedThrottleRate } from './application-in.ts';
+import { checkedHeaders } from './endpoint-headers-in.ts';
+import type { EndpointIn, EndpointPatch, EndpointUpdate } from './schemas/endpoint.ts';
+
+type Replaced = Omit<EndpointFields, 'headers'>;
 
 /** What the registry makes an endpoint from. Throws `validation`. */
-export async function newEndpoint(fields: Static<typeof EndpointIn>, services: HttpServices) {
-  const parsed = parseUrl(fields.url, services);
-  if (!parsed.ok) {
-    throw new ValidationError(
-      parsed.problems.map((msg) => ({ loc: ['body', 'url'], msg, type: 'value_error' })),
-    );
-  }
-  const secret = fields.secret ?? null;
-  if (secret !== null && !isSecret(secret)) {
-    throw invalid(['body', 'key', '__all__'], 'must be whsec_ and the base64 of 24 to 75 bytes');
-  }
-  const eventTypes = fields.eventTypes ?? fields.filterTypes ?? null;
-  if (eventTypes !== null) await assertEventTypes(eventTypes, services.registry);
+export async function newEndpoint(
+  fields: Static<typeof EndpointIn>,
+  services: HttpServices,
+): Promise<EndpointFields & { secret: string | null }> {
   return {
-    uid: fields.uid ?? null,
-    url: parsed.url,
-    href: parsed.href,
-    description: fields.description ?? '',
-    disabled: fields.disabled ?? false,
-    eventTypes: eventTypes && [...new Set(eventTypes)],
-    channels: fields.channels ? [...new Set(fields.channels)] : null,
-    throttleRate: fields.throttleRate ?? fields.rateLimit ?? null,
-    metadata: checkedMetadata(fields.metadata, ['body']),
-    headers: {},
-    secret,
+    ...(await replacedEndpoint(fields, services)),
+    headers: checkedHeaders(fields.headers ?? {}),
+    secret: checkedSecret(fields.secret ?? null),
   };
 }
 
-async function assertEventTypes(names: readonly string[], registry: HttpServices['registry']): Promise<void> {
-  const known = new Set((await registry.eventTypeList()).map(({ name }) => name));
-  const unknown = [...new Set(names)].filter((name) => !known.has(name));
-  if (unknown.length === 0) return;
+/** What a PUT sets: everything but headers and secret. Throws `validation`. */
+export async function replacedEndpoint(
+  fields: Static<typeof EndpointUpdate>,
+  services: HttpServices,
+): Promise<Replaced> {
+  return {
+    ...checkedUrl(fields.url, services),
+    uid: fields.uid ?? null,
+    description: fields.description ?? '',
+    disabled: fields.disabled ?? false,
+    eventTypes: await checkedEventTypes(fields.eventTypes ?? fields.filterTypes ?? null, services),
+    channels: fields.channels ? [...new Set(fields.channels)] : null,
+    throttleRate: fields.throttleRate ?? fields.rateLimit ?? null,
+    version: fields.version ?? 1,
+    metadata: checkedMetadata(fields.metadata, ['body']),
+  };
+}
+
+/** What a PATCH changes. Throws `validation`. */
+export async function changedEndpoint(
+  fields: Static<typeof EndpointPatch>,
+  services: HttpServices,
+): Promise<EndpointFieldChanges> {
+  const { url, uid, description, disabled, channels, version, metadata, secret } = fields;
+  const eventTypes = fields.eventTypes === undefined ? fields.filterTypes : fields.eventTypes;
+  return {
+    ...(url !== undefined && checkedUrl(url, services)),
+    uid,
+    description,
+    disabled,
+    ...(eventTypes !== undefined && { eventTypes: await checkedEventTypes(eventTypes, services) }),
+    channels: channels && [...new Set(channels)],
+    throttleRate: patchedThrottleRate(fields),
+    version,
+    ...(metadata !== undefined && { metadata: checkedMetadata(metadata, ['body']) }),
+    ...(secret !== undefined && { secret: checkedSecret(secret) }),
+  };
+}
+
+/** Null stands for one that is yet to be made. Throws `validation`. */
+export function checkedSecret<Secret extends string | null>(secret: Secret): Secret {
+  if (secret === null || isSecret(secret)) return secret;
+  throw invalid(
+    ['body', 'key', '__all__'],
+    'must be whsec_ and the base64 of 24 to 75 bytes, or whsk_ and the base64 of an ed25519 key pair',
+  );
+}
+
+function checkedUrl(url: string, services: HttpServices): Pick<EndpointFields, 'url' | 'href'> {
+  const parsed = parseUrl(url, services);
+  if (parsed.ok) return { url: parsed.url, href: parsed.href };
+  throw new ValidationError(
+    parsed.problems.map((msg) => ({ loc: ['body', 'url'], msg, type: 'value_error' })),
+  );
+}
+
+/** Without repetitions. All of them must be in the catalogue, and not archived. */
+async function checkedEventTypes(
+  names: readonly string[] | null,
+  { registry }: HttpServices,
+): Promise<string[] | null> {
+  if (names === null) return null;
+  const wanted = [...new Set(names)];
+  const found = await Promise.all(wanted.map((name) => registry.eventTypeFind(name)));
+  const unknown = wanted.filter((_name, index) => found[index]?.archived !== false);
+  if (unknown.length === 0) return wanted;
   throw invalid(['body', 'eventTypes'], `The following event types don't exist: ${unknown.join(', ')}`);
 }

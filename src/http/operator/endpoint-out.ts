@@ -1,11 +1,11 @@
 import type { Static } from 'typebox';
 import type { Endpoint } from '../../model/endpoint.ts';
 import { timeText } from './message-out.ts';
-import type { EndpointOut } from './schemas.ts';
+import type { EndpointOut } from './schemas/endpoint.ts';
 
 /** The fields that every form of an endpoint has. */
 export function endpointCommon(endpoint: Endpoint) {
-  const { id, webHookId, uid, url, description, disabled, throttleRate } = endpoint;
+  const { id, webHookId, uid, url, description, disabled, version, throttleRate } = endpoint;
   const eventTypes = endpoint.eventTypes && [...endpoint.eventTypes];
   return {
     description,
@@ -13,7 +13,7 @@ export function endpointCommon(endpoint: Endpoint) {
     throttleRate,
     uid,
     url,
-    version: 1,
+    version,
     disabled,
     eventTypes,
     filterTypes: eventTypes,

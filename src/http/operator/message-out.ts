@@ -1,8 +1,13 @@
+import type { Static } from 'typebox';
 import type { Message } from '../../model/message.ts';
 import { valueStart } from '../raw-json.ts';
+import type { MessageOut } from './schemas/message.ts';
 
 /** What a message's JSON is made of: a stored message, or one that was just accepted. */
-type Shown = Pick<Message, 'id' | 'eventId' | 'eventType' | 'payload' | 'channels' | 'tags' | 'createdAt'>;
+export type ShownMessage = Pick<
+  Message,
+  'id' | 'eventId' | 'eventType' | 'payload' | 'channels' | 'tags' | 'deliverAt' | 'createdAt'
+>;
 
 let lastAt = 0;
 let lastText = new Date(0).toISOString();
@@ -20,14 +25,33 @@ export function timeText(at: number): string {
  * MessageOut as JSON text. The payload's text is put in as it is: parsing and writing it again would change numbers and
  * drop duplicates. `trusted`: the payload is known to be the text of a JSON object.
  */
-export function messageOutText(message: Shown, options: { withContent: boolean; trusted: boolean }): string {
-  const { id, eventId, eventType, channels, tags, createdAt } = message;
+export function messageOutText(
+  message: ShownMessage,
+  options: { withContent: boolean; trusted: boolean },
+): string {
+  const { id, eventId, eventType, channels, tags, deliverAt, createdAt } = message;
   const payload = options.withContent ? payloadText(message.payload, options.trusted) : '{}';
   return (
     `{"eventId":${JSON.stringify(eventId)},"eventType":${JSON.stringify(eventType)},"payload":${payload}` +
     `,"channels":${JSON.stringify(channels)},"tags":${JSON.stringify(tags)}` +
-    `,"id":"${id}","timestamp":"${timeText(createdAt)}"}`
+    `,"id":"${id}","timestamp":"${timeText(createdAt)}"` +
+    `,"deliverAt":${deliverAt === null ? 'null' : `"${new Date(deliverAt).toISOString()}"`}}`
   );
+}
+
+/** MessageOut without the payload. */
+export function messageOutBare(message: ShownMessage): Static<typeof MessageOut> {
+  const { id, eventId, eventType, channels, tags, deliverAt, createdAt } = message;
+  return {
+    eventId,
+    eventType,
+    payload: {},
+    channels: channels && [...channels],
+    tags: tags && [...tags],
+    id,
+    timestamp: timeText(createdAt),
+    deliverAt: deliverAt === null ? null : timeText(deliverAt),
+  };
 }
 
 function payloadText(payload: string | null, trusted: boolean): string {

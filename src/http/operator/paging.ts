@@ -1,7 +1,8 @@
+import type { FastifyRequest } from 'fastify';
 import Type, { type Static } from 'typebox';
 import { ApiError } from '../../errors.ts';
 import { PAGE_ROWS, PAGE_ROWS_DEFAULT } from '../../limits.ts';
-import { firstIdAt, type IdPrefix, isId } from '../../model/id.ts';
+import { firstIdAt, type IdPrefix, timeOfId } from '../../model/id.ts';
 import { invalid } from '../validation.ts';
 
 const paging = {
@@ -35,14 +36,9 @@ export interface PageAsked {
   readonly below: string | null;
 }
 
-/** Filters of the protocol that are not built yet. To ignore one would answer with rows that nobody asked for. */
-const FILTERS = /^(channel|tag|status|status_code_class|endpoint_id|event_types(\[\d*\])?)$/;
-
 /** Reads a page of rows that are listed newest first and whose ids ascend with time. Throws `validation`. */
 export function pageAsked(query: Static<typeof TimedPageQuery>, prefix: IdPrefix): PageAsked {
-  const filter = Object.keys(query).find((name) => FILTERS.test(name));
-  if (filter !== undefined) throw new ApiError('generic_error', `The filter ${filter} is not supported yet.`);
-  const iterator = iteratorOf(query.iterator, (id) => isId(id, prefix));
+  const iterator = iteratorOf(query.iterator, (id) => timeOfId(id, prefix) !== null);
   const before = timeBound(query, 'before', prefix);
   const after = timeBound(query, 'after', prefix);
   const limit = query.limit ?? PAGE_ROWS_DEFAULT;
@@ -55,14 +51,26 @@ export function pageAsked(query: Static<typeof TimedPageQuery>, prefix: IdPrefix
 /** Characters of payload in one page: more at once would keep every other call waiting. */
 export const PAGE_PAYLOAD_CHARACTERS = 4 * 1024 * 1024;
 
-/** Rows as the store is asked for them: one more than the page shows tells whether there is another page. */
-export function rowsAsked({ limit, before, after }: PageAsked) {
-  return { limit: limit + 1, before, after };
+/**
+ * Rows as the reader is asked for them: one more than the page shows tells whether there is another page. Looking for them
+ * ends when the caller hangs up.
+ */
+export function rowsAsked({ limit, ...bounds }: PageAsked, request: FastifyRequest) {
+  return { ...bounds, limit: limit + 1, isGone: () => request.raw.socket.destroyed };
 }
 
-/** A page out of the rows that `rowsAsked` gave. It ends early where their payloads come to more than a page may have. */
+/** Rows that were found, and how far a search came that was ended before its page was full. */
+interface Found<Row> {
+  readonly rows: readonly Row[];
+  readonly scannedTo: string | null;
+}
+
+/**
+ * A page out of the rows that `rowsAsked` gave. It ends early where their payloads come to more than a page may have, and
+ * where the search for them was ended: the next page goes on from there.
+ */
 export function timedPageOf<Row extends { readonly id: string; readonly payload?: string | null }, Item>(
-  rows: readonly Row[],
+  { rows, scannedTo }: Found<Row>,
   asked: PageAsked,
   item: (row: Row) => Item,
 ): Page<Item> {
@@ -70,7 +78,20 @@ export function timedPageOf<Row extends { readonly id: string; readonly payload?
   const within = below === null ? rows : rows.filter(({ id }) => id < below);
   const backwards = after !== null && before === null;
   const room = rowsWithRoom(backwards ? within.toReversed() : within);
-  return pageOf(within, Math.min(limit, room), { id: ({ id }) => id, item, backwards });
+  const page = pageOf(within, Math.min(limit, room), { id: ({ id }) => id, item, backwards });
+  if (scannedTo === null || !page.done) return page;
+  if (!backwards) return { ...page, iterator: scannedTo, done: false };
+  return { ...page, iterator: page.iterator ?? scannedTo, prevIterator: `-${scannedTo}`, done: false };
+}
+
+/** A page of rows that have another order than their ids: what it goes on from is looked up. Throws `validation`. */
+export function pageFrom(query: Static<typeof PageQuery>, prefix: IdPrefix) {
+  const iterator = iteratorOf(query.iterator, (id) => timeOfId(id, prefix) !== null);
+  return {
+    limit: query.limit ?? PAGE_ROWS_DEFAULT,
+    from: iterator?.from ?? null,
+    backwards: iterator?.backwards ?? false,
+  };
 }
 
 /** How many rows, from the first on, have room in one page: at least one. */
@@ -83,6 +104,10 @@ function rowsWithRoom(rows: readonly { readonly payload?: string | null }[]): nu
   return over < 0 ? rows.length : over;
 }
 
+export function notAnIterator(): ApiError {
+  return invalid(['query', 'iterator'], 'is not an iterator of this list');
+}
+
 /** What `iterator` says: the row to go on from, and in which direction. Throws `validation`. */
 function iteratorOf(
   text: string | undefined,
@@ -91,12 +116,12 @@ function iteratorOf(
   if (text === undefined || text === '') return null;
   const backwards = text.startsWith('-');
   const from = backwards ? text.slice(1) : text;
-  if (!isOne(from)) throw invalid(['query', 'iterator'], 'is not an iterator of this list');
+  if (!isOne(from)) throw notAnIterator();
   return { from, backwards };
 }
 
 /** A page out of rows of which one more than its limit was asked for. */
-function pageOf<Row, Item>(
+export function pageOf<Row, Item>(
   rows: readonly Row[],
   limit: number,
   show: { id: (row: Row) => string; item: (row: Row) => Item; backwards?: boolean },
@@ -140,12 +165,23 @@ export function pageOfAll<Row, Item>(
   });
 }
 
+/** A page of items that are JSON text already, with payloads as they came. */
+export function pageText({ data, ...rest }: Page<string>): string {
+  return `{"data":[${data.join(',')}],${JSON.stringify(rest).slice(1)}`;
+}
+
 function timeBound(
   query: Static<typeof TimedPageQuery>,
   name: 'before' | 'after',
   prefix: IdPrefix,
 ): string | null {
-  const text = query[name];
+  const at = queryTime(query, name);
+  return at === null ? null : firstIdAt(prefix, at);
+}
+
+/** A time in a query, ms since the Unix epoch, or null. Throws `generic_error`: RFC 3339 has times that no clock here shows. */
+export function queryTime<Name extends string>(query: { [Key in Name]?: string }, name: Name): number | null {
+  const text: string | undefined = query[name];
   if (text === undefined) return null;
   const at = Date.parse(text);
   if (Number.isNaN(at)) {
@@ -154,7 +190,7 @@ function timeBound(
       `Failed to deserialize query string: ${name} must be a date and time (RFC 3339).`,
     );
   }
-  return firstIdAt(prefix, at);
+  return at;
 }
 
 function earlier(one: string | null, other: string): string {

@@ -1,7 +1,7 @@
 import type { FastifySchema } from 'fastify';
 import type { TSchema } from 'typebox';
 import { errorTable } from '../../errors.ts';
-import { ErrorOut, ValidationErrorOut } from './schemas.ts';
+import { ErrorOut, ValidationErrorOut } from './schemas/common.ts';
 
 /** What a route of the operator API says of itself: read by Fastify for validation and by the OpenAPI document. */
 interface RouteDescription {

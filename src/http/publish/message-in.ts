@@ -1,8 +1,9 @@
 import Type, { type Static } from 'typebox';
 import type { PublishMessage } from '../../accept/accept.ts';
 import { ApiError } from '../../errors.ts';
-import { BATCH_MESSAGES, PUBLISH_BODY_BYTES } from '../../limits.ts';
-import { MessageIn } from '../operator/schemas.ts';
+import { BATCH_MESSAGES, DELIVER_AHEAD_MS, PAYLOAD_KEPT_MS, PUBLISH_BODY_BYTES } from '../../limits.ts';
+import type { Clock } from '../../model/clock.ts';
+import { MessageIn } from '../operator/schemas/message.ts';
 import { elementSpans, memberSpan, valueStart } from '../raw-json.ts';
 import { bodyCheck, type Check, invalid, WHOLE_BODY } from '../validation.ts';
 
@@ -24,13 +25,13 @@ export const MessageBatchIn = Type.Object(
 const checkMessage: Check<MessageFields> = bodyCheck(MessageIn);
 
 /** The message in a body of one publish. Throws `validation`. */
-export function readMessage(text: string, value: unknown): ReadMessage {
+export function readMessage(text: string, value: unknown, clock: Clock): ReadMessage {
   checkMessage(value);
-  return message(text, valueStart(text), value, ['body'], false);
+  return message(text, valueStart(text), value, { at: ['body'], indexed: false, clock });
 }
 
 /** The messages in a body of a batch publish, in their order. Throws `validation` naming the index. */
-export function readBatch(text: string, value: unknown): ReadMessage[] {
+export function readBatch(text: string, value: unknown, clock: Clock): ReadMessage[] {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw invalid(WHOLE_BODY, 'must be object', 'value_error.jsondecode');
   }
@@ -45,11 +46,18 @@ export function readBatch(text: string, value: unknown): ReadMessage[] {
     const at = ['body', 'messages', index];
     const fields: unknown = list[index];
     checkMessage(fields, at);
-    return message(text, start, fields, at, true);
+    return message(text, start, fields, { at, indexed: true, clock });
   });
 }
 
-function message(text: string, start: number, fields: MessageFields, at: Loc, indexed: boolean): ReadMessage {
+interface Place {
+  readonly at: Loc;
+  readonly indexed: boolean;
+  readonly clock: Clock;
+}
+
+function message(text: string, start: number, fields: MessageFields, place: Place): ReadMessage {
+  const { at, indexed } = place;
   const raw = fields.transformationsParams?.rawPayload ?? null;
   const name = fields.payload !== undefined ? 'payload' : 'data';
   if (fields[name] === undefined) {
@@ -73,10 +81,39 @@ function message(text: string, start: number, fields: MessageFields, at: Loc, in
       channels: fields.channels ? distinct(fields.channels) : null,
       tags: fields.tags ? distinct(fields.tags) : null,
       payload,
+      ...timesOf(fields, place),
     },
     fields,
     payloadIsObject: raw === null,
   };
+}
+
+const AT_ONCE = { deliverAt: null, payloadUntil: null };
+const HOUR_MS = 3_600_000;
+const DAY_MS = 86_400_000;
+
+/** When it is delivered and when its payload is forgotten. Most messages say neither, and cost no look at the clock. */
+function timesOf(fields: MessageFields, { at, clock }: Place) {
+  const { payloadRetentionPeriod: days, payloadRetentionHours: hours } = fields;
+  const asked = fields.deliverAt ?? null;
+  if (asked === null && days == null && hours == null) return AT_ONCE;
+  if (days != null && hours != null) {
+    throw invalid([...at, 'payloadRetentionHours'], 'must not be given beside payloadRetentionPeriod');
+  }
+  const now = clock.now();
+  const keptMs = hours != null ? hours * HOUR_MS : (days ?? Number.POSITIVE_INFINITY) * DAY_MS;
+  const payloadUntil = keptMs < PAYLOAD_KEPT_MS ? now + keptMs : null;
+  if (asked === null) return { deliverAt: null, payloadUntil };
+  const deliverAt = Date.parse(asked);
+  const loc = [...at, 'deliverAt'];
+  // RFC 3339 has times that no clock here shows: leap seconds.
+  if (Number.isNaN(deliverAt)) throw invalid(loc, 'must be a date and time (RFC 3339)');
+  if (deliverAt > now + DELIVER_AHEAD_MS) throw invalid(loc, 'must be at most 30 days from now');
+  if (deliverAt <= now) return { deliverAt: null, payloadUntil };
+  if (payloadUntil !== null && deliverAt >= payloadUntil) {
+    throw invalid(loc, 'must be before the time of the payload is over');
+  }
+  return { deliverAt, payloadUntil };
 }
 
 function memberText(text: string, open: number, name: string): string {

@@ -3,25 +3,19 @@ import type { PublishOutcome } from '../../accept/accept.ts';
 import { ApiError } from '../../errors.ts';
 import { BATCH_BODY_BYTES, PUBLISH_BODY_BYTES } from '../../limits.ts';
 import type { Application } from '../../model/application.ts';
-import type { Message } from '../../model/message.ts';
 import { ANY_ORIGIN, answerAndClose, send } from '../answer.ts';
 import { assertOperator, bearerKey, callerOf } from '../authenticate.ts';
 import { presentable } from '../error-report.ts';
+import { idempotencyOf } from '../idempotency-key.ts';
 import { applicationOfPath, type WantedApplication } from '../operator/application-of-path.ts';
 import { errorAnswer } from '../operator/errors.ts';
-import { messageOutText, timeText } from '../operator/message-out.ts';
+import { messageOutText, type ShownMessage, timeText } from '../operator/message-out.ts';
 import { ClientGone, parseJson, readBody } from '../read-body.ts';
 import type { HttpServices } from '../services.ts';
-import { idempotencyOf } from './idempotency.ts';
 import { type ReadMessage, readBatch, readMessage } from './message-in.ts';
 import type { PublishTarget } from './publish-target.ts';
 
 export type Publisher = (request: IncomingMessage, response: ServerResponse, target: PublishTarget) => void;
-
-type Published = Pick<
-  Message,
-  'id' | 'eventId' | 'eventType' | 'payload' | 'channels' | 'tags' | 'createdAt'
->;
 
 /** The body limit of a publish, in bytes. */
 export function publishLimit(target: PublishTarget): number {
@@ -48,14 +42,14 @@ async function take(
   request: IncomingMessage,
   target: PublishTarget,
 ): Promise<string> {
-  const { keyring, accept } = services;
+  const { keyring, accept, clock } = services;
   const found = callerOf(keyring, bearerKey(request.headers.authorization));
   const caller = found instanceof Promise ? await found : found;
   assertOperator(caller);
   const withContent = wantsContent(target.query);
   const body = await readBody(request, publishLimit(target));
   const { text, value } = parseJson(body);
-  const read = target.batch ? readBatch(text, value) : [readMessage(text, value)];
+  const read = target.batch ? readBatch(text, value, clock) : [readMessage(text, value, clock)];
   const idempotency = idempotencyOf({
     header: request.headers['idempotency-key'],
     keyId: caller.keyId,
@@ -71,12 +65,13 @@ async function take(
     application,
     messages: read.map(({ message }) => message),
     idempotency,
+    onlyEndpointKey: null,
   });
   const published =
     outcome.kind === 'accepted' ? outcome.messages : await replayed(services, application, outcome);
   if (target.batch) return batchText(published);
   const trusted = outcome.kind === 'accepted' && read[0]?.payloadIsObject === true;
-  return messageOutText(published[0] as Published, { withContent, trusted });
+  return messageOutText(published[0] as ShownMessage, { withContent, trusted });
 }
 
 /** The messages that the first of the equal calls made. */
@@ -84,11 +79,11 @@ function replayed(
   services: HttpServices,
   application: Application,
   outcome: Extract<PublishOutcome, { kind: 'replayed' }>,
-): Promise<Published[]> {
+): Promise<ShownMessage[]> {
   return Promise.all(outcome.messageIds.map((id) => services.reader.message(application, id)));
 }
 
-function batchText(published: readonly Published[]): string {
+function batchText(published: readonly ShownMessage[]): string {
   const data = published.map(({ id, eventId, eventType, createdAt }) => {
     return { id, eventId, eventType, timestamp: timeText(createdAt) };
   });

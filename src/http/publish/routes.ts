@@ -1,23 +1,14 @@
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
+import { IdempotencyHeaders } from '../idempotency-key.ts';
 import { errorsOf, operatorRoute } from '../operator/route-schemas.ts';
-import { MessageBatchOut, MessageIn, MessageOut } from '../operator/schemas.ts';
+import { MessageBatchOut, MessageIn, MessageOut } from '../operator/schemas/message.ts';
 import { MessageBatchIn } from './message-in.ts';
 import type { Publisher } from './publish.ts';
 
 interface Params {
   app_id: string;
 }
-
-const headers = Type.Object({
-  'idempotency-key': Type.Optional(
-    Type.String({
-      minLength: 1,
-      maxLength: 256,
-      description: 'The same key and body within 12 hours is the same call: it gets the first answer again.',
-    }),
-  ),
-});
 
 /**
  * The publish calls as routes, so that they are in the OpenAPI document and `inject` reaches them. On a socket
@@ -42,7 +33,7 @@ function addPublishRoutes(scope: FastifyInstance, publish: Publisher): void {
         summary: 'Publish a message',
         description:
           'Answered after the message and its deliveries are stored. Makes the application first when it is not there and `application` says how.',
-        headers,
+        headers: IdempotencyHeaders,
         querystring: Type.Object({ with_content: Type.Optional(Type.Boolean({ default: true })) }),
         body: MessageIn,
         response: {
@@ -69,7 +60,7 @@ function addPublishRoutes(scope: FastifyInstance, publish: Publisher): void {
         tag: 'Message',
         summary: 'Publish up to 1,000 messages at once',
         description: 'Addition of Posthorn. All are taken or none is; `loc` of an error names the index.',
-        headers,
+        headers: IdempotencyHeaders,
         body: MessageBatchIn,
         response: {
           202: { description: 'Accepted', ...MessageBatchOut },

@@ -1,8 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { BODY_BYTES } from '../../limits.ts';
 import type { Application } from '../../model/application.ts';
-import { bearerKey, callerOf } from '../authenticate.ts';
+import type { Caller } from '../../registry/keyring.ts';
+import { bearerKey, callerOf, isCapable } from '../authenticate.ts';
 import { addFace } from '../face.ts';
+import { assertScoped } from '../operator/caller.ts';
 import type { HttpServices } from '../services.ts';
 import { ownErrorAnswer, WebHookError, webHookErrorAnswer } from './errors.ts';
 import { addWebHookRoutes } from './routes.ts';
@@ -25,6 +27,9 @@ export function addWebHooksApi(scope: FastifyInstance, services: HttpServices): 
   // Bodies are checked by the handlers: their errors are sentences for people, by field.
   scope.setValidatorCompiler(() => () => true);
   scope.decorateRequest('company', null);
+  scope.addHook('onRoute', (route) => {
+    if (!route.config?.refuses) assertScoped(route);
+  });
   scope.addHook('onRequest', async (request) => {
     if (request.routeOptions.config.refuses) return;
     request.company = await companyOf(request, services);
@@ -34,20 +39,28 @@ export function addWebHooksApi(scope: FastifyInstance, services: HttpServices): 
 }
 
 async function companyOf(request: FastifyRequest, { keyring, registry }: HttpServices): Promise<Application> {
-  const token = tokenOf(request);
-  if (token === null) throw new WebHookError(401, { auth_token: ['is missing'] });
-  let applicationKey: number | null;
-  try {
-    ({ applicationKey } = await callerOf(keyring, token));
-  } catch (error) {
-    throw isUnknownKey(error) ? new WebHookError(401, { auth_token: ['is not valid'] }) : error;
-  }
-  if (applicationKey === null) {
+  const caller = await callerWith(tokenOf(request), keyring);
+  if (caller.applicationKey === null) {
     throw new WebHookError(403, {
       auth_token: ['is an operator key: this API takes the token of one company'],
     });
   }
-  return registry.applicationByKey(applicationKey);
+  const { needs = 'ViewBase' } = request.routeOptions.config;
+  if (!isCapable(caller, needs)) {
+    throw new WebHookError(403, {
+      auth_token: [`is limited: this call takes a token with ${[needs].flat().join(' or ')}`],
+    });
+  }
+  return registry.applicationByKey(caller.applicationKey);
+}
+
+async function callerWith(token: string | null, keyring: HttpServices['keyring']): Promise<Caller> {
+  if (token === null) throw new WebHookError(401, { auth_token: ['is missing'] });
+  try {
+    return await callerOf(keyring, token);
+  } catch (error) {
+    throw isUnknownKey(error) ? new WebHookError(401, { auth_token: ['is not valid'] }) : error;
+  }
 }
 
 function isUnknownKey(error: unknown): boolean {

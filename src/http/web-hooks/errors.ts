@@ -28,6 +28,7 @@ const FIELDS: Partial<Record<ErrorCode, string>> = {
   method_not_allowed: 'method',
   payload_too_large: 'body',
   conflict: 'web_hook',
+  limit_reached: 'web_hook',
 };
 
 /** An error as the Web Hooks API answers it. `field` overrides the table's. */

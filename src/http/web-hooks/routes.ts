@@ -36,7 +36,7 @@ export function addWebHookRoutes(scope: FastifyInstance, services: HttpServices)
       ...fieldErrorsOf(400, 401, 403, 413, 503),
     },
   });
-  scope.post('/web_hooks.json', { schema: create }, async (request, reply) => {
+  scope.post('/web_hooks.json', { schema: create, config: MANAGES }, async (request, reply) => {
     const target = targetOf(request, services);
     const { endpoint } = await registry.endpointCreate(companyOf(request), { ...PLAIN, ...target });
     return reply
@@ -57,7 +57,7 @@ export function addWebHookRoutes(scope: FastifyInstance, services: HttpServices)
         ...fieldErrorsOf(400, 401, 403, 404, 413, 503),
       },
     });
-    scope.put<IdRoute>(path, { schema: update }, async (request, reply) => {
+    scope.put<IdRoute>(path, { schema: update, config: MANAGES }, async (request, reply) => {
       const company = companyOf(request);
       const current = await webHook(services, company, request.params.id);
       const { endpoint } = await registry.endpointUpdate(company, current, targetOf(request, services));
@@ -71,12 +71,19 @@ export function addWebHookRoutes(scope: FastifyInstance, services: HttpServices)
     params: idParams,
     response: { 204: { description: 'Success', type: 'null' }, ...fieldErrorsOf(401, 403, 404, 503) },
   });
-  scope.delete<IdRoute>('/web_hooks/:id.json', { schema: remove }, async (request, reply) => {
-    const company = companyOf(request);
-    await registry.endpointDelete(company, await webHook(services, company, request.params.id));
-    return reply.code(204).send();
-  });
+  scope.delete<IdRoute>(
+    '/web_hooks/:id.json',
+    { schema: remove, config: MANAGES },
+    async (request, reply) => {
+      const company = companyOf(request);
+      await registry.endpointDelete(company, await webHook(services, company, request.params.id));
+      return reply.code(204).send();
+    },
+  );
 }
+
+/** What a limited key needs to change web hooks. */
+const MANAGES = { needs: 'ManageEndpoint' } as const;
 
 /** What a web hook of this API has beside its URL. */
 const PLAIN = {
@@ -86,6 +93,7 @@ const PLAIN = {
   eventTypes: null,
   channels: null,
   throttleRate: null,
+  version: 1,
   metadata: {},
   headers: {},
   secret: null,
@@ -102,9 +110,10 @@ function shown(endpoint: Endpoint): { id: string; url: string } {
 
 /** By the id that this API shows, and no other. */
 async function webHook(services: HttpServices, company: Application, id: string): Promise<Endpoint> {
-  const all = await services.registry.endpointList(company);
-  const found = all.find(({ endpoint }) => endpoint.webHookId === id);
-  if (!found) throw new ApiError('not_found', `is not the id of a web hook of this company`);
+  const found = (await services.registry.withEndpoints(company.key)).endpoint(id);
+  if (found?.endpoint.webHookId !== id) {
+    throw new ApiError('not_found', 'is not the id of a web hook of this company');
+  }
   return found.endpoint;
 }
 

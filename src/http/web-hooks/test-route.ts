@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Application } from '../../model/application.ts';
+import { exampleOf } from '../../model/event-type.ts';
 import { type Exchange, succeeded, type Target } from '../../model/exchange.ts';
 import { newSecret } from '../../model/secret.ts';
 import { JSON_TYPE } from '../answer.ts';
@@ -10,6 +11,8 @@ import { WebHookError } from './errors.ts';
 import { fieldErrorsOf, webHookRoute } from './route-schemas.ts';
 import { companyOf } from './routes.ts';
 import { TestIn, TestOut } from './schemas.ts';
+
+const ACTION_TYPES_NAMED = 50;
 
 interface Signer {
   readonly target: Target;
@@ -32,19 +35,23 @@ export function addTestRoute(scope: FastifyInstance, services: HttpServices): vo
       500: { description: 'The URL did not take it; the body says why.', ...TestOut },
     },
   });
-  scope.post('/web_hooks/test.json', { schema }, async (request, reply) => {
-    const company = companyOf(request);
-    const { actionType, url, href, payload } = await readTest(services, request.body as Buffer);
-    const signer = await signerOf(services, company, href);
-    const messageId = services.ids.next('msg');
-    const exchange = await services.tests.test({
-      applicationKey: company.key,
-      target: signer.target,
-      messageId,
-      payload,
-    });
-    return report(reply, { actionType, url, messageId, exchange, signer });
-  });
+  scope.post(
+    '/web_hooks/test.json',
+    { schema, config: { needs: 'CreateAttempts' } },
+    async (request, reply) => {
+      const company = companyOf(request);
+      const { actionType, url, href, payload } = await readTest(services, request.body as Buffer);
+      const signer = await signerOf(services, company, href);
+      const messageId = services.ids.next('msg');
+      const exchange = await services.tests.test({
+        applicationKey: company.key,
+        target: signer.target,
+        messageId,
+        payload,
+      });
+      return report(reply, { actionType, url, messageId, exchange, signer });
+    },
+  );
   // `test` is no web hook: without these the paths would be those of a hook with that id.
   for (const method of ['PUT', 'DELETE'] as const) {
     scope.route({
@@ -82,11 +89,18 @@ async function actionOf(
   if (typeof name !== 'string') return { problem: 'must be a string' };
   const found = await registry.eventTypeFind(name);
   if (found === null || found.archived) {
-    const known = (await registry.eventTypeList()).map((each) => each.name);
-    return { problem: `is not a known action type; known are: ${known.join(', ')}` };
+    return { problem: `is not a known action type; known are: ${await offered(registry)}` };
   }
-  if (found.example === null) return { problem: 'has no example in the catalogue that could be sent' };
-  return { actionType: found.name, payload: JSON.stringify(found.example) };
+  const example = exampleOf(found);
+  if (example === null) return { problem: 'has no example in the catalogue that could be sent' };
+  return { actionType: found.name, payload: JSON.stringify(example) };
+}
+
+/** Those that every company may know of, as far as they can be read in one sentence. */
+async function offered(registry: HttpServices['registry']): Promise<string> {
+  const all = (await registry.eventTypeList()).filter((each) => !each.archived && each.featureFlags === null);
+  const names = all.slice(0, ACTION_TYPES_NAMED).map(({ name }) => name);
+  return all.length > names.length ? `${names.join(', ')} and others` : names.join(', ');
 }
 
 /** The company's own web hook of this URL, so that its receiver can verify the test; else a secret made for it. */
@@ -95,7 +109,7 @@ async function signerOf(services: HttpServices, company: Application, href: stri
   const hook = all.find(({ target }) => target.href === href);
   if (hook) return { target: hook.target, signedWith: `web hook ${hook.endpoint.webHookId}` };
   const secret = newSecret(services.random);
-  const target = { applicationKey: company.key, href, headers: {}, secrets: [secret] };
+  const target = { applicationKey: company.key, href, headers: {}, secrets: [{ text: secret, until: null }] };
   return { target, signedWith: 'a throwaway secret', secret };
 }
 

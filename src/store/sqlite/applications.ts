@@ -1,6 +1,8 @@
 import type { Application } from '../../model/application.ts';
-import type { NewApplication } from '../store.ts';
+import type { ApplicationChanges, NewApplication } from '../store.ts';
+import { named } from './changes.ts';
 import { type Connection, transaction } from './connection.ts';
+import { type Bounds, upwards } from './pages.ts';
 
 interface Row {
   application_key: number;
@@ -14,49 +16,105 @@ interface Row {
   updated_at: number;
 }
 
+type ListParams = Bounds<string> & { limit: number; fromEnd: boolean };
+type UpdateParams = { applicationKey: number; now: number; changes: ApplicationChanges };
+type DeleteParams = { applicationKey: number; now: number };
+
 /** How an application's number is written. */
 const NUMBER = /^[1-9]\d{0,14}$/;
 
 export function applications(connection: Connection) {
-  const insert = connection.prepare(
-    `INSERT INTO application (id, number, uid, name, throttle_rate, metadata, created_at, updated_at)
-     VALUES (@id, @number, @uid, @name, @throttleRate, @metadata, @now, @now) RETURNING *`,
-  );
-  const byId = connection.prepare('SELECT * FROM application WHERE id = ?');
-  const byUid = connection.prepare('SELECT * FROM application WHERE uid = ?');
-  const byNumber = connection.prepare('SELECT * FROM application WHERE number = ?');
-  const highest = connection.prepare('SELECT coalesce(max(number), 0) FROM application').pluck();
-  const byKey = connection.prepare('SELECT * FROM application WHERE application_key = ?');
+  const { insert, byId, byUid, byNumber, byKey, highest, update, list, ...gone } = prepare(connection);
+  const lastNumber = () => highest.get() as number;
 
   /** A uid may look like a number that is not given yet: that number is left out. */
   function nextNumber(uid: string | null): number {
-    let number = (highest.get() as number) + 1;
+    let number = lastNumber() + 1;
     while (String(number) !== uid && byUid.get(String(number)) !== undefined) number++;
     return number;
+  }
+
+  /** Whether another application is found by it. */
+  function taken(uid: string | null, ownKey?: number): boolean {
+    if (uid === null) return false;
+    const found = [byUid.get(uid), NUMBER.test(uid) ? byNumber.get(Number(uid)) : undefined] as Row[];
+    return found.some((row) => row !== undefined && row.application_key !== ownKey);
   }
 
   return {
     applicationInsert: (params: NewApplication): Application | null =>
       transaction(connection, () => {
-        const { uid } = params;
-        if (uid !== null && (byUid.get(uid) ?? (NUMBER.test(uid) && byNumber.get(Number(uid))))) return null;
-        const fields = { number: nextNumber(uid), metadata: JSON.stringify(params.metadata) };
+        if (taken(params.uid)) return null;
+        const fields = { number: nextNumber(params.uid), metadata: JSON.stringify(params.metadata) };
         return application(insert.get({ ...params, ...fields }) as Row);
       }),
-    applicationFind({ ref }: { ref: string }): Application | null {
-      const row =
-        byId.get(ref) ?? byUid.get(ref) ?? (NUMBER.test(ref) ? byNumber.get(Number(ref)) : undefined);
-      return row === undefined ? null : application(row as Row);
-    },
-    applicationFindByNumber({ number }: { number: number }): Application | null {
-      const row = byNumber.get(number);
-      return row === undefined ? null : application(row as Row);
-    },
-    applicationFindByKey({ applicationKey }: { applicationKey: number }): Application | null {
-      const row = byKey.get(applicationKey);
-      return row === undefined ? null : application(row as Row);
-    },
+    applicationFind: ({ ref }: { ref: string }): Application | null =>
+      found(byId.get(ref) ?? byUid.get(ref) ?? (NUMBER.test(ref) ? byNumber.get(Number(ref)) : undefined)),
+    applicationFindByNumber: ({ number }: { number: number }): Application | null =>
+      found(byNumber.get(number)),
+    applicationFindByKey: ({ applicationKey }: { applicationKey: number }): Application | null =>
+      found(byKey.get(applicationKey)),
+    applicationLastNumber: lastNumber,
+    applicationList: (params: ListParams): Application[] => list(params).map(application),
+    applicationUpdate: ({ applicationKey, now, changes }: UpdateParams): Application | 'uid_taken' | null =>
+      transaction(connection, () => {
+        const present = found(byKey.get(applicationKey));
+        if (present === null) return null;
+        const { uid, name, throttleRate, metadata } = { ...present, ...named(changes) };
+        if (taken(uid, applicationKey)) return 'uid_taken';
+        const fields = { uid, name, throttleRate, metadata: JSON.stringify(metadata) };
+        return application(update.get({ ...fields, applicationKey, now }) as Row);
+      }),
+    applicationDelete: ({ applicationKey, now }: DeleteParams): { endpointKeys: number[] } | null =>
+      transaction(connection, () => {
+        if (gone.remove.run(now, applicationKey).changes === 0) return null;
+        gone.revokeKeys.run(now, applicationKey);
+        return { endpointKeys: gone.removeEndpoints.all(now, applicationKey) as number[] };
+      }),
   };
+}
+
+function prepare(connection: Connection) {
+  const live = (condition: string) =>
+    connection.prepare(`SELECT * FROM application WHERE ${condition} AND deleted_at IS NULL`);
+  return {
+    insert: connection.prepare(
+      `INSERT INTO application (id, number, uid, name, throttle_rate, metadata, created_at, updated_at)
+       VALUES (@id, @number, @uid, @name, @throttleRate, @metadata, @now, @now) RETURNING *`,
+    ),
+    byId: live('id = ?'),
+    byUid: live('uid = ?'),
+    byNumber: live('number = ?'),
+    byKey: live('application_key = ?'),
+    // Deleted ones count: a number is never given again.
+    highest: connection.prepare('SELECT coalesce(max(number), 0) FROM application').pluck(),
+    list: upwards<Row>(
+      connection,
+      (order) =>
+        `SELECT * FROM application WHERE deleted_at IS NULL AND id > coalesce(@after, '') AND id < coalesce(@before, '~')
+         ORDER BY id ${order} LIMIT @limit`,
+    ),
+    update: connection.prepare(
+      `UPDATE application SET uid = @uid, name = @name, throttle_rate = @throttleRate, metadata = @metadata,
+         updated_at = @now WHERE application_key = @applicationKey RETURNING *`,
+    ),
+    remove: connection.prepare(
+      'UPDATE application SET deleted_at = ?, uid = NULL WHERE application_key = ? AND deleted_at IS NULL',
+    ),
+    removeEndpoints: connection
+      .prepare(
+        `UPDATE endpoint SET deleted_at = ?, uid = NULL WHERE application_key = ? AND deleted_at IS NULL
+         RETURNING endpoint_key`,
+      )
+      .pluck(),
+    revokeKeys: connection.prepare(
+      'UPDATE api_key SET revoked_at = ? WHERE application_key = ? AND revoked_at IS NULL',
+    ),
+  };
+}
+
+function found(row: unknown): Application | null {
+  return row === undefined ? null : application(row as Row);
 }
 
 function application(row: Row): Application {

@@ -1,9 +1,10 @@
 import type { AttemptTrigger } from '../../model/attempt.ts';
 import type { ExchangeErrorCode } from '../../model/exchange.ts';
-import type { AttemptPage, AttemptResult, ListedAttempt } from '../store.ts';
-import { bulkInsert } from './bulk-insert.ts';
-import { type Connection, transaction } from './connection.ts';
-import { stateCode } from './deliveries.ts';
+import type { AttemptFilter, AttemptPage, ListedAttempt, Scanned } from '../store.ts';
+import { ATTEMPT_IS_WANTED, attemptFilterValues } from './attempt-filter.ts';
+import type { Connection } from './connection.ts';
+import { towardsNewest } from './pages.ts';
+import { type ScannedRow, scan } from './scan.ts';
 
 interface Row {
   id: string;
@@ -18,12 +19,14 @@ interface Row {
   retry_after: string | null;
   error_code: ExchangeErrorCode | null;
   error_message: string | null;
+  request_headers: string | null;
+  response_headers: string | null;
   body: string;
   message_id: string;
   endpoint_id: string;
 }
 
-const COLUMNS = [
+export const ATTEMPT_COLUMNS = [
   'id',
   'message_key',
   'endpoint_key',
@@ -36,98 +39,90 @@ const COLUMNS = [
   'retry_after',
   'error_code',
   'error_message',
+  'request_headers',
+  'response_headers',
   'body',
 ];
 
+type ListParams = ({ messageKey: number } | { endpointKey: number }) &
+  AttemptPage & { filter?: AttemptFilter; scan?: number };
+type FindParams = { messageKey: number; id: string };
+type CountParams = { endpointKey: number; from: string; to: string; scan: number };
+type Count = { succeeded: number; failed: number; scannedTo: string | null };
+
 export function attempts(connection: Connection) {
-  const insert = bulkInsert(connection, 'attempt', COLUMNS);
-  const settle = connection.prepare(
-    `UPDATE delivery SET state = ?, attempt_count = ?, next_attempt_at = ?, fence = ?, reason = ?
-     WHERE message_key = ? AND endpoint_key = ? AND fence = ?`,
-  );
-  const settleCancelled = connection.prepare(
-    `UPDATE delivery SET attempt_count = max(attempt_count, @number), state = iif(@succeeded, 2, state),
-       reason = iif(@succeeded, NULL, reason)
-     WHERE message_key = @messageKey AND endpoint_key = @endpointKey AND state = 5`,
-  );
-  const byMessage = lists(connection, 'message_key');
-  const byEndpoint = lists(connection, 'endpoint_key');
+  const statements = prepare(connection);
+  const { byMessage, byEndpoint, byKey, find, expunge, count, more } = statements;
 
   return {
-    deliveryRecord: ({ results }: { results: readonly AttemptResult[] }): boolean[] =>
-      transaction(connection, () => {
-        const values: unknown[] = [];
-        for (const { attempt } of results) addAttempt(values, attempt);
-        insert(values);
-        return results.map((result) => {
-          if (settle.run(...settled(result)).changes > 0) return true;
-          const { number, messageKey, endpointKey } = result.attempt;
-          settleCancelled.run({
-            number,
-            messageKey,
-            endpointKey,
-            succeeded: result.verdict.state === 'succeeded' ? 1 : 0,
-          });
-          return false;
-        });
-      }),
-    attemptListByMessage: ({ messageKey, ...page }: { messageKey: number } & AttemptPage): ListedAttempt[] =>
-      byMessage(messageKey, page),
-    attemptListByEndpoint: ({
-      endpointKey,
-      ...page
-    }: { endpointKey: number } & AttemptPage): ListedAttempt[] => byEndpoint(endpointKey, page),
+    attemptList(params: ListParams): Scanned<ListedAttempt> {
+      const [list, of] =
+        'messageKey' in params ? [byMessage, params.messageKey] : [byEndpoint, params.endpointKey];
+      const { before, after, limit, filter, scan: bound = Number.POSITIVE_INFINITY } = params;
+      const upwards = towardsNewest(params);
+      const { rows, scans } = list[upwards ? 'oldest' : 'newest'];
+      let found: { rows: Row[]; scannedTo: string | null };
+      if (filter === undefined) {
+        found = { rows: rows.all({ of, before, after, limit }) as Row[], scannedTo: null };
+      } else {
+        const values = { of, before, after, ...attemptFilterValues(filter) };
+        const { keys, scannedTo } = scan(scans.iterate(values) as Iterable<ScannedRow>, limit, bound);
+        found = { rows: keys.map((key) => byKey.get(key) as Row), scannedTo };
+      }
+      const listed = found.rows.map(attempt);
+      return { rows: upwards ? listed.reverse() : listed, scannedTo: found.scannedTo };
+    },
+    attemptFind({ messageKey, id }: FindParams): ListedAttempt | null {
+      const row = find.get(messageKey, id);
+      return row === undefined ? null : attempt(row as Row);
+    },
+    attemptExpunge: ({ messageKey, id }: FindParams): boolean => expunge.run(messageKey, id).changes > 0,
+    attemptCount({ scan: bound, ...params }: CountParams): Count {
+      const { looked, succeeded, last } = count.get({ ...params, bound }) as {
+        looked: number;
+        succeeded: number;
+        last: string | null;
+      };
+      const ended = looked < bound || more.get({ ...params, from: last }) === undefined;
+      return { succeeded, failed: looked - succeeded, scannedTo: ended ? null : last };
+    },
   };
 }
 
-/** Newest first; with only a lower bound, the page next to it. */
-function lists(connection: Connection, column: 'message_key' | 'endpoint_key') {
-  const list = (direction: 'ASC' | 'DESC') =>
-    connection.prepare(
-      `SELECT a.*, m.id AS message_id, e.id AS endpoint_id FROM attempt a
-       JOIN message m ON m.message_key = a.message_key JOIN endpoint e ON e.endpoint_key = a.endpoint_key
-       WHERE a.${column} = ? AND a.id < coalesce(?, '~') AND a.id > coalesce(?, '') ORDER BY a.id ${direction} LIMIT ?`,
-    );
-  const newest = list('DESC');
-  const oldest = list('ASC');
-  return (key: number, { limit, before, after }: AttemptPage): ListedAttempt[] => {
-    const upwards = after !== null && before === null;
-    const rows = (upwards ? oldest : newest).all(key, before, after, limit) as Row[];
-    return (upwards ? rows.reverse() : rows).map(attempt);
+/** An attempt with the ids of what it belongs to, which are there as long as it is. */
+const LISTED = `SELECT a.*, m.id AS message_id, e.id AS endpoint_id FROM attempt a
+  JOIN message m ON m.message_key = a.message_key JOIN endpoint e ON e.endpoint_key = a.endpoint_key`;
+
+function prepare(connection: Connection) {
+  /** Newest first; with only a lower bound, the page next to it. */
+  const lists = (column: 'message_key' | 'endpoint_key') => {
+    const list = (order: 'ASC' | 'DESC') => {
+      const range = `WHERE a.${column} = @of AND a.id < coalesce(@before, '~') AND a.id > coalesce(@after, '')
+         ORDER BY a.id ${order}`;
+      return {
+        rows: connection.prepare(`${LISTED} ${range} LIMIT @limit`),
+        scans: connection
+          .prepare(`SELECT a.id, a.attempt_key, iif(${ATTEMPT_IS_WANTED}, 1, 0), 0 FROM attempt a ${range}`)
+          .raw(),
+      };
+    };
+    return { newest: list('DESC'), oldest: list('ASC') };
   };
-}
-
-function addAttempt(values: unknown[], { exchange, ...attempt }: AttemptResult['attempt']): void {
-  values.push(
-    attempt.id,
-    attempt.messageKey,
-    attempt.endpointKey,
-    attempt.number,
-    attempt.trigger,
-    attempt.url,
-    exchange.startedAt,
-    exchange.durationMs,
-    exchange.status,
-    exchange.retryAfter,
-    exchange.error?.code ?? null,
-    exchange.error?.message ?? null,
-    exchange.body,
-  );
-}
-
-/** The values of `settle`. */
-function settled({ lease, attempt, verdict, keepLease }: AttemptResult): unknown[] {
-  const kept = keepLease && verdict.state === 'pending';
-  return [
-    stateCode(kept ? 'sending' : verdict.state),
-    attempt.number,
-    verdict.state === 'pending' ? verdict.nextAttemptAt : null,
-    kept ? lease.fence : 0,
-    verdict.state === 'failed' ? verdict.reason : null,
-    lease.messageKey,
-    lease.endpointKey,
-    lease.fence,
-  ];
+  const counted = 'FROM attempt WHERE endpoint_key = @endpointKey AND id < @to AND id';
+  return {
+    byMessage: lists('message_key'),
+    byEndpoint: lists('endpoint_key'),
+    byKey: connection.prepare(`${LISTED} WHERE a.attempt_key = ?`),
+    find: connection.prepare(`${LISTED} WHERE a.message_key = ? AND a.id = ?`),
+    expunge: connection.prepare(
+      `UPDATE attempt SET body = 'EXPUNGED', response_headers = NULL, retry_after = NULL WHERE message_key = ? AND id = ?`,
+    ),
+    count: connection.prepare(
+      `SELECT count(*) AS looked, count(*) FILTER (WHERE status BETWEEN 200 AND 299) AS succeeded, max(id) AS last
+       FROM (SELECT id, status ${counted} >= @from ORDER BY id LIMIT @bound)`,
+    ),
+    more: connection.prepare(`SELECT 1 ${counted} > @from LIMIT 1`),
+  };
 }
 
 function attempt(row: Row): ListedAttempt {
@@ -145,6 +140,8 @@ function attempt(row: Row): ListedAttempt {
       durationMs: row.duration_ms,
       status: row.status,
       body: row.body,
+      requestHeaders: row.request_headers ?? '',
+      responseHeaders: row.response_headers ?? '',
       retryAfter: row.retry_after,
       error: row.error_code === null ? null : { code: row.error_code, message: row.error_message ?? '' },
     },

@@ -1,15 +1,9 @@
-import type { Delivery, DeliveryReason, DeliveryState } from '../../model/delivery.ts';
-import type { Endpoint } from '../../model/endpoint.ts';
-import type { Lease, LeasedDelivery } from '../../model/lease.ts';
-import type { Backlog, LaneClaim } from '../store.ts';
+import type { Delivery, DeliveryReason } from '../../model/delivery.ts';
+import type { EndpointDelivery } from '../store.ts';
 import { type Connection, transaction } from './connection.ts';
 import { type EndpointRow, endpoint } from './endpoints.ts';
-
-const STATES: readonly DeliveryState[] = ['pending', 'sending', 'succeeded', 'failed', 'held', 'cancelled'];
-
-export function stateCode(state: DeliveryState): number {
-  return STATES.indexOf(state);
-}
+import { type Bounds, upwards } from './pages.ts';
+import { stateOf } from './states.ts';
 
 interface Row {
   message_key: number;
@@ -20,69 +14,33 @@ interface Row {
   reason: DeliveryReason | null;
 }
 
-type ClaimParams = { lanes: readonly LaneClaim[]; characters: number; dueBy: number; fence: number };
-type CancelParams = { endpointKey: number; reason: DeliveryReason; limit: number };
-type Claim = { claimed: LeasedDelivery[]; nextDueAt: number | null };
+type ListParams = { messageKey: number; limit: number } & Bounds<number>;
+type FindParams = { endpointKey: number; messageKeys: readonly number[] };
+type OpenCounts = Record<'pending' | 'sending' | 'held', number>;
 
 export function deliveries(connection: Connection) {
-  const statements = prepare(connection);
-  const claim = claiming(statements);
-  const { unlease, nextDue, nextEndpoint, release, list, countOpen, countHeld, cancel, openOf } = statements;
-  const nextDueAt = (endpointKey: number) => (nextDue.get(endpointKey) as { at: number | null }).at;
+  const { list, find, countOpen, countHeld, countOpenOf, countHeldOf } = prepare(connection);
 
   return {
-    deliveryClaimDue: (params: ClaimParams): Claim[] =>
-      transaction(connection, () => {
-        let left = params.characters;
-        return params.lanes.map((lane) => {
-          const claimed = left > 0 ? claim(lane, Math.min(left, lane.characters), params) : [];
-          for (const { payload } of claimed) left -= payload.length;
-          return { claimed, nextDueAt: nextDueAt(lane.endpointKey) };
-        });
-      }),
-    deliveryUnlease: ({ leases }: { leases: readonly Lease[] }): number =>
-      transaction(connection, () => {
-        let given = 0;
-        for (const { messageKey, endpointKey, fence } of leases) {
-          given += unlease.run(messageKey, endpointKey, fence).changes;
-        }
-        return given;
-      }),
-    deliveryBacklog(): Backlog[] {
-      const backlog: Backlog[] = [];
-      // One seek per endpoint, however many deliveries each has.
-      let { key } = nextEndpoint.get(-1) as { key: number | null };
-      while (key !== null) {
-        const at = nextDueAt(key);
-        if (at !== null) backlog.push({ endpointKey: key, nextDueAt: at });
-        ({ key } = nextEndpoint.get(key) as { key: number | null });
-      }
-      return backlog;
-    },
-    deliveryRelease: ({ before }: { before: number }): number => release.run(before).changes,
-    deliveryCancel: ({ endpointKey, reason, limit }: CancelParams): number =>
-      transaction(connection, () => {
-        let cancelled = 0;
-        for (const open of openOf) {
-          const rows = open.all(endpointKey, limit - cancelled) as { key: number }[];
-          for (const { key } of rows) cancel.run(reason, key, endpointKey);
-          cancelled += rows.length;
-        }
-        return cancelled;
-      }),
-    deliveryList: ({
-      messageKey,
-    }: {
-      messageKey: number;
-    }): (Delivery & { endpoint: Endpoint; endpointDeleted: boolean })[] =>
-      (list.all(messageKey) as (Row & EndpointRow)[]).map((row) => ({
+    deliveryWithdraw: withdrawing(connection),
+    deliveryList: (params: ListParams): EndpointDelivery[] =>
+      list(params).map((row) => ({
         ...delivery(row),
         endpoint: endpoint(row),
         endpointDeleted: row.deleted_at !== null,
       })),
-    deliveryCountOpen(): Record<'pending' | 'sending' | 'held', number> {
-      const counts = { pending: 0, sending: 0, held: (countHeld.get() as { count: number }).count };
-      for (const { state, count } of countOpen.all() as { state: number; count: number }[]) {
+    deliveryFind: ({ endpointKey, messageKeys }: FindParams): Delivery[] =>
+      messageKeys.flatMap((messageKey) => {
+        const row = find.get(messageKey, endpointKey);
+        return row === undefined ? [] : [delivery(row as Row)];
+      }),
+    deliveryCountOpen({ endpointKey }: { endpointKey?: number }): OpenCounts {
+      const [open, held] =
+        endpointKey === undefined
+          ? [countOpen.all(), countHeld.get()]
+          : [countOpenOf.all(endpointKey), countHeldOf.get(endpointKey)];
+      const counts = { pending: 0, sending: 0, held: held as number };
+      for (const { state, count } of open as { state: number; count: number }[]) {
         counts[state === 0 ? 'pending' : 'sending'] = count;
       }
       return counts;
@@ -90,61 +48,61 @@ export function deliveries(connection: Connection) {
   };
 }
 
-/** Claims for one lane, row by row: a payload that finds no room is not read any further than itself. */
-function claiming({ due, lease }: ReturnType<typeof prepare>) {
-  return (lane: LaneClaim, characters: number, { dueBy, fence }: ClaimParams): LeasedDelivery[] => {
-    const claimed: LeasedDelivery[] = [];
-    let left = characters;
-    for (const row of due.iterate(lane.endpointKey, dueBy, lane.deliveries)) {
-      const delivery = { ...(row as Omit<LeasedDelivery, 'fence'>), fence };
-      if (claimed.length > 0 && delivery.payload.length > left) break;
-      left -= delivery.payload.length;
-      claimed.push(delivery);
-    }
-    for (const { messageKey } of claimed) lease.run(fence, messageKey, lane.endpointKey);
-    return claimed;
-  };
+/** What happens to the open deliveries of an endpoint that takes none. Its row decides, within the transaction. */
+function withdrawing(connection: Connection) {
+  const state = connection.prepare('SELECT deleted_at, disabled FROM endpoint WHERE endpoint_key = ?');
+  const [pending, sending, held] = [
+    'SELECT message_key FROM delivery WHERE state = 0 AND endpoint_key = ? AND next_attempt_at IS NOT NULL LIMIT ?',
+    'SELECT message_key FROM delivery WHERE state = 1 AND endpoint_key = ? AND next_attempt_at IS NOT NULL LIMIT ?',
+    'SELECT message_key FROM delivery WHERE state = 4 AND endpoint_key = ? LIMIT ?',
+  ].map((sql) => connection.prepare(sql).pluck());
+  const close = connection.prepare(
+    'UPDATE delivery SET state = ?, next_attempt_at = NULL, fence = 0, reason = ? WHERE message_key = ? AND endpoint_key = ?',
+  );
+  const dropResends = connection.prepare(
+    'DELETE FROM resend WHERE resend_key IN (SELECT resend_key FROM resend WHERE endpoint_key = ? LIMIT ?)',
+  );
+
+  return ({ endpointKey, limit }: { endpointKey: number; limit: number }): number =>
+    transaction(connection, () => {
+      const { deleted_at, disabled } = (state.get(endpointKey) ?? { deleted_at: null, disabled: 0 }) as {
+        deleted_at: number | null;
+        disabled: number;
+      };
+      if (deleted_at === null && disabled === 0) return 0;
+      const deleted = deleted_at !== null;
+      let taken = 0;
+      for (const open of deleted ? [pending, sending, held] : [pending]) {
+        const messageKeys = open?.all(endpointKey, limit - taken) as number[];
+        for (const messageKey of messageKeys) {
+          if (deleted) close.run(5, 'endpoint_deleted', messageKey, endpointKey);
+          else close.run(4, 'endpoint_disabled', messageKey, endpointKey);
+        }
+        taken += messageKeys.length;
+      }
+      return deleted ? taken + dropResends.run(endpointKey, limit - taken).changes : taken;
+    });
 }
 
 function prepare(connection: Connection) {
+  const open = `FROM delivery WHERE next_attempt_at IS NOT NULL AND state IN (0, 1)`;
   return {
-    due: connection.prepare(
-      `SELECT d.message_key AS messageKey, d.endpoint_key AS endpointKey, d.attempt_count AS attemptCount,
-       d.next_attempt_at AS nextAttemptAt, m.id AS messageId, m.payload
-     FROM delivery d JOIN message m ON m.message_key = d.message_key
-     WHERE d.state = 0 AND d.endpoint_key = ? AND d.next_attempt_at <= ? ORDER BY d.next_attempt_at, d.message_key LIMIT ?`,
+    list: upwards<Row & EndpointRow>(
+      connection,
+      (order) =>
+        `SELECT d.*, e.* FROM delivery d JOIN endpoint e ON e.endpoint_key = d.endpoint_key
+         WHERE d.message_key = @messageKey AND d.endpoint_key > coalesce(@after, 0)
+         AND d.endpoint_key < coalesce(@before, ${Number.MAX_SAFE_INTEGER}) ORDER BY d.endpoint_key ${order} LIMIT @limit`,
     ),
-    lease: connection.prepare(
-      'UPDATE delivery SET state = 1, fence = ? WHERE message_key = ? AND endpoint_key = ?',
+    find: connection.prepare('SELECT * FROM delivery WHERE message_key = ? AND endpoint_key = ?'),
+    countOpen: connection.prepare(`SELECT state, count(*) AS count ${open} GROUP BY state`),
+    countOpenOf: connection.prepare(
+      `SELECT state, count(*) AS count ${open} AND endpoint_key = ? GROUP BY state`,
     ),
-    unlease: connection.prepare(
-      `UPDATE delivery SET state = 0, fence = 0
-       WHERE message_key = ? AND endpoint_key = ? AND fence = ? AND state = 1`,
-    ),
-    nextDue: connection.prepare(
-      'SELECT min(next_attempt_at) AS at FROM delivery WHERE state = 0 AND endpoint_key = ? AND next_attempt_at IS NOT NULL',
-    ),
-    nextEndpoint: connection.prepare(
-      'SELECT min(endpoint_key) AS key FROM delivery WHERE state = 0 AND endpoint_key > ? AND next_attempt_at IS NOT NULL',
-    ),
-    release: connection.prepare(
-      'UPDATE delivery SET state = 0, fence = 0 WHERE state = 1 AND next_attempt_at IS NOT NULL AND fence < ?',
-    ),
-    list: connection.prepare(
-      `SELECT d.*, e.* FROM delivery d JOIN endpoint e ON e.endpoint_key = d.endpoint_key WHERE d.message_key = ? ORDER BY d.endpoint_key`,
-    ),
-    countOpen: connection.prepare(
-      'SELECT state, count(*) AS count FROM delivery WHERE next_attempt_at IS NOT NULL AND state IN (0, 1) GROUP BY state',
-    ),
-    countHeld: connection.prepare('SELECT count(*) AS count FROM delivery WHERE state = 4'),
-    cancel: connection.prepare(
-      `UPDATE delivery SET state = 5, next_attempt_at = NULL, fence = 0, reason = ? WHERE message_key = ? AND endpoint_key = ?`,
-    ),
-    openOf: [
-      'SELECT message_key AS key FROM delivery WHERE state = 0 AND endpoint_key = ? AND next_attempt_at IS NOT NULL LIMIT ?',
-      'SELECT message_key AS key FROM delivery WHERE state = 1 AND endpoint_key = ? AND next_attempt_at IS NOT NULL LIMIT ?',
-      'SELECT message_key AS key FROM delivery WHERE state = 4 AND endpoint_key = ? LIMIT ?',
-    ].map((sql) => connection.prepare(sql)),
+    countHeld: connection.prepare('SELECT count(*) FROM delivery WHERE state = 4').pluck(),
+    countHeldOf: connection
+      .prepare('SELECT count(*) FROM delivery WHERE state = 4 AND endpoint_key = ?')
+      .pluck(),
   };
 }
 
@@ -152,7 +110,7 @@ function delivery(row: Row): Delivery {
   return {
     messageKey: row.message_key,
     endpointKey: row.endpoint_key,
-    state: STATES[row.state] as DeliveryState,
+    state: stateOf(row.state),
     attemptCount: row.attempt_count,
     nextAttemptAt: row.next_attempt_at,
     reason: row.reason,

@@ -74,9 +74,9 @@ describe('the files', () => {
 
   test('of a newer schema are refused, and let go', async () => {
     await (await openSqliteStore({ folder })).close();
-    setVersion(999);
+    const version = setVersion(999);
     await expect(openSqliteStore({ folder })).rejects.toMatchObject({ code: 'incompatible' });
-    setVersion(1);
+    setVersion(version);
     await (await openSqliteStore({ folder })).close();
   });
 
@@ -158,10 +158,13 @@ function openInChild(): { said: Promise<string>; kill(): Promise<void> } {
   };
 }
 
-function setVersion(version: number): void {
+/** Returns the version that was there. */
+function setVersion(version: number): number {
   const connection = new Database(join(folder, 'posthorn.db'));
+  const present = connection.pragma('user_version', { simple: true }) as number;
   connection.pragma(`user_version = ${version}`);
   connection.close();
+  return present;
 }
 
 async function fill(): Promise<void> {

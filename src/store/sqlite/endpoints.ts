@@ -1,6 +1,7 @@
 import type { Endpoint } from '../../model/endpoint.ts';
 import { webHookId } from '../../model/web-hook-id.ts';
 import type { EndpointChanges, NewEndpoint } from '../store.ts';
+import { named } from './changes.ts';
 import { type Connection, transaction } from './connection.ts';
 
 export interface EndpointRow {
@@ -16,9 +17,12 @@ export interface EndpointRow {
   event_types: string | null;
   channels: string | null;
   throttle_rate: number | null;
+  version: number;
   metadata: string;
-  headers: string;
+  sealed_headers: Buffer | null;
   sealed_secret: Buffer;
+  /** A JSON list of times. */
+  secret_expiries: string;
   created_at: number;
   updated_at: number;
   deleted_at: number | null;
@@ -88,25 +92,21 @@ function prepare(connection: Connection) {
     ),
     insert: connection.prepare(
       `INSERT INTO endpoint (application_key, id, web_hook_id, uid, url, href, description, disabled, event_types, channels,
-       throttle_rate, metadata, headers, sealed_secret, created_at, updated_at)
+       throttle_rate, version, metadata, sealed_headers, sealed_secret, secret_expiries, created_at, updated_at)
      VALUES (@applicationKey, @id, @webHookId, @uid, @url, @href, @description, @disabled, @eventTypes, @channels,
-       @throttleRate, @metadata, @headers, @sealedSecret, @now, @now) RETURNING *`,
+       @throttleRate, @version, @metadata, @sealedHeaders, @sealedSecret, @secretExpiries, @now, @now) RETURNING *`,
     ),
     update: connection.prepare(
       `UPDATE endpoint SET uid = @uid, url = @url, href = @href, description = @description, disabled = @disabled,
-       event_types = @eventTypes, channels = @channels, throttle_rate = @throttleRate, metadata = @metadata,
-       headers = @headers, sealed_secret = @sealedSecret, updated_at = @now
+       event_types = @eventTypes, channels = @channels, throttle_rate = @throttleRate, version = @version,
+       metadata = @metadata, sealed_headers = @sealedHeaders, sealed_secret = @sealedSecret,
+       secret_expiries = @secretExpiries, updated_at = @now
      WHERE endpoint_key = @endpointKey RETURNING *`,
     ),
     remove: connection.prepare(
       'UPDATE endpoint SET deleted_at = ?, uid = NULL WHERE endpoint_key = ? AND application_key = ? AND deleted_at IS NULL',
     ),
   };
-}
-
-/** Without the fields that are there but undefined: those are not named. */
-function named(changes: EndpointChanges): EndpointChanges {
-  return Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
 }
 
 function columns(fields: Fields) {
@@ -119,9 +119,11 @@ function columns(fields: Fields) {
     eventTypes: fields.eventTypes === null ? null : JSON.stringify(fields.eventTypes),
     channels: fields.channels === null ? null : JSON.stringify(fields.channels),
     throttleRate: fields.throttleRate,
+    version: fields.version,
     metadata: JSON.stringify(fields.metadata),
-    headers: JSON.stringify(fields.headers),
+    sealedHeaders: fields.sealedHeaders,
     sealedSecret: fields.sealedSecret,
+    secretExpiries: JSON.stringify(fields.secretExpiries),
   };
 }
 
@@ -139,9 +141,11 @@ export function endpoint(row: EndpointRow): Endpoint {
     eventTypes: row.event_types === null ? null : JSON.parse(row.event_types),
     channels: row.channels === null ? null : JSON.parse(row.channels),
     throttleRate: row.throttle_rate,
+    version: row.version,
     metadata: JSON.parse(row.metadata),
-    headers: JSON.parse(row.headers),
+    sealedHeaders: row.sealed_headers,
     sealedSecret: row.sealed_secret,
+    secretExpiries: JSON.parse(row.secret_expiries),
     createdAt: row.created_at,
     updatedAt: row.updated_at,
   };

@@ -50,8 +50,9 @@ describe('a full disk', () => {
   test('records nothing of a batch that does not fit', async () => {
     await accept(publish('one', 10));
     setRoom(SPARE_PAGES);
-    const lease = { messageKey: 1, endpointKey: 1, fence: 7 };
-    const exchange = { startedAt: 1, durationMs: 1, status: 200, retryAfter: null, error: null };
+    const lease = { messageKey: 1, endpointKey: 1, fence: 7, resendKey: null };
+    const headers = { requestHeaders: '', responseHeaders: '' };
+    const exchange = { startedAt: 1, durationMs: 1, status: 200, retryAfter: null, error: null, ...headers };
     const results = [1, 2].map((number) => ({
       lease,
       verdict: { state: 'succeeded' as const },
@@ -63,7 +64,7 @@ describe('a full disk', () => {
       },
     }));
     await expect(store.deliveryRecord({ results })).rejects.toMatchObject({ code: 'unavailable' });
-    expect(await store.deliveryCountOpen()).toEqual({ pending: 0, sending: 1, held: 0 });
+    expect(await store.deliveryCountOpen({})).toEqual({ pending: 0, sending: 1, held: 0 });
     setRoom(1_000_000);
     expect(await store.deliveryRecord({ results })).toEqual([true, false]);
   });
@@ -82,6 +83,8 @@ function publish(eventId: string, payloadCharacters: number): Publish {
     channels: null,
     tags: null,
     payload: 'x'.repeat(payloadCharacters),
+    deliverAt: null,
+    payloadUntil: null,
     createdAt: 1,
     deliveries: [{ endpointKey: 1, state: 'sending' as const }],
   };
@@ -94,5 +97,5 @@ function accept(...publishes: Publish[]) {
 
 async function eventIds(): Promise<(string | null)[]> {
   const page = { applicationKey: 1, limit: 9, before: null, after: null, withPayload: false };
-  return (await store.messageList(page)).map(({ eventId }) => eventId);
+  return (await store.messageList(page)).rows.map(({ eventId }) => eventId);
 }

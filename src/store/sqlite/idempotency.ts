@@ -1,5 +1,5 @@
 import type { Publish, PublishResult } from '../store.ts';
-import type { Connection } from './connection.ts';
+import { type Connection, transaction } from './connection.ts';
 
 /** The idempotency keys of publishes: what each call was, and the messages that it made. */
 export function idempotency(connection: Connection) {
@@ -7,8 +7,10 @@ export function idempotency(connection: Connection) {
     'INSERT INTO idempotency (key_hash, body_hash, message_ids, created_at) VALUES (?, ?, ?, ?)',
   );
   const find = connection.prepare('SELECT body_hash, message_ids FROM idempotency WHERE key_hash = ?');
-  const purge = connection.prepare(
-    'DELETE FROM idempotency WHERE key_hash IN (SELECT key_hash FROM idempotency WHERE created_at < ? LIMIT ?)',
+  const purges = ['idempotency', 'answer'].map((table) =>
+    connection.prepare(
+      `DELETE FROM ${table} WHERE key_hash IN (SELECT key_hash FROM ${table} WHERE created_at < ? LIMIT ?)`,
+    ),
   );
 
   return {
@@ -23,6 +25,7 @@ export function idempotency(connection: Connection) {
       if (key === null) return;
       insert.run(key.keyHash, key.bodyHash, JSON.stringify(messages.map(({ id }) => id)), now);
     },
-    purge: ({ before, limit }: { before: number; limit: number }): number => purge.run(before, limit).changes,
+    purge: ({ before, limit }: { before: number; limit: number }): number =>
+      transaction(connection, () => Math.max(...purges.map((purge) => purge.run(before, limit).changes))),
   };
 }

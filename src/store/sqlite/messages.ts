@@ -1,5 +1,9 @@
 import type { Message } from '../../model/message.ts';
+import type { MessageFilter, Scanned } from '../store.ts';
 import type { Connection } from './connection.ts';
+import { MESSAGE_COST, MESSAGE_IS_WANTED, messageFilterValues } from './message-filter.ts';
+import { towardsNewest } from './pages.ts';
+import { type ScannedRow, scan } from './scan.ts';
 
 interface Row {
   message_key: number;
@@ -9,8 +13,20 @@ interface Row {
   event_type: string;
   channels: string | null;
   tags: string | null;
+  deliver_at: number | null;
   created_at: number;
   payload: string | null;
+}
+
+interface ListParams {
+  applicationKey: number;
+  limit: number;
+  before: string | null;
+  after: string | null;
+  withPayload: boolean;
+  payloadCharacters?: number;
+  filter?: MessageFilter;
+  scan?: number;
 }
 
 /** All but the payload. */
@@ -22,50 +38,90 @@ export const MESSAGE_COLUMNS = [
   'event_type',
   'channels',
   'tags',
+  'deliver_at',
+  'payload_until',
   'created_at',
 ];
-const COLUMNS = MESSAGE_COLUMNS.join(', ');
 
 export function messages(connection: Connection) {
-  const byId = connection.prepare('SELECT * FROM message WHERE application_key = ? AND id = ?');
-  const byEventId = connection.prepare('SELECT * FROM message WHERE application_key = ? AND event_id = ?');
-  const list = (columns: string, direction: 'ASC' | 'DESC') =>
-    connection.prepare(
-      `SELECT ${columns} FROM message WHERE application_key = ? AND id < coalesce(?, '~') AND id > coalesce(?, '')
-       ORDER BY id ${direction} LIMIT ?`,
+  const { byId, byEventId, lists, scans, byKey } = prepare(connection);
+
+  /** One by one: what the page has no room for is not read. */
+  function page(rows: Iterable<Row>, payloadCharacters = Number.POSITIVE_INFINITY): Message[] {
+    const found: Message[] = [];
+    let characters = 0;
+    for (const row of rows) {
+      found.push(message(row));
+      characters += row.payload?.length ?? 0;
+      if (characters > payloadCharacters && found.length > 1) break;
+    }
+    return found;
+  }
+
+  function filtered(params: ListParams, filter: MessageFilter, upwards: boolean): Scanned<Message> {
+    const { applicationKey, before, after, limit, scan: bound = Number.POSITIVE_INFINITY } = params;
+    const values = { applicationKey, before, after, ...messageFilterValues(filter) };
+    const rows = scans[upwards ? 'oldest' : 'newest'].iterate(values) as Iterable<ScannedRow>;
+    const { keys, scannedTo } = scan(rows, limit, bound);
+    const full = byKey[params.withPayload ? 'with' : 'without'];
+    const found = page(
+      each(keys, (key) => full.get(key) as Row),
+      params.payloadCharacters,
     );
-  const lists = {
-    newest: { with: list('*', 'DESC'), without: list(`${COLUMNS}, NULL AS payload`, 'DESC') },
-    oldest: { with: list('*', 'ASC'), without: list(`${COLUMNS}, NULL AS payload`, 'ASC') },
-  };
+    // A page that its payloads ended goes on behind its last row, not behind all that was looked at.
+    return { rows: found, scannedTo: found.length < keys.length ? null : scannedTo };
+  }
 
   return {
     messageFind({ applicationKey, ref }: { applicationKey: number; ref: string }): Message | null {
       const row = byId.get(applicationKey, ref) ?? byEventId.get(applicationKey, ref);
       return row === undefined ? null : message(row as Row);
     },
-    messageList(params: {
-      applicationKey: number;
-      limit: number;
-      before: string | null;
-      after: string | null;
-      withPayload: boolean;
-      payloadCharacters?: number;
-    }): Message[] {
-      // With only a lower bound, the page next to it is wanted, still newest first.
-      const upwards = params.after !== null && params.before === null;
-      const statement = lists[upwards ? 'oldest' : 'newest'][params.withPayload ? 'with' : 'without'];
-      const { applicationKey, before, after, limit, payloadCharacters = Number.POSITIVE_INFINITY } = params;
-      const found: Message[] = [];
-      let characters = 0;
-      // One by one: what the page has no room for is not read.
-      for (const row of statement.iterate(applicationKey, before, after, limit) as Iterable<Row>) {
-        found.push(message(row));
-        characters += row.payload?.length ?? 0;
-        if (characters > payloadCharacters && found.length > 1) break;
-      }
-      return upwards ? found.reverse() : found;
+    messageList(params: ListParams): Scanned<Message> {
+      const upwards = towardsNewest(params);
+      const { filter, withPayload, applicationKey, before, after, limit, payloadCharacters } = params;
+      const list = () => {
+        const statement = lists[upwards ? 'oldest' : 'newest'][withPayload ? 'with' : 'without'];
+        const rows = statement.iterate(applicationKey, before, after, limit) as Iterable<Row>;
+        return { rows: page(rows, payloadCharacters), scannedTo: null };
+      };
+      const found = filter === undefined ? list() : filtered(params, filter, upwards);
+      return upwards ? { ...found, rows: found.rows.reverse() } : found;
     },
+  };
+}
+
+function* each<Key, Value>(keys: readonly Key[], read: (key: Key) => Value): Iterable<Value> {
+  for (const key of keys) yield read(key);
+}
+
+function prepare(connection: Connection) {
+  const columns = { with: '*', without: `${MESSAGE_COLUMNS.join(', ')}, NULL AS payload` };
+  const list = (selected: string, direction: 'ASC' | 'DESC') =>
+    connection.prepare(
+      `SELECT ${selected} FROM message WHERE application_key = ? AND id < coalesce(?, '~') AND id > coalesce(?, '')
+       ORDER BY id ${direction} LIMIT ?`,
+    );
+  const lists = (direction: 'ASC' | 'DESC') => ({
+    with: list(columns.with, direction),
+    without: list(columns.without, direction),
+  });
+  const scans = (direction: 'ASC' | 'DESC') =>
+    connection
+      .prepare(
+        `SELECT m.id, m.message_key, iif(${MESSAGE_IS_WANTED}, 1, 0), coalesce(${MESSAGE_COST}, 0)
+         FROM message m WHERE m.application_key = @applicationKey AND m.id < coalesce(@before, '~')
+         AND m.id > coalesce(@after, '') ORDER BY m.id ${direction}`,
+      )
+      .raw();
+  const byKey = (selected: string) =>
+    connection.prepare(`SELECT ${selected} FROM message WHERE message_key = ?`);
+  return {
+    byId: connection.prepare('SELECT * FROM message WHERE application_key = ? AND id = ?'),
+    byEventId: connection.prepare('SELECT * FROM message WHERE application_key = ? AND event_id = ?'),
+    lists: { newest: lists('DESC'), oldest: lists('ASC') },
+    scans: { newest: scans('DESC'), oldest: scans('ASC') },
+    byKey: { with: byKey(columns.with), without: byKey(columns.without) },
   };
 }
 
@@ -79,6 +135,7 @@ function message(row: Row): Message {
     channels: row.channels === null ? null : JSON.parse(row.channels),
     tags: row.tags === null ? null : JSON.parse(row.tags),
     payload: row.payload,
+    deliverAt: row.deliver_at,
     createdAt: row.created_at,
   };
 }

@@ -1,8 +1,10 @@
 import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { type Store, StoreError } from '../store.ts';
+import { answers } from './answers.ts';
 import { applications } from './applications.ts';
 import { attempts } from './attempts.ts';
+import { claims } from './claims.ts';
 import { type Connection, openConnection } from './connection.ts';
 import { deliveries } from './deliveries.ts';
 import { endpoints } from './endpoints.ts';
@@ -12,7 +14,11 @@ import { keys } from './keys.ts';
 import { lockFolder } from './lock.ts';
 import { messages } from './messages.ts';
 import { migrate, nextEpoch } from './migrate.ts';
+import { payloads } from './payloads.ts';
 import { publishes } from './publishes.ts';
+import { records } from './records.ts';
+import { recoveries } from './recoveries.ts';
+import { resends } from './resends.ts';
 import { upkeep } from './upkeep.ts';
 
 /** The port's methods as SQLite has them: synchronous. */
@@ -57,9 +63,15 @@ export function storeOn(connection: Connection, epoch: number, lock: { release()
     ...eventTypes(connection),
     ...keys(connection),
     ...messages(connection),
+    ...payloads(connection),
     ...publishes(connection),
+    ...claims(connection),
     ...deliveries(connection),
+    ...resends(connection),
+    ...records(connection),
     ...attempts(connection),
+    ...recoveries(connection),
+    ...answers(connection),
     ...upkeep(connection),
   };
   let closed = false;

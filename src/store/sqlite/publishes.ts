@@ -2,9 +2,9 @@ import type { NewMessage } from '../../model/message.ts';
 import type { Publish, PublishResult } from '../store.ts';
 import { bulkInsert } from './bulk-insert.ts';
 import { type Connection, transaction } from './connection.ts';
-import { stateCode } from './deliveries.ts';
 import { idempotency } from './idempotency.ts';
 import { MESSAGE_COLUMNS } from './messages.ts';
+import { stateCode } from './states.ts';
 
 type AcceptParams = { publishes: readonly Publish[]; fence: number; now: number };
 
@@ -95,6 +95,8 @@ function addMessage(values: unknown[], key: number, applicationKey: number, mess
     message.eventType,
     list(message.channels),
     list(message.tags),
+    message.deliverAt,
+    message.payloadUntil,
     message.createdAt,
     message.payload,
   );
@@ -110,7 +112,7 @@ function addDeliveries(
 ): void {
   for (const { endpointKey, state } of message.deliveries) {
     const held = state === 'held';
-    const nextAttemptAt = held ? null : now;
+    const nextAttemptAt = held ? null : (message.deliverAt ?? now);
     const reason = held ? 'endpoint_disabled' : null;
     values.push(
       messageKey,

@@ -1,9 +1,21 @@
 import { createHash, hash } from 'node:crypto';
-import { invalid } from '../validation.ts';
+import Type from 'typebox';
+import { invalid } from './validation.ts';
+
+/** For the description of a POST call. */
+export const IdempotencyHeaders = Type.Object({
+  'idempotency-key': Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 256,
+      description: 'The same key and body within 12 hours is the same call: it gets the first answer again.',
+    }),
+  ),
+});
 
 const KEY = /^[\x21-\x7e]{1,256}$/;
 
-/** The hashes that a repeated publish is known by, or null without an `idempotency-key` header. Throws `validation`. */
+/** The hashes that a repeated call is known by, or null without an `idempotency-key` header. Throws `validation`. */
 export function idempotencyOf(params: {
   header: string | string[] | undefined;
   keyId: string;

@@ -1,0 +1,26 @@
+import Type from 'typebox';
+import { nullable, Time } from './common.ts';
+
+export const Status = Type.Enum([0, 1, 2, 3, 4], {
+  description: '0 success, 1 pending, 2 fail, 3 sending, 4 canceled.',
+});
+export const StatusText = Type.Enum(['success', 'pending', 'fail', 'sending', 'canceled']);
+
+/** How a delivery is, in the words of the protocol. */
+export const StatusFields = { status: Status, statusText: StatusText, nextAttempt: nullable(Time) };
+
+/** How it is in the words of Posthorn. */
+export const deliveryFields = {
+  state: Type.Enum(['pending', 'sending', 'succeeded', 'failed', 'held', 'cancelled'], {
+    description: 'Addition of Posthorn: the state of the delivery.',
+  }),
+  reason: nullable(
+    Type.String({
+      description: 'Addition of Posthorn: why it is held, failed or cancelled.',
+      examples: ['retries_exhausted'],
+    }),
+  ),
+  attemptCount: Type.Integer({
+    description: 'Addition of Posthorn: attempts of its schedule so far. A recovery begins anew.',
+  }),
+};

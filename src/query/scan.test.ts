@@ -1,0 +1,99 @@
+import { describe, expect, it } from 'vitest';
+import { ManualClock } from '../../test/helpers/manual-clock.ts';
+import { SCAN_ROWS, SCAN_STEP_ROWS } from '../limits.ts';
+import type { AttemptPage, Scanned } from '../store/store.ts';
+import { createTurns, type ListAsked, scan } from './scan.ts';
+
+const everything = { limit: 3, before: null, after: null, below: null, isGone: () => false };
+
+/** A list of the ids `000` to `999` in which each step looks at some and finds what `wanted` says. */
+function list(wanted: (id: number) => boolean, rowsAStep = 20) {
+  const pages: AttemptPage[] = [];
+  const step = async (page: AttemptPage): Promise<Scanned<string>> => {
+    pages.push(page);
+    const upwards = page.after !== null && page.before === null;
+    const rows: string[] = [];
+    let at = upwards ? Number(page.after) + 1 : Number(page.before ?? 1_000) - 1;
+    for (let looked = 0; looked < rowsAStep; looked++, at += upwards ? 1 : -1) {
+      if (at < 0 || at > 999) return { rows, scannedTo: null };
+      const id = String(at).padStart(3, '0');
+      if (!wanted(at)) continue;
+      if (upwards) rows.unshift(id);
+      else rows.push(id);
+      if (rows.length === page.limit) return { rows, scannedTo: null };
+    }
+    return { rows, scannedTo: String(upwards ? at - 1 : at + 1).padStart(3, '0') };
+  };
+  return { pages, step };
+}
+
+async function scanned(wanted: (id: number) => boolean, asked: Partial<ListAsked> = {}, rowsAStep?: number) {
+  const clock = new ManualClock();
+  const { pages, step } = list(wanted, rowsAStep);
+  const result = scan(createTurns(clock), { ...everything, ...asked }, step);
+  await clock.settle();
+  return { ...(await result), steps: pages.length };
+}
+
+describe('a scan', () => {
+  it('goes on until the page is full, downwards and upwards', async () => {
+    const rare = (id: number) => id % 100 === 50;
+    expect(await scanned(rare)).toEqual({ rows: ['950', '850', '750'], scannedTo: null, steps: 13 });
+    expect(await scanned(rare, { after: '300' })).toMatchObject({ rows: ['550', '450', '350'] });
+  });
+
+  it('ends with the list', async () => {
+    expect(await scanned((id) => id === 5)).toMatchObject({ rows: ['005'], scannedTo: null });
+    expect(await scanned((id) => id === 995, { after: '500' })).toMatchObject({ rows: ['995'] });
+  });
+
+  it('looks no further than the page that it came back from reaches', async () => {
+    const { steps, ...found } = await scanned((id) => id > 900, { after: '100', below: '200' });
+    expect(found).toEqual({ rows: [], scannedTo: null });
+    expect(steps).toBe(5);
+  });
+
+  it('says how far it came, after so many rows', async () => {
+    const bound = SCAN_ROWS / SCAN_STEP_ROWS;
+    const { steps, scannedTo } = await scanned(() => false, {}, 5);
+    expect([steps, scannedTo]).toEqual([bound, String(1_000 - bound * 5).padStart(3, '0')]);
+  });
+
+  it('lets others have their turn after each step', async () => {
+    const clock = new ManualClock();
+    const { pages, step } = list((id) => id < 3);
+    const result = scan(createTurns(clock), everything, step);
+    expect(pages).toHaveLength(1);
+    let turn = false;
+    clock.soon(() => {
+      turn = true;
+    });
+    await clock.settle();
+    expect([turn, (await result).rows]).toEqual([true, ['002', '001', '000']]);
+  });
+
+  it('takes its steps in turn with other scans', async () => {
+    const clock = new ManualClock();
+    const turn = createTurns(clock);
+    const lists = [1, 2, 3].map(() => list(() => false));
+    const results = lists.map(({ step }) => scan(turn, everything, step));
+    const taken = () => lists.reduce((sum, { pages }) => sum + pages.length, 0);
+    // The first step is part of the call; from then on one at a time.
+    expect(taken()).toBe(3);
+    const before: number[] = [];
+    const watch = () => {
+      before.push(taken());
+      if (before.length < 10) clock.soon(watch);
+    };
+    clock.soon(watch);
+    await clock.settle();
+    await Promise.all(results);
+    for (const [index, count] of before.entries()) expect(count).toBeLessThanOrEqual(3 + index);
+  });
+
+  it('stops when the caller has hung up', async () => {
+    let steps = 0;
+    const found = await scanned(() => false, { isGone: () => ++steps > 2 });
+    expect(found).toMatchObject({ rows: [], scannedTo: '940', steps: 3 });
+  });
+});

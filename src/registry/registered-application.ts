@@ -1,0 +1,89 @@
+import type { Application } from '../model/application.ts';
+import type { Endpoint } from '../model/endpoint.ts';
+import type { Destination, Target } from '../model/exchange.ts';
+
+/** An endpoint ready for use: with its secrets and headers opened. */
+export interface RegisteredEndpoint {
+  readonly endpoint: Endpoint;
+  readonly target: Target;
+}
+
+/** An application with all its endpoints in memory, as fan-out and the API read them. Changes in place. */
+export class RegisteredApplication {
+  #application: Application;
+  /** By key, which is by age: a new one comes last, and a changed one keeps its place. */
+  readonly #endpoints = new Map<number, RegisteredEndpoint>();
+  readonly #keyOfId = new Map<string, number>();
+  readonly #keyOfUid = new Map<string, number>();
+  #list: readonly RegisteredEndpoint[] | null = null;
+
+  constructor(application: Application, endpoints: readonly RegisteredEndpoint[]) {
+    this.#application = application;
+    for (const each of endpoints) this.put(each);
+  }
+
+  get application(): Application {
+    return this.#application;
+  }
+
+  /** Oldest first. A list that was given out stays as it was. */
+  get endpoints(): readonly RegisteredEndpoint[] {
+    this.#list ??= [...this.#endpoints.values()];
+    return this.#list;
+  }
+
+  get size(): number {
+    return this.#endpoints.size;
+  }
+
+  endpointByKey(endpointKey: number): RegisteredEndpoint | null {
+    return this.#endpoints.get(endpointKey) ?? null;
+  }
+
+  /** By `ep_…` id or web hook id, else by uid. */
+  endpoint(ref: string): RegisteredEndpoint | null {
+    const key = this.#keyOfId.get(ref) ?? this.#keyOfUid.get(ref);
+    return key === undefined ? null : this.endpointByKey(key);
+  }
+
+  destination(endpointKey: number): Destination | null {
+    const found = this.#endpoints.get(endpointKey);
+    if (!found) return null;
+    const { disabled, throttleRate } = found.endpoint;
+    return {
+      target: found.target,
+      disabled,
+      throttleRate,
+      applicationThrottleRate: this.#application.throttleRate,
+    };
+  }
+
+  replace(application: Application): void {
+    this.#application = application;
+  }
+
+  /** Adds an endpoint, or puts it in the place of what it was before. */
+  put(registered: RegisteredEndpoint): void {
+    const { key, id, webHookId, uid } = registered.endpoint;
+    this.#forgetUid(key);
+    this.#endpoints.set(key, registered);
+    this.#keyOfId.set(id, key).set(webHookId, key);
+    if (uid !== null) this.#keyOfUid.set(uid, key);
+    this.#list = null;
+  }
+
+  remove(endpointKey: number): void {
+    const found = this.#endpoints.get(endpointKey);
+    if (!found) return;
+    this.#forgetUid(endpointKey);
+    this.#keyOfId.delete(found.endpoint.id);
+    this.#keyOfId.delete(found.endpoint.webHookId);
+    this.#endpoints.delete(endpointKey);
+    this.#list = null;
+  }
+
+  #forgetUid(endpointKey: number): void {
+    const uid = this.#endpoints.get(endpointKey)?.endpoint.uid ?? null;
+    if (uid !== null && this.#keyOfUid.get(uid) === endpointKey) this.#keyOfUid.delete(uid);
+  }
+}

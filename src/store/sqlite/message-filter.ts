@@ -1,0 +1,37 @@
+import type { MessageFilter } from '../store.ts';
+import { listed } from './scan.ts';
+import { stateCode } from './states.ts';
+
+/**
+ * The filter as SQL on a message `m`. One text for all filters: what is not asked for is NULL and costs a glance. The
+ * conditions are tried in this order and the first that fails ends it, so that a payload is read for `text` alone, and last.
+ */
+export const MESSAGE_IS_WANTED = `
+  (@eventTypes IS NULL OR m.event_type IN (SELECT value FROM json_each(@eventTypes)))
+  AND (@channel IS NULL OR ${listed('m.channels', '@channel')})
+  AND (@tag IS NULL OR ${listed('m.tags', '@tag')})
+  AND (@endpointKey IS NULL OR EXISTS (SELECT 1 FROM delivery d WHERE d.message_key = m.message_key
+    AND d.endpoint_key = @endpointKey AND (@states IS NULL OR @states >> d.state & 1)))
+  AND (@states IS NULL OR @endpointKey IS NOT NULL OR EXISTS (SELECT 1 FROM delivery d
+    WHERE d.message_key = m.message_key AND @states >> d.state & 1))
+  AND (@text IS NULL OR m.id = @text OR m.event_id = @text OR m.event_type = @text OR ${listed('m.tags', '@text')}
+    OR instr(m.payload, @text) > 0)`;
+
+/** What looking at a message costs more than a plain row: a long payload to search, or many deliveries to look through. */
+export const MESSAGE_COST = `
+  iif(@text IS NULL, 0, octet_length(m.payload) / 1024)
+  + iif(@states IS NULL OR @endpointKey IS NOT NULL, 0,
+    (SELECT count(*) FROM delivery d WHERE d.message_key = m.message_key) / 8)`;
+
+/** The values of MESSAGE_IS_WANTED. */
+export function messageFilterValues(filter: MessageFilter) {
+  return {
+    eventTypes: filter.eventTypes === undefined ? null : JSON.stringify(filter.eventTypes),
+    channel: filter.channel ?? null,
+    tag: filter.tag ?? null,
+    endpointKey: filter.endpointKey ?? null,
+    // A bit for each state.
+    states: filter.states?.reduce((bits, state) => bits | (1 << stateCode(state)), 0) ?? null,
+    text: filter.text ?? null,
+  };
+}

@@ -1,0 +1,97 @@
+import { type Connection, transaction } from './connection.ts';
+
+interface WalkedRow {
+  key: number;
+  created_at: number;
+  gone: 0 | 1;
+}
+
+type ExpiredParams = { now: number; keptSince: number; limit: number };
+type Leased = { messageKey: number; endpointKey: number };
+
+/** Messages without a payload that one call passes over, where many were expunged before their time. A few milliseconds. */
+const WALK_ROWS = 20_000;
+
+/**
+ * Payloads whose time is over. Most have the usual time: those are found by walking messages in the order they were
+ * accepted, from a mark in `meta`. Up to the mark every payload is gone, so that no message is passed over twice.
+ */
+export function payloads(connection: Connection) {
+  const { markGet, markSet, walk, byUntil, leasedOf, expunge, cancel, dropResends } = prepare(connection);
+  const mark = () => (markGet.get() as number | undefined) ?? 0;
+  const setMark = (from: number, to: number) => {
+    if (to > from) markSet.run(to);
+  };
+
+  /** Moves the mark over what is gone behind it. */
+  function moveMark(rows: number): void {
+    const from = mark();
+    let to = from;
+    for (const { key, gone } of walk.iterate(from, rows) as Iterable<WalkedRow>) {
+      if (gone === 0) break;
+      to = key;
+    }
+    setMark(from, to);
+  }
+
+  return {
+    messageExpunge: ({ messageKeys }: { messageKeys: readonly number[] }): Leased[] =>
+      transaction(connection, () => {
+        const leased = messageKeys.flatMap((messageKey) => {
+          const endpointKeys = new Set(leasedOf.flatMap((each) => each.all(messageKey) as number[]));
+          expunge.run(messageKey);
+          cancel.run(messageKey);
+          dropResends.run(messageKey);
+          return [...endpointKeys].map((endpointKey) => ({ messageKey, endpointKey }));
+        });
+        moveMark(2 * messageKeys.length);
+        return leased;
+      }),
+    messageListExpired: ({ now, keptSince, limit }: ExpiredParams): number[] =>
+      transaction(connection, () => {
+        const expired = new Set(byUntil.all(now, limit) as number[]);
+        const from = mark();
+        let to = from;
+        let allGone = true;
+        if (expired.size < limit) {
+          for (const row of walk.iterate(from, WALK_ROWS) as Iterable<WalkedRow>) {
+            if (row.created_at >= keptSince) break;
+            allGone &&= row.gone === 1;
+            if (allGone) to = row.key;
+            else if (row.gone === 0 && expired.add(row.key).size === limit) break;
+          }
+        }
+        setMark(from, to);
+        return [...expired];
+      }),
+  };
+}
+
+function prepare(connection: Connection) {
+  return {
+    markGet: connection.prepare("SELECT value FROM meta WHERE name = 'expunged_to'").pluck(),
+    markSet: connection.prepare(
+      "INSERT INTO meta (name, value) VALUES ('expunged_to', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    ),
+    // typeof: it looks at a value's header, and reads no payload.
+    walk: connection.prepare(
+      `SELECT message_key AS key, created_at, typeof(payload) = 'null' AS gone FROM message WHERE message_key > ?
+       ORDER BY message_key LIMIT ?`,
+    ),
+    byUntil: connection
+      .prepare('SELECT message_key FROM message WHERE payload_until <= ? ORDER BY payload_until LIMIT ?')
+      .pluck(),
+    expunge: connection.prepare(
+      'UPDATE message SET payload = NULL, payload_until = NULL WHERE message_key = ?',
+    ),
+    leasedOf: [
+      'SELECT endpoint_key FROM delivery WHERE message_key = ? AND state = 1',
+      'SELECT endpoint_key FROM resend WHERE message_key = ? AND fence > 0',
+    ].map((sql) => connection.prepare(sql).pluck()),
+    cancel: connection.prepare(
+      `UPDATE delivery SET state = 5, next_attempt_at = NULL, fence = 0, reason = 'payload_expunged'
+       WHERE message_key = ? AND state IN (0, 1, 4)`,
+    ),
+    dropResends: connection.prepare('DELETE FROM resend WHERE message_key = ?'),
+  };
+}

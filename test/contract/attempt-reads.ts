@@ -1,0 +1,99 @@
+import { expect } from 'vitest';
+import { ALL, type ContractTest, type Given, NOW } from './world.ts';
+
+export function attemptReadContract(test: ContractTest): void {
+  single(test);
+  expunging(test);
+  counts(test);
+}
+
+function single(test: ContractTest): void {
+  test('are found by message and id', async (given) => {
+    const one = await recorded(given, [200, 500]);
+    const other = await recorded(given, [200]);
+    const { rows } = await given.store.attemptList({ messageKey: one.messageKey, ...ALL });
+    for (const row of rows) {
+      expect(await given.store.attemptFind({ messageKey: one.messageKey, id: row.id })).toEqual(row);
+      expect(await given.store.attemptFind({ messageKey: other.messageKey, id: row.id })).toBeNull();
+    }
+    expect(await given.store.attemptFind({ messageKey: one.messageKey, id: 'atmpt_unknown' })).toBeNull();
+  });
+}
+
+function expunging(test: ContractTest): void {
+  test('lose what came back when it is expunged, and nothing else', async (given) => {
+    const { messageKey, ids } = await recorded(given, [200, 500]);
+    const [id, kept] = ids as [string, string];
+    const find = (which: string) => given.store.attemptFind({ messageKey, id: which });
+    const before = await find(id);
+    const untouched = await find(kept);
+    expect(await given.store.attemptExpunge({ messageKey, id })).toBe(true);
+    await given.reopen();
+    const gone = { body: 'EXPUNGED', responseHeaders: '', retryAfter: null };
+    expect(await find(id)).toEqual({ ...before, exchange: { ...before?.exchange, ...gone } });
+    expect(await find(kept)).toEqual(untouched);
+    expect(await given.store.attemptExpunge({ messageKey, id })).toBe(true);
+  });
+
+  test('are not expunged through another message', async (given) => {
+    const one = await recorded(given, [200]);
+    const other = await recorded(given, [200]);
+    const id = one.ids[0] as string;
+    expect(await given.store.attemptExpunge({ messageKey: other.messageKey, id })).toBe(false);
+    expect(await given.store.attemptExpunge({ messageKey: one.messageKey, id: 'atmpt_unknown' })).toBe(false);
+    const found = await given.store.attemptFind({ messageKey: one.messageKey, id });
+    expect(found?.exchange.body).toBe('answered');
+  });
+}
+
+function counts(test: ContractTest): void {
+  const all = { from: 'atmpt_', to: 'atmpt_~', scan: 1_000 };
+
+  test('are counted by outcome: 2xx or anything else', async (given) => {
+    const { endpointKey } = await recorded(given, [200, 204, 299, 199, 300, 404, 500, null]);
+    await recorded(given, [200, 500]);
+    const counted = { succeeded: 3, failed: 5, scannedTo: null };
+    expect(await given.store.attemptCount({ endpointKey, ...all })).toEqual(counted);
+    const none = { succeeded: 0, failed: 0, scannedTo: null };
+    expect(await given.store.attemptCount({ endpointKey: 99, ...all })).toEqual(none);
+  });
+
+  test('are counted from an id on and below another', async (given) => {
+    const { endpointKey, ids } = await recorded(given, [200, 500, 200, 500, 500]);
+    const count = async (from: number, to: number) => {
+      const range = { from: ids[from] as string, to: ids[to] as string };
+      const { succeeded, failed } = await given.store.attemptCount({ endpointKey, ...all, ...range });
+      return [succeeded, failed];
+    };
+    expect(await count(0, 4)).toEqual([2, 2]);
+    expect(await count(1, 2)).toEqual([0, 1]);
+    expect(await count(2, 2)).toEqual([0, 0]);
+  });
+
+  test('are counted so many at a time; the call says how far it came', async (given) => {
+    const { endpointKey, ids } = await recorded(given, [200, 500, 200, null, 200]);
+    const count = (from: string, scan: number) =>
+      given.store.attemptCount({ endpointKey, from, to: all.to, scan });
+    const first = { succeeded: 1, failed: 1, scannedTo: ids[1] };
+    expect(await count(all.from, 2)).toEqual(first);
+    // What follows the last id looked at is whatever sorts behind it.
+    expect(await count(`${ids[1]}0`, 2)).toEqual({ succeeded: 1, failed: 1, scannedTo: ids[3] });
+    expect(await count(`${ids[3]}0`, 2)).toEqual({ succeeded: 1, failed: 0, scannedTo: null });
+    expect(await count(all.from, 5)).toEqual({ succeeded: 3, failed: 2, scannedTo: null });
+  });
+}
+
+/** Attempts of one delivery with these statuses. */
+async function recorded(given: Given, statuses: readonly (number | null)[]) {
+  const { application, keys } = await given.company();
+  const [endpointKey] = keys;
+  const messageKey = await given.accepted(application.key, keys);
+  const results = statuses.map((status) => {
+    const result = given.result(given.lease(messageKey, endpointKey, 1), { state: 'succeeded' });
+    const answer = { status, body: 'answered', responseHeaders: 'x\ny', retryAfter: '7' };
+    const exchange = { ...result.attempt.exchange, ...answer, startedAt: NOW };
+    return { ...result, attempt: { ...result.attempt, exchange } };
+  });
+  await given.store.deliveryRecord({ results });
+  return { messageKey, endpointKey, ids: results.map(({ attempt }) => attempt.id) };
+}
