@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Store } from '../../src/store/store.ts';
 import { startReceiver } from '../helpers/receiver.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
@@ -198,14 +199,26 @@ describe('DELETE', () => {
     expect((await get('/app/gone/endpoint')).json().data).toEqual([]);
   });
 
-  it('stops what waits for its endpoints', async () => {
+  it('cancels what waits for its endpoints', async () => {
     const refusing = await startReceiver((response) => response.writeHead(500).end());
-    const own = await startWorld({ retryScheduleMs: [60_000] });
-    const made = (await own.operate('POST', '/api/v1/app', { name: 'a' })).json();
-    await own.operate('POST', `/api/v1/app/${made.id}/endpoint`, { url: refusing.url });
-    await own.operate('POST', `/api/v1/app/${made.id}/msg`, { eventType: 'a', payload: {} });
+    let store: Store | undefined;
+    const own = await startWorld({
+      retryScheduleMs: [60_000],
+      store: (opened) => {
+        store = opened;
+        return opened;
+      },
+    });
+    const { id } = (await own.operate('POST', '/api/v1/app', { name: 'a' })).json();
+    for (const disabled of [false, true])
+      await own.operate('POST', `/api/v1/app/${id}/endpoint`, { url: refusing.url, disabled });
+    await own.operate('POST', `/api/v1/app/${id}/msg`, { eventType: 'a', payload: {} });
     await refusing.has(1);
-    await own.operate('DELETE', `/api/v1/app/${made.id}`);
+    const open = () => store?.deliveryCountOpen({});
+    await expect.poll(open).toEqual({ pending: 1, sending: 0, held: 1 });
+    await own.operate('DELETE', `/api/v1/app/${id}`);
+    await expect.poll(open).toEqual({ pending: 0, sending: 0, held: 0 });
+    expect(refusing.received).toHaveLength(1);
     await own.close();
     await refusing.close();
   });
