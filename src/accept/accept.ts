@@ -47,7 +47,7 @@ export type PublishOutcome =
 /** What accept needs of the schedule: room for what it commits, and somewhere to put it. */
 export interface Lanes {
   /** Reserves room in memory for a delivery; false: it shall wait in the store. */
-  admit(endpointKey: number, characters: number): boolean;
+  admit(applicationKey: number, endpointKey: number, characters: number): boolean;
   /** Gives a reservation back: the delivery was not committed. */
   unadmit(endpointKey: number, characters: number): void;
   /** Takes over committed deliveries whose room was reserved. */
@@ -241,7 +241,7 @@ export class Accept {
       const deliverAt = message.deliverAt !== null && message.deliverAt > now ? message.deliverAt : null;
       // What is for later waits in the store, whatever room there is now.
       const admit = (endpointKey: number) =>
-        deliverAt === null && lanes.admit(endpointKey, message.payload.length);
+        deliverAt === null && lanes.admit(application.key, endpointKey, message.payload.length);
       return {
         ...message,
         id: ids.next('msg'),

@@ -2,6 +2,7 @@ import { IN_FLIGHT_PER_ENDPOINT } from '../limits.ts';
 import type { Destination, Exchange } from '../model/exchange.ts';
 import { Fifo } from '../model/fifo.ts';
 import type { LeasedDelivery } from '../model/lease.ts';
+import type { Holding, Standing } from './holding.ts';
 import type { Pace } from './pace.ts';
 import type { Voids } from './voids.ts';
 
@@ -12,9 +13,8 @@ import type { Voids } from './voids.ts';
 const FIRST_IN_FLIGHT = 4;
 /** Requests in a row without any answer after which an endpoint counts as silent. */
 const SILENT_AFTER = 3;
-
-/** `silent`: the last requests got no answer. `new`: nothing is known yet. */
-export type Standing = 'answering' | 'new' | 'silent';
+/** What an answer counts in the mean of how long answers take. */
+const NEWEST = 1 / 8;
 
 /** The pace of an application, which its lanes share: they stand in line for it. */
 export interface SharedThrottle {
@@ -22,8 +22,6 @@ export interface SharedThrottle {
   readonly pace: Pace;
   readonly line: Fifo<Lane>;
   lanes: number;
-  /** Deliveries of all these lanes in memory. */
-  resident: number;
   /** Monotonic time of the alarm that serves the line. */
   servedAt: number;
 }
@@ -41,6 +39,8 @@ export interface LaneThrottle {
 /** One endpoint's queue: its deliveries that are ready, and how much it may have under way. */
 export class Lane {
   readonly endpointKey: number;
+  /** Its application's. */
+  holding: Holding;
   readonly ready = new Fifo<LeasedDelivery>();
   /** Retries that wait in memory for their time, by message. */
   readonly waiting = new Map<number, LeasedDelivery>();
@@ -54,6 +54,8 @@ export class Lane {
   limit = FIRST_IN_FLIGHT;
   /** The endpoint has answered since this lane was made. */
   answered = false;
+  /** How long it takes to answer, a mean in ms. */
+  answerMs = 0;
   /** Requests in a row that got no answer. */
   unanswered = 0;
   /** Waits for its turn. */
@@ -83,8 +85,9 @@ export class Lane {
   /** The earliest delivery that came to wait in the store while a claim was under way. */
   storedWhileClaiming: number | null = null;
 
-  constructor(endpointKey: number) {
+  constructor(endpointKey: number, holding: Holding) {
     this.endpointKey = endpointKey;
+    this.holding = holding;
   }
 
   get canSend(): boolean {
@@ -107,6 +110,11 @@ export class Lane {
     return this.limit === IN_FLIGHT_PER_ENDPOINT;
   }
 
+  /** Requests a second that the endpoint answers when it is kept busy. */
+  get answersPerSecond(): number {
+    return (1_000 * IN_FLIGHT_PER_ENDPOINT) / Math.max(1, this.answerMs);
+  }
+
   get idle(): boolean {
     const working = this.inFlight > 0 || this.claiming || this.lookingUp || this.unloading;
     return this.resident === 0 && this.storeDueAt === null && !working;
@@ -115,6 +123,8 @@ export class Lane {
   /** Learns from an exchange how much the endpoint can take at once. */
   learn(exchange: Exchange): void {
     if (exchange.status !== null) {
+      const { durationMs } = exchange;
+      this.answerMs = this.answered ? this.answerMs + (durationMs - this.answerMs) * NEWEST : durationMs;
       this.answered = true;
       this.unanswered = 0;
       this.limit = Math.min(this.limit + 1, IN_FLIGHT_PER_ENDPOINT);

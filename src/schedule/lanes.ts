@@ -1,3 +1,4 @@
+import type { Holding } from './holding.ts';
 import { Lane } from './lane.ts';
 
 const IDLE_LANES = 10_000;
@@ -6,9 +7,12 @@ const IDLE_LANES = 10_000;
 export class Lanes {
   readonly #lanes = new Map<number, Lane>();
   readonly #idle = new Set<Lane>();
+  readonly #unknown: Holding;
   readonly #forgotten: (lane: Lane) => void;
 
-  constructor(forgotten: (lane: Lane) => void) {
+  /** @param unknown What a new lane belongs to. */
+  constructor(unknown: Holding, forgotten: (lane: Lane) => void) {
+    this.#unknown = unknown;
     this.#forgotten = forgotten;
   }
 
@@ -20,7 +24,7 @@ export class Lanes {
   get(endpointKey: number): Lane {
     let lane = this.#lanes.get(endpointKey);
     if (lane === undefined) {
-      lane = new Lane(endpointKey);
+      lane = new Lane(endpointKey, this.#unknown);
       this.#lanes.set(endpointKey, lane);
     }
     this.#idle.delete(lane);

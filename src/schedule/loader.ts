@@ -24,7 +24,8 @@ const CLAIM_AGAIN_MS = 1_000;
 const LONGEST_ALARM_MS = 60_000;
 /** Lanes that one transaction claims for: one fsync for all of them, and no long stop of the event loop. */
 const LANES_AT_ONCE = 64;
-/** Payload read by one transaction, over all its lanes. */
+/** Deliveries and payload read by one transaction, over all its lanes. */
+const CLAIM_DELIVERIES = 4_096;
 const CLAIM_CHARACTERS = 16 * 1024 * 1024;
 
 /**
@@ -131,15 +132,18 @@ export class Loader {
   #take(): Map<Lane, Room> {
     const { residency } = this.#options;
     const rooms = new Map<Lane, Room>();
+    let left = CLAIM_DELIVERIES;
     for (const lane of this.#wanting) {
-      if (rooms.size === LANES_AT_ONCE) break;
+      if (rooms.size === LANES_AT_ONCE || left === 0) break;
       this.#wanting.delete(lane);
       if (lane.claiming || lane.halted || lane.storeDueAt === null) continue;
       if (!this.#isWorthwhile(lane)) {
         this.#starved.add(lane);
         continue;
       }
-      const room = residency.roomToClaim(lane);
+      const { deliveries, characters } = residency.roomToClaim(lane);
+      const room = { deliveries: Math.min(deliveries, left), characters };
+      left -= room.deliveries;
       residency.reserve(lane, room.deliveries, 0);
       lane.claiming = true;
       lane.storedWhileClaiming = null;

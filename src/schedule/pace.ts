@@ -26,9 +26,10 @@ export class Pace {
     this.#nextAt = Math.min(this.#nextAt, now + this.#intervalMs);
   }
 
-  /** Until the next may begin; 0: now. */
-  waitMs(now: number): number {
-    return Math.max(0, this.#nextAt - now);
+  /** Until the next may begin, or the one behind so many that begin now; 0: now. */
+  waitMs(now: number, behind = 0): number {
+    const first = behind === 0 ? this.#nextAt : Math.max(this.#nextAt, now - SLACK_MS);
+    return Math.max(0, first + behind * this.#intervalMs - now);
   }
 
   /** How many may begin now. */

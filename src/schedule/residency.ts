@@ -1,4 +1,5 @@
 import type { SCHEDULE_LIMITS } from '../limits.ts';
+import type { Amount, Holding } from './holding.ts';
 import type { Lane, LaneThrottle } from './lane.ts';
 
 /** Parts of all memory: for silent endpoints; for the others' deliveries as they are published, and with those from the store. */
@@ -7,12 +8,16 @@ const FOR_SILENT = 0.25;
 const FOR_THROTTLED = 0.25;
 const FOR_PUBLISHED = 0.6;
 const FOR_LIVELY = 0.75;
+/** An application with fewer has its publishes come in as if from the store. */
+const FEW = 64;
 /** A lane's part of the characters. */
 const LANE_CHARACTERS = 1 / 16;
-/** A throttled lane, and all lanes that share a throttle, have in memory what goes out within this time, but at least so many. */
-const THROTTLED_SECONDS = 10;
-const THROTTLED_LEAST = 16;
+/** A lane, and all lanes that share a throttle, have in memory what goes out within this time, but at least so many. */
+const SECONDS = 10;
+const LEAST = 16;
 const SHARED_LEAST = 256;
+/** A lane whose endpoint became slower gives back what it may not have when it has so many times its share. */
+const FAR_ABOVE = 4;
 
 export interface Room {
   readonly deliveries: number;
@@ -25,15 +30,18 @@ export interface Room {
  * - a lane has a share that grows with what its endpoint has taken so far, and shrinks to next to nothing while the
  *   endpoint is silent;
  * - silent endpoints have a quarter of the memory among them, the others the rest;
- * - what a throttle keeps waiting is bounded by its rate, and all that throttles keep waiting by a quarter;
- * - of the rest, what is published leaves a fifth to what waits in the store, so that it always moves on.
+ * - no lane has more than its endpoint takes in ten seconds, by its throttle and by how long it takes to answer, or 16;
+ * - what throttles keep waiting is bounded by a quarter;
+ * - of the rest, what is published leaves a fifth to what waits in the store, so that it always moves on;
+ * - of each of these parts, an application has at most as much as it leaves free: half when it is alone, a third beside
+ *   another that takes what it can get. However many lanes it has, who has little always finds room.
  */
 export class Residency {
   readonly #limits: typeof SCHEDULE_LIMITS;
-  readonly #silent = { deliveries: 0, characters: 0 };
-  readonly #lively = { deliveries: 0, characters: 0 };
+  readonly #silent: Amount = { deliveries: 0, characters: 0 };
+  readonly #lively: Amount = { deliveries: 0, characters: 0 };
   /** Those of throttled lanes; they are counted above as well. */
-  readonly #throttled = { deliveries: 0, characters: 0 };
+  readonly #throttled: Amount = { deliveries: 0, characters: 0 };
 
   constructor(limits: typeof SCHEDULE_LIMITS) {
     this.#limits = limits;
@@ -46,24 +54,28 @@ export class Residency {
   /** Deliveries that a lane may have in memory. */
   share(lane: Lane): number {
     if (lane.standing === 'silent') return 2 * lane.limit;
-    const share = lane.proven
-      ? this.#limits.residentPerEndpoint
-      : Math.min(16 * lane.limit, this.#limits.residentPerEndpoint);
-    if (lane.throttle === null) return share;
-    return Math.min(share, Math.max(THROTTLED_LEAST, THROTTLED_SECONDS * rateOf(lane.throttle)));
+    const { residentPerEndpoint } = this.#limits;
+    const share = lane.proven ? residentPerEndpoint : Math.min(16 * lane.limit, residentPerEndpoint);
+    return Math.min(share, drained(lane));
+  }
+
+  /** The endpoint became silent, or so slow that what the lane has would wait long: it gives back what is above its share. */
+  isFarAbove(lane: Lane): boolean {
+    return lane.standing === 'silent' || lane.resident > FAR_ABOVE * drained(lane);
   }
 
   /** Deliveries that a lane keeps when it gives back what is too much: it may have got them before its throttle was known. */
   keep(lane: Lane): number {
     const share = this.share(lane);
-    if (lane.throttle === null) return share;
-    const { deliveries, characters } = this.#throttledRoom(ALL, lane.throttle);
+    if (lane.throttle === null) return this.isFarAbove(lane) ? share : Number.POSITIVE_INFINITY;
+    const { deliveries, characters } = this.#throttledRoom(ALL, lane.holding, lane.throttle);
     return characters < 0 ? 1 : Math.max(1, share + Math.min(0, deliveries));
   }
 
   /** Whether a delivery that was just published may come in. */
   admits(lane: Lane, characters: number): boolean {
-    const room = this.#room(lane, FOR_PUBLISHED);
+    const hasFew = lane.holding.lively.deliveries < FEW;
+    const room = this.#room(lane, hasFew ? FOR_LIVELY : FOR_PUBLISHED);
     return room.deliveries >= 1 && (room.characters >= characters || this.#isFirst(lane, room));
   }
 
@@ -86,12 +98,13 @@ export class Residency {
     this.reserve(lane, -deliveries, -characters);
   }
 
-  /** The lane's standing may have changed: what it has in memory is counted with its like. */
-  recount(lane: Lane): void {
-    if (lane.standing === lane.countedAs) return;
+  /** When the lane's standing has changed, what it has in memory is counted with its like. Whether it has. */
+  recount(lane: Lane): boolean {
+    if (lane.standing === lane.countedAs) return false;
     this.#count(lane, -lane.resident, -lane.characters);
     lane.countedAs = lane.standing;
     this.#count(lane, lane.resident, lane.characters);
+    return true;
   }
 
   /** Gives the lane another throttle, and counts by it what the lane has in memory. */
@@ -101,58 +114,79 @@ export class Residency {
     this.#count(lane, lane.resident, lane.characters);
   }
 
+  /** The lane's application became known. */
+  setHolding(lane: Lane, holding: Holding): void {
+    this.#count(lane, -lane.resident, -lane.characters);
+    lane.holding = holding;
+    this.#count(lane, lane.resident, lane.characters);
+  }
+
   #count(lane: Lane, deliveries: number, characters: number): void {
-    const total = lane.countedAs === 'silent' ? this.#silent : this.#lively;
-    total.deliveries += deliveries;
-    total.characters += characters;
-    if (lane.throttle === null) return;
-    this.#throttled.deliveries += deliveries;
-    this.#throttled.characters += characters;
-    if (lane.throttle.shared !== null) lane.throttle.shared.resident += deliveries;
+    const { holding, countedAs, throttle } = lane;
+    if (countedAs === 'silent') {
+      add(this.#silent, deliveries, characters);
+      add(holding.silent, deliveries, characters);
+    } else {
+      add(this.#lively, deliveries, characters);
+      add(holding.lively, deliveries, characters);
+    }
+    if (throttle === null) return;
+    add(this.#throttled, deliveries, characters);
+    add(holding.throttled, deliveries, characters);
   }
 
   #room(lane: Lane, part: number): Room {
     const silent = lane.countedAs === 'silent';
     const total = silent ? this.#silent : this.#lively;
-    const usable = silent ? FOR_SILENT : part;
-    const { resident, residentCharacters } = this.#limits;
+    const held = silent ? lane.holding.silent : lane.holding.lively;
+    const ofPart = this.#roomOf(silent ? FOR_SILENT : part, total, held);
+    const characters = Math.floor(this.#limits.residentCharacters * LANE_CHARACTERS) - lane.characters;
     const room = {
-      deliveries: Math.min(
-        this.share(lane) - lane.resident,
-        Math.floor(resident * usable) - total.deliveries,
-      ),
-      characters: Math.min(
-        Math.floor(residentCharacters * LANE_CHARACTERS) - lane.characters,
-        Math.floor(residentCharacters * usable) - total.characters,
-      ),
+      deliveries: Math.min(this.share(lane) - lane.resident, ofPart.deliveries),
+      characters: Math.min(characters, ofPart.characters),
     };
-    return lane.throttle === null ? room : this.#throttledRoom(room, lane.throttle);
+    return lane.throttle === null ? room : this.#throttledRoom(room, lane.holding, lane.throttle);
   }
 
-  #throttledRoom({ deliveries, characters }: Room, { shared }: LaneThrottle): Room {
-    const { resident, residentCharacters } = this.#limits;
+  #throttledRoom({ deliveries, characters }: Room, { throttled }: Holding, { shared }: LaneThrottle): Room {
+    const ofPart = this.#roomOf(FOR_THROTTLED, this.#throttled, throttled);
     const ofShared =
       shared === null
         ? Number.POSITIVE_INFINITY
-        : Math.max(SHARED_LEAST, THROTTLED_SECONDS * shared.pace.rate) - shared.resident;
+        : Math.max(SHARED_LEAST, SECONDS * shared.pace.rate) - throttled.deliveries;
     return {
-      deliveries: Math.min(
-        deliveries,
-        ofShared,
-        Math.floor(resident * FOR_THROTTLED) - this.#throttled.deliveries,
-      ),
-      characters: Math.min(
-        characters,
-        Math.floor(residentCharacters * FOR_THROTTLED) - this.#throttled.characters,
-      ),
+      deliveries: Math.min(deliveries, ofShared, ofPart.deliveries),
+      characters: Math.min(characters, ofPart.characters),
     };
   }
 
-  /** A payload above a lane's whole part still goes, alone. */
-  #isFirst(lane: Lane, room: Room): boolean {
-    const total = this.#silent.characters + this.#lively.characters;
-    return lane.resident === 0 && room.deliveries >= 1 && total < this.#limits.residentCharacters;
+  /** What an application may take of a part of the memory, so that it has no more than it leaves free. Below 0: it has too much. */
+  #roomOf(part: number, total: Amount, held: Amount): Room {
+    const { resident, residentCharacters } = this.#limits;
+    const deliveries = Math.floor(resident * part) - total.deliveries - held.deliveries;
+    const characters = Math.floor(residentCharacters * part) - total.characters - held.characters;
+    return { deliveries: Math.ceil(deliveries / 2), characters: Math.ceil(characters / 2) };
   }
+
+  /** A payload above a whole part still goes, as the only one of its application. */
+  #isFirst({ resident, holding, countedAs }: Lane, room: Room): boolean {
+    const held = countedAs === 'silent' ? holding.silent : holding.lively;
+    const total = this.#silent.characters + this.#lively.characters;
+    const alone = resident === 0 && held.deliveries === 0;
+    return alone && room.deliveries >= 1 && total < this.#limits.residentCharacters;
+  }
+}
+
+function add(amount: Amount, deliveries: number, characters: number): void {
+  amount.deliveries += deliveries;
+  amount.characters += characters;
+}
+
+/** Deliveries that go out within `SECONDS`. What has not answered yet is bounded by its share. */
+function drained({ answered, answersPerSecond, throttle }: Lane): number {
+  const answers = answered ? answersPerSecond : Number.POSITIVE_INFINITY;
+  const rate = throttle === null ? answers : Math.min(answers, rateOf(throttle));
+  return Math.max(LEAST, Math.floor(SECONDS * rate));
 }
 
 const NONE: Room = { deliveries: 0, characters: 0 };

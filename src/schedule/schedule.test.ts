@@ -8,6 +8,9 @@ import { Schedule } from './schedule.ts';
 
 type Claims = Awaited<ReturnType<Store['deliveryClaimDue']>>;
 
+/** Endpoints from this key on belong to application 2, those before it to application 1. */
+const OTHER = 10_000_000;
+
 /** A schedule between a store that the test plays, and a sender that only notes. */
 function scheduling() {
   const clock = new ManualClock();
@@ -36,7 +39,7 @@ function scheduling() {
       const known = destinations.get(endpointKey);
       if (known === null) return null;
       const href = `http://${endpointKey}.example.com/`;
-      const target = { applicationKey: 1, href, headers: {}, secrets: [] };
+      const target = { applicationKey: applicationOf(endpointKey), href, headers: {}, secrets: [] };
       return { target, disabled: false, throttleRate: null, applicationThrottleRate: null, ...known };
     },
     send: (jobs) => {
@@ -65,12 +68,16 @@ function scheduling() {
   });
   /** Publishes: as accept does, with room or without. */
   const push = (delivery: LeasedDelivery) => {
-    const admitted = schedule.admit(delivery.endpointKey, delivery.payload.length);
+    const admitted = schedule.admit(
+      applicationOf(delivery.endpointKey),
+      delivery.endpointKey,
+      delivery.payload.length,
+    );
     if (admitted) schedule.push([delivery]);
     return admitted;
   };
   /** Answers what is under way at an endpoint. */
-  const answer = (status: number | null, endpointKey?: number) => {
+  const answer = (status: number | null, endpointKey?: number, durationMs = 1) => {
     const answered = sent.splice(0).filter((each) => {
       if (endpointKey === undefined || each.endpointKey === endpointKey) return true;
       sent.push(each);
@@ -78,7 +85,7 @@ function scheduling() {
     });
     const exchange = {
       startedAt: clock.now(),
-      durationMs: 1,
+      durationMs,
       status,
       body: '',
       retryAfter: null,
@@ -108,6 +115,22 @@ function scheduling() {
     answer,
     settle,
   };
+}
+
+function applicationOf(endpointKey: number): number {
+  return endpointKey >= OTHER ? 2 : 1;
+}
+
+/** A world in which these endpoints have shown that they are fast. */
+async function proving(endpointKeys: readonly number[]) {
+  const world = scheduling();
+  for (let round = 0; round < 9; round++) {
+    for (const key of endpointKeys) for (let n = 0; n < 4; n++) world.push(world.lease(key, n));
+    await world.clock.settle();
+    world.answer(200);
+    world.settle();
+  }
+  return world;
 }
 
 /** A world in which one delivery to endpoint 1 has failed and waits 5 s in memory. */
@@ -142,7 +165,7 @@ describe('a disabled endpoint', () => {
     orphaned.length = 0;
     schedule.stored(1, clock.now());
     expect(orphaned).toEqual([1]);
-    expect(schedule.admit(1, 2)).toBe(false);
+    expect(schedule.admit(1, 1, 2)).toBe(false);
   });
 
   it('that is enabled again at once loses nothing, though the store refuses to take back', async () => {
@@ -342,9 +365,127 @@ describe('a throttle', () => {
     for (let n = 0; n < 50; n++) world.push(world.lease(1, n));
     expect(world.push(world.lease(1, 51))).toBe(false);
     let others = 0;
-    for (let key = 2_001; key <= 2_500; key++) {
+    for (let key = OTHER; key < OTHER + 500; key++) {
       for (let n = 0; n < 60; n++) if (world.push(world.lease(key, n))) others++;
     }
-    expect(others).toBeGreaterThanOrEqual(SCHEDULE_LIMITS.resident * 0.6 - 1_000);
+    expect(others).toBeGreaterThanOrEqual((SCHEDULE_LIMITS.resident * 0.6 - 1_000) / 2);
+  });
+});
+
+describe('memory and places', () => {
+  it('a fast endpoint alone has all that one endpoint may have', async () => {
+    const { push, lease } = await proving([1]);
+    let admitted = 0;
+    for (let n = 0; n < 5_000; n++) if (push(lease(1, n))) admitted++;
+    expect(admitted).toBe(SCHEDULE_LIMITS.residentPerEndpoint);
+  });
+
+  it('an endpoint that takes seconds to answer has what it takes in ten seconds', async () => {
+    const { clock, schedule, push, lease, answer, settle } = await proving([1]);
+    for (let round = 0; round < 10; round++) {
+      for (let n = 0; n < 32; n++) push(lease(1, n));
+      await clock.settle();
+      answer(200, 1, 4_000);
+      settle();
+    }
+    expect(schedule.resident).toBe(0);
+    for (let n = 0; n < 5_000; n++) push(lease(1, n));
+    expect(schedule.resident).toBeGreaterThanOrEqual(80);
+    expect(schedule.resident).toBeLessThanOrEqual(90);
+  });
+
+  it('an endpoint that becomes slow gives back what would wait too long', async () => {
+    const { clock, schedule, unleased, push, lease, answer, settle } = await proving([1]);
+    for (let n = 0; n < 4_000; n++) push(lease(1, n));
+    await clock.settle();
+    answer(200, 1, 14_000);
+    settle();
+    await clock.settle();
+    expect(schedule.resident).toBeLessThanOrEqual(32);
+    expect(unleased.length).toBeGreaterThan(3_900);
+  });
+
+  it('an application has at most half of the deliveries, and another finds room at once', async () => {
+    const { schedule, push, lease } = scheduling();
+    for (let key = 1; key <= 1_000; key++) for (let n = 0; n < 60; n++) push(lease(key, n));
+    expect(schedule.resident).toBe(SCHEDULE_LIMITS.resident * 0.3);
+    for (let n = 0; n < 60; n++) expect(push(lease(OTHER, n))).toBe(true);
+  });
+
+  it('an application has at most half of the places, and another gets one at once; all is sent in the end', async () => {
+    const keys = Array.from({ length: 200 }, (_, n) => n + 1);
+    const { clock, sent, push, lease, answer, settle } = await proving([...keys, OTHER]);
+    for (const key of keys) for (let n = 0; n < 32; n++) push(lease(key, n));
+    await clock.settle();
+    expect(sent).toHaveLength(SCHEDULE_LIMITS.inFlight / 2);
+    push(lease(OTHER, 1));
+    await clock.settle();
+    expect(answer(200, OTHER)).toBe(1);
+    settle();
+    let answered = 0;
+    for (let round = 0; round < 4; round++) {
+      answered += answer(200);
+      settle();
+      await clock.settle();
+    }
+    expect(answered).toBe(200 * 32);
+  });
+
+  it('an endpoint that turns out to answer does not wait for those of which nothing is known', async () => {
+    const { clock, sent, push, lease, answer } = scheduling();
+    for (const n of [1, 2]) for (let key = 1; key <= 1_100; key++) push(lease(key, n));
+    await clock.settle();
+    expect(sent).toHaveLength(SCHEDULE_LIMITS.inFlight / 4);
+    expect(answer(200, 1)).toBe(1);
+    await clock.settle();
+    expect(answer(200, 1)).toBe(1);
+  });
+
+  it('one read of the store brings a bounded number, however many endpoints it is for', async () => {
+    const keys = Array.from({ length: 20 }, (_, n) => n + 1);
+    const { clock, store, schedule } = await proving(keys);
+    const reads: { lanes: number; deliveries: number }[] = [];
+    store.deliveryClaimDue = async ({ lanes }) => {
+      const asked = lanes as readonly { deliveries: number }[];
+      reads.push({
+        lanes: asked.length,
+        deliveries: asked.reduce((sum, { deliveries }) => sum + deliveries, 0),
+      });
+      return asked.map(() => ({ claimed: [], nextDueAt: null }));
+    };
+    for (const key of keys) schedule.stored(key, clock.now());
+    await clock.settle();
+    for (const { deliveries } of reads) expect(deliveries).toBeLessThanOrEqual(4_096);
+    expect(reads.reduce((sum, { lanes }) => sum + lanes, 0)).toBe(20);
+  });
+
+  it('what many endpoints give back at once goes in few transactions, none of them large', async () => {
+    const { clock, store, schedule, destinations, lease, push } = scheduling();
+    const sizes: number[] = [];
+    store.deliveryUnlease = async ({ leases }) => sizes.push(leases.length);
+    for (let key = 1; key <= 1_000; key++) {
+      for (let n = 0; n < 3; n++) push(lease(key, n));
+      destinations.set(key, { disabled: true });
+    }
+    await clock.settle();
+    expect(schedule.resident).toBe(0);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(512);
+    expect(sizes.length).toBeLessThanOrEqual(20);
+  });
+
+  it('an endpoint is forgotten that found no room and whose publish was then refused', async () => {
+    const { clock, store, schedule } = scheduling();
+    for (let key = 1; key <= 300; key++) for (let n = 0; n < 64; n++) schedule.admit(1, key, 2);
+    for (let key = 1_001; key <= 11_001; key++) expect(schedule.admit(1, key, 2)).toBe(false);
+    // Who is not known has its deliveries looked for in the store when it is changed.
+    const claimed: unknown[] = [];
+    store.deliveryClaimDue = async ({ lanes }) => {
+      claimed.push(...lanes);
+      return lanes.map(() => ({ claimed: [], nextDueAt: null }));
+    };
+    schedule.endpointChanged(1_001);
+    schedule.endpointChanged(11_001);
+    await clock.settle();
+    expect(claimed).toMatchObject([{ endpointKey: 1_001 }]);
   });
 });

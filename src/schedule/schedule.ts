@@ -6,7 +6,8 @@ import type { LeasedDelivery, Settlement } from '../model/lease.ts';
 import type { Store } from '../store/store.ts';
 import { Alarms } from './alarms.ts';
 import { Destinations } from './destinations.ts';
-import type { Lane, Standing } from './lane.ts';
+import { Holdings, type Standing } from './holding.ts';
+import type { Lane } from './lane.ts';
 import { Lanes } from './lanes.ts';
 import { Loader } from './loader.ts';
 import { Places } from './places.ts';
@@ -60,6 +61,7 @@ export class Schedule {
   readonly #limits: typeof SCHEDULE_LIMITS;
   readonly #alarms: Alarms;
   readonly #lanes: Lanes;
+  readonly #holdings = new Holdings();
   readonly #turns = new Fifo<Lane>();
   readonly #underWay = new Map<number, UnderWay>();
   readonly #places: Places;
@@ -81,7 +83,10 @@ export class Schedule {
     this.#alarms = new Alarms(options.clock);
     this.#places = new Places(this.#limits.inFlight);
     this.#residency = new Residency(this.#limits);
-    this.#lanes = new Lanes((lane) => this.#throttles.forget(lane));
+    this.#lanes = new Lanes(this.#holdings.unknown, (lane) => {
+      this.#throttles.forget(lane);
+      this.#holdings.leave(lane.holding);
+    });
     const parts = { ...options, alarms: this.#alarms, residency: this.#residency };
     this.#loader = new Loader({
       ...parts,
@@ -115,12 +120,16 @@ export class Schedule {
     return this.#residency.deliveries;
   }
 
-  admit(endpointKey: number, characters: number): boolean {
+  admit(applicationKey: number, endpointKey: number, characters: number): boolean {
     if (this.#stopped) return false;
     const lane = this.#lanes.get(endpointKey);
+    this.#belongs(lane, applicationKey);
     // What waits in the store and is due goes first.
     const behind = lane.storeDueAt !== null && lane.storeDueAt <= this.#clock.now();
-    if (behind || lane.halted || !this.#residency.admits(lane, characters)) return false;
+    if (behind || lane.halted || !this.#residency.admits(lane, characters)) {
+      this.#lanes.rest(lane);
+      return false;
+    }
     this.#residency.reserve(lane, 1, characters);
     return true;
   }
@@ -159,13 +168,15 @@ export class Schedule {
     for (const { ref, exchange } of results) {
       const job = this.#underWay.get(ref);
       if (job === undefined) continue;
+      const { lane } = job;
       this.#underWay.delete(ref);
-      job.lane.inFlight--;
-      job.lane.learn(exchange);
-      this.#places.free(job.standing);
-      this.#residency.recount(job.lane);
-      if (job.lane.standing === 'silent') this.#unloader.check(job.lane);
-      this.#takeTurn(job.lane);
+      lane.inFlight--;
+      lane.learn(exchange);
+      this.#places.free(job.standing, lane.holding);
+      // It may wait for a place among those that it was like before; a turn too many does no harm.
+      if (this.#residency.recount(lane)) lane.queued = false;
+      if (this.#residency.isFarAbove(lane)) this.#unloader.check(lane);
+      this.#takeTurn(lane);
       this.#options.ended(job.delivery, exchange, job.url);
     }
     if (this.#underWay.size === 0) this.#drained?.();
@@ -304,7 +315,8 @@ export class Schedule {
   }
 
   #pumpSoon(): void {
-    if (this.#pumping || this.#paused || this.#stopped || this.#turns.size === 0) return;
+    if (this.#pumping || this.#paused || this.#stopped) return;
+    if (this.#turns.size === 0 && !this.#places.awaited) return;
     this.#pumping = true;
     this.#clock.soon(() => {
       this.#pumping = false;
@@ -316,25 +328,29 @@ export class Schedule {
   #pump(): void {
     if (this.#paused || this.#stopped) return;
     const jobs: SendJob[] = [];
-    const placeless: Lane[] = [];
+    for (const lane of this.#places.released()) this.#turns.push(lane);
     for (let lane = this.#turns.shift(); lane !== undefined; lane = this.#turns.shift()) {
       lane.queued = false;
       // Since it was queued, its deliveries may have become void.
       const destination = lane.canSend ? (lane.destination ?? this.#destinations.of(lane)) : null;
       if (destination === null) continue;
-      if (!this.#places.has(lane.standing)) {
-        placeless.push(lane);
-        if (!this.#places.has('answering')) break;
+      if (!this.#places.has(lane.standing, lane.holding)) {
+        lane.queued = true;
+        this.#places.await(lane);
+        if (this.#places.full) break;
         continue;
       }
       if (lane.throttle !== null && !this.#throttles.admits(lane, lane.throttle)) continue;
       const turns = lane.standing === 'answering' && lane.throttle === null ? TURN : 1;
-      for (let turn = 0; turn < turns && lane.canSend && this.#places.has(lane.standing); turn++) {
+      for (
+        let turn = 0;
+        turn < turns && lane.canSend && this.#places.has(lane.standing, lane.holding);
+        turn++
+      ) {
         jobs.push(this.#begin(lane, destination.target));
       }
       this.#takeTurn(lane);
     }
-    for (const lane of placeless) this.#takeTurn(lane);
     if (jobs.length > 0) this.#options.send(jobs);
   }
 
@@ -343,7 +359,7 @@ export class Schedule {
     const ref = ++this.#lastRef;
     lane.inFlight++;
     const { standing } = lane;
-    this.#places.take(standing);
+    this.#places.take(standing, lane.holding);
     this.#underWay.set(ref, { lane, delivery, standing, url: target.href });
     return {
       ref,
@@ -360,9 +376,16 @@ export class Schedule {
     else if (destination.disabled) this.#pause(lane);
     else {
       lane.destination = destination;
+      this.#belongs(lane, destination.target.applicationKey);
       this.#throttles.adopt(lane, destination);
       if (lane.throttle !== null) this.#unloader.check(lane);
     }
+  }
+
+  /** The lane's application is known, by a publish or by the endpoint. */
+  #belongs(lane: Lane, applicationKey: number): void {
+    if (lane.holding.applicationKey === null)
+      this.#residency.setHolding(lane, this.#holdings.join(applicationKey));
   }
 
   /** What is under way ends as it may; a retry of it goes the way of the others. */

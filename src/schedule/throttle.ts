@@ -75,8 +75,9 @@ export class Throttles {
     if (isNext && shared.pace.waitMs(now) === 0) return true;
     throttle.inLine = true;
     lane.delayed = true;
+    // An alarm is set for a line that others stand in.
+    if (shared.line.size === 0) this.#serveLater(shared, now);
     shared.line.push(lane);
-    this.#serveLater(shared, now);
     return false;
   }
 
@@ -91,8 +92,9 @@ export class Throttles {
     });
   }
 
-  #serveLater(shared: SharedThrottle, now: number): void {
-    const waitMs = shared.pace.waitMs(now);
+  /** @param behind So many that were let out have not begun yet. */
+  #serveLater(shared: SharedThrottle, now: number, behind = 0): void {
+    const waitMs = shared.pace.waitMs(now, behind);
     const at = now + waitMs;
     if (at >= shared.servedAt) return;
     shared.servedAt = at;
@@ -106,7 +108,8 @@ export class Throttles {
   /** Lets out as many as may begin. Who has nothing to send any more is passed over. */
   #serve(shared: SharedThrottle): void {
     const now = this.#options.clock.monotonic();
-    let left = shared.pace.available(now);
+    const available = shared.pace.available(now);
+    let left = available;
     while (left > 0) {
       const lane = shared.line.shift();
       if (lane === undefined) return;
@@ -119,7 +122,7 @@ export class Throttles {
       left--;
       this.#options.wake(lane);
     }
-    if (shared.line.size > 0) this.#serveLater(shared, now);
+    if (shared.line.size > 0) this.#serveLater(shared, now, available);
   }
 
   #share(applicationKey: number, rate: number, now: number): SharedThrottle {
@@ -131,7 +134,6 @@ export class Throttles {
         pace,
         line: new Fifo(),
         lanes: 0,
-        resident: 0,
         servedAt: Number.POSITIVE_INFINITY,
       };
       this.#shared.set(applicationKey, shared);

@@ -17,8 +17,9 @@ export interface UnloaderOptions {
 
 /** After a failed write of the store, how long until the next. */
 const AGAIN_MS = 1_000;
-/** Deliveries given back to the store by one transaction. */
+/** Deliveries given back to the store by one transaction, and lanes looked at for them. */
 const UNLOADED_AT_ONCE = 512;
+const LOOKED_AT_ONCE = 4_096;
 
 /**
  * Gives back to the store what a lane may not keep in memory: all of it when its endpoint is disabled, and what is above
@@ -27,6 +28,7 @@ const UNLOADED_AT_ONCE = 512;
 export class Unloader {
   readonly #options: UnloaderOptions;
   readonly #lanes = new Set<Lane>();
+  #running = false;
   #stopped = false;
 
   constructor(options: UnloaderOptions) {
@@ -41,54 +43,69 @@ export class Unloader {
   check(lane: Lane): void {
     if (lane.unloading || lane.closed || this.#stopped) return;
     this.#lanes.add(lane);
-    if (this.#lanes.size > 1) return;
-    this.#options.clock.soon(() => {
-      const lanes = [...this.#lanes];
-      this.#lanes.clear();
-      for (const each of lanes) this.#unload(each);
-    });
+    if (this.#running) return;
+    this.#running = true;
+    this.#options.clock.soon(() => void this.#run());
   }
 
-  #unload(lane: Lane): void {
-    if (lane.unloading || lane.closed || this.#stopped) return;
-    const surplus = lane.paused ? this.#everything(lane) : this.#aboveShare(lane);
-    if (surplus.length === 0) return;
-    lane.unloading = true;
-    void this.#unlease(lane, surplus);
-  }
-
-  #everything(lane: Lane): LeasedDelivery[] {
-    const surplus: LeasedDelivery[] = [];
-    for (const delivery of lane.waiting.values()) {
-      if (surplus.length === UNLOADED_AT_ONCE) return surplus;
-      surplus.push(delivery);
-      lane.waiting.delete(delivery.messageKey);
+  async #run(): Promise<void> {
+    const { clock } = this.#options;
+    while (this.#lanes.size > 0 && !this.#stopped) {
+      const surplus = this.#take();
+      if (surplus.size > 0) await this.#unlease(surplus);
+      // What happened meanwhile comes first: a publish, an answer.
+      await new Promise<void>((resolve) => clock.soon(resolve));
     }
-    const keep = Math.max(0, lane.ready.size - UNLOADED_AT_ONCE + surplus.length);
-    return surplus.concat(lane.ready.truncate(keep));
+    this.#running = false;
   }
 
-  #aboveShare(lane: Lane): LeasedDelivery[] {
-    if (lane.standing !== 'silent' && lane.throttle === null) return [];
+  /** Takes out of the next lanes what goes into one transaction. */
+  #take(): Map<Lane, LeasedDelivery[]> {
+    const taken = new Map<Lane, LeasedDelivery[]>();
+    let left = UNLOADED_AT_ONCE;
+    let looks = LOOKED_AT_ONCE;
+    for (const lane of this.#lanes) {
+      if (left === 0 || looks-- === 0) break;
+      this.#lanes.delete(lane);
+      if (lane.unloading || lane.closed) continue;
+      const surplus = lane.paused ? takeAll(lane, left) : this.#takeAboveShare(lane, left);
+      if (surplus.length === 0) continue;
+      left -= surplus.length;
+      lane.unloading = true;
+      taken.set(lane, surplus);
+    }
+    return taken;
+  }
+
+  #takeAboveShare(lane: Lane, most: number): LeasedDelivery[] {
     const share = this.#options.residency.keep(lane) - lane.inFlight;
-    return lane.ready.truncate(Math.max(share, lane.ready.size - UNLOADED_AT_ONCE, 0));
+    return lane.ready.truncate(Math.max(share, lane.ready.size - most, 0));
   }
 
-  async #unlease(lane: Lane, leases: readonly LeasedDelivery[]): Promise<void> {
-    const { store, residency, alarms, log } = this.#options;
+  async #unlease(surplus: ReadonlyMap<Lane, readonly LeasedDelivery[]>): Promise<void> {
+    const { store, residency, alarms, unloaded, log } = this.#options;
     try {
-      await store.deliveryUnlease({ leases });
+      await store.deliveryUnlease({ leases: [...surplus.values()].flat() });
     } catch (error) {
-      log.warn(
-        { err: error, endpointKey: lane.endpointKey },
-        'deliveries could not be given back; trying again',
-      );
-      alarms.set(AGAIN_MS, () => void this.#unlease(lane, leases));
+      log.warn({ err: error }, 'deliveries could not be given back; trying again');
+      alarms.set(AGAIN_MS, () => void this.#unlease(surplus));
       return;
     }
-    lane.unloading = false;
-    for (const { payload } of leases) residency.free(lane, 1, payload.length);
-    this.#options.unloaded(lane, Math.min(...leases.map(({ nextAttemptAt }) => nextAttemptAt)));
-    this.check(lane);
+    for (const [lane, leases] of surplus) {
+      lane.unloading = false;
+      for (const { payload } of leases) residency.free(lane, 1, payload.length);
+      unloaded(lane, Math.min(...leases.map(({ nextAttemptAt }) => nextAttemptAt)));
+      this.check(lane);
+    }
   }
+}
+
+function takeAll(lane: Lane, most: number): LeasedDelivery[] {
+  const taken: LeasedDelivery[] = [];
+  for (const delivery of lane.waiting.values()) {
+    if (taken.length === most) return taken;
+    taken.push(delivery);
+    lane.waiting.delete(delivery.messageKey);
+  }
+  return taken.concat(lane.ready.truncate(Math.max(0, lane.ready.size - most + taken.length)));
 }

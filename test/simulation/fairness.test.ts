@@ -90,7 +90,7 @@ describe('fairness', () => {
       );
       await clock.advance(100);
       await Promise.all(flood);
-      expect(process.engine.resident).toBeGreaterThan(hanging);
+      expect(process.engine.resident).toBeGreaterThan(Math.min(hanging, LITTLE.resident / 4));
 
       const published = new Set<string>();
       for (let n = 0; n < 45; n++) {
@@ -144,6 +144,68 @@ describe('fairness', () => {
       expect(await process.store.deliveryCountOpen({})).toEqual({ pending: 0, sending: 0, held: 0 });
       expect(new Set(receivers.hits.map((hit) => `${hit.messageId} ${hit.href}`)).size).toBe(3_000);
     }, 60_000);
+  });
+
+  describe('beside another application that has more than it can send', () => {
+    beforeEach(async () => {
+      await process.kill();
+      process = await Process.start({
+        folder,
+        clock,
+        seed: 14,
+        receivers,
+        scheduleLimits: LITTLE,
+        refused: 0,
+      });
+    });
+
+    it.each<[string, { manner: Manner; endpoints: number; rate: number | null; characters: number }]>([
+      ['answer late', { manner: 'answers late', endpoints: 40, rate: null, characters: 20 }],
+      [
+        'answer late and have a throttle',
+        { manner: 'answers late', endpoints: 40, rate: 65_535, characters: 20 },
+      ],
+      ['have a low throttle', { manner: 'works', endpoints: 60, rate: 1, characters: 20 }],
+      [
+        'have a low throttle and large payloads',
+        { manner: 'works', endpoints: 8, rate: 1, characters: 3_500 },
+      ],
+      [
+        'answer late, with large payloads',
+        { manner: 'answers late', endpoints: 20, rate: null, characters: 3_500 },
+      ],
+    ])(
+      'an endpoint gets everything at once though those of the other %s',
+      async (_, other) => {
+        const busy = await process.application('busy');
+        for (let n = 0; n < other.endpoints; n++) {
+          const href = `http://busy-${n}.example.com/`;
+          receivers.manners.set(href, other.manner);
+          await process.endpoint(busy, href, other.rate);
+        }
+        const healthy = await process.application('healthy');
+        receivers.manners.set('http://good.example.com/', 'works');
+        await process.endpoint(healthy, 'http://good.example.com/', other.rate === null ? null : 100);
+        // The others prove that they answer, and have a backlog from then on.
+        for (let n = 0; n < 60; n++) {
+          void process.publish(busy, `{"x":"${'x'.repeat(other.characters)}"}`);
+          await clock.advance(n % 12 === 0 ? 15_000 : 10);
+        }
+        const published = new Map<string, number>();
+        for (let n = 0; n < 100; n++) {
+          void process.publish(healthy, `{"n":${n}}`).then((id) => id && published.set(id, clock.now()));
+          await clock.advance(100);
+        }
+        expect((await process.store.deliveryCountOpen({})).pending).toBeGreaterThan(0);
+        expect(published.size).toBe(100);
+        const got = receivers.hits.filter((hit) => published.has(hit.messageId));
+        expect(got).toHaveLength(100);
+        for (const hit of got) {
+          expect(hit.startedAt - (published.get(hit.messageId) as number)).toBeLessThanOrEqual(50);
+        }
+      },
+      60_000,
+    );
   });
 
   it('gives an endpoint that answers more room, and one that does not answer less', async () => {

@@ -3,7 +3,14 @@ import type { Exchange, Sender, SendJob, SendResultHandler } from '../../src/mod
 import type { ManualClock } from '../helpers/manual-clock.ts';
 
 /** How a receiver of the simulation behaves. */
-export type Manner = 'works' | 'slow' | 'fails often' | 'always fails' | 'hangs' | 'asks for patience';
+export type Manner =
+  | 'works'
+  | 'slow'
+  | 'answers late'
+  | 'fails often'
+  | 'always fails'
+  | 'hangs'
+  | 'asks for patience';
 
 export interface Hit {
   readonly href: string;
@@ -94,6 +101,8 @@ export class Receivers {
         return { status: null, afterMs: timeoutMs, retryAfter: null };
       case 'slow':
         return { status: 200, afterMs: 1_000 + Math.floor(chance * 3_000), retryAfter: null };
+      case 'answers late':
+        return { status: 200, afterMs: timeoutMs - 1_000, retryAfter: null };
       case 'always fails':
         return { status: 500, afterMs: quick, retryAfter: null };
       case 'fails often':
