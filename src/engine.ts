@@ -98,7 +98,10 @@ function wire(options: EngineOptions) {
   const upkeep = new Upkeep({ store, clock, stored, dropped, log });
   const registry = new Registry({
     ...options,
-    onEndpointChanged: (endpointKey) => schedule.endpointChanged(endpointKey),
+    onEndpointChanged: (endpointKey) => {
+      schedule.endpointChanged(endpointKey);
+      upkeep.endpointChanged(endpointKey);
+    },
     onEndpointDeleted: (endpointKey) => {
       schedule.endpointDeleted(endpointKey);
       upkeep.withdraw(endpointKey);

@@ -8,11 +8,23 @@ export interface EventType {
   /** Not offered any more, and not deliverable by name to new endpoints; messages of it are still taken. */
   readonly archived: boolean;
   readonly deprecated: boolean;
-  /** Only keys with one of these see it; null: every key does. */
+  /** Of applications' keys only those with one of these see it; null: every key does. */
   readonly featureFlags: readonly string[] | null;
   readonly groupName: string | null;
   readonly createdAt: number;
   readonly updatedAt: number;
+}
+
+/** Who looks: `applicationKey` null is an operator. */
+interface Viewer {
+  readonly applicationKey: number | null;
+  readonly featureFlags: readonly string[];
+}
+
+/** Operators see every event type; the key of an application those without flags, and those with a flag of its own. */
+export function isVisibleTo({ featureFlags }: EventType, viewer: Viewer): boolean {
+  if (viewer.applicationKey === null || featureFlags === null) return true;
+  return featureFlags.some((flag) => viewer.featureFlags.includes(flag));
 }
 
 /** The body of example number `index` (from 0) of the first version, or null when the schema has none there. */

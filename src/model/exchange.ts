@@ -19,7 +19,7 @@ export interface Exchange {
 
 /**
  * Headers for the record: `name\nvalue\nname\nvalue`, or empty; neither can have a line break in it. Values of headers that
- * carry credentials are replaced, and what is over `HEADERS_STORED_CHARACTERS` is left out. One text, because it is only carried
+ * may carry credentials are replaced, and what is over `HEADERS_STORED_CHARACTERS` is left out. One text, because it is only carried
  * from thread to thread and into the store.
  */
 export type HeaderLines = string;

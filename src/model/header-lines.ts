@@ -11,7 +11,7 @@ export function lineValue(value: string): string {
   return value.search(HARMFUL) === -1 ? value : value.replace(HARMFUL, '\uFFFD');
 }
 
-/** Headers as they came: names in lower case, a list where one came more than once. */
+/** Headers as they came: names in lower case, a list where one came more than once. Credentials are hidden. */
 export function answerLines(headers: Readonly<Record<string, string | string[] | undefined>>): HeaderLines {
   let lines = '';
   for (const name in headers) {
@@ -22,12 +22,9 @@ export function answerLines(headers: Readonly<Record<string, string | string[] |
   return fitted(lines);
 }
 
-/** Headers as they are sent: name, value, name, value… */
-export function linesOf(flat: readonly string[]): HeaderLines {
-  let lines = '';
-  for (let at = 0; at < flat.length; at += 2)
-    lines = added(lines, flat[at] as string, flat[at + 1] as string);
-  return fitted(lines);
+/** Headers of which only the names are kept. */
+export function hiddenLines(names: readonly string[]): HeaderLines {
+  return fitted(names.map((name) => `${name}\n${HIDDEN_VALUE}`).join('\n'));
 }
 
 /** Without the headers for which there is no room. The ones before them stay, and so do shorter ones after them. */

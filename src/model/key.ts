@@ -20,6 +20,8 @@ export interface Key {
   readonly expiresAt: number | null;
   /** To the minute; null: never used. */
   readonly lastUsedAt: number | null;
+  /** The id of the key that it was rotated out for; null: it was not. */
+  readonly replacedBy: string | null;
 }
 
 export type KeySlot = 'operator' | 'company 1';

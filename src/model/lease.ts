@@ -13,7 +13,7 @@ export interface LeasedDelivery extends Lease {
   readonly payload: string;
   /** Attempts made so far. */
   readonly attemptCount: number;
-  /** When it may go out, ms since the Unix epoch. */
+  /** When it may go out, ms since the Unix epoch. 0 for a resend, which may at any time. */
   readonly nextAttemptAt: number;
 }
 

@@ -22,6 +22,13 @@ export function newSecret(random: Random): string {
   return HMAC_PREFIX + random.bytes(NEW_SECRET_BYTES).toString('base64');
 }
 
+/** A new secret of the same kind as another one: a receiver that has a public key only can go on with one. */
+export function newSecretLike(text: string, random: Random): string {
+  if (decodedPair(text) === null) return newSecret(random);
+  const seed = random.bytes(SEED_BYTES);
+  return PAIR_PREFIX + Buffer.concat([seed, publicHalf(privateKey(seed))]).toString('base64');
+}
+
 /**
  * The key of a secret, or null when it is none: of type `secret` for HMAC, of type `private` for ed25519. A key pair whose
  * halves don't belong together is none: receivers could verify nothing that it signs.
@@ -33,13 +40,20 @@ export function keyOfSecret(text: string): KeyObject | null {
   }
   const pair = decodedPair(text);
   if (pair === null) return null;
-  const key = createPrivateKey({
-    key: Buffer.concat([PKCS8_BEFORE_SEED, pair.subarray(0, SEED_BYTES)]),
+  const key = privateKey(pair.subarray(0, SEED_BYTES));
+  return publicHalf(key).equals(pair.subarray(SEED_BYTES)) ? key : null;
+}
+
+function privateKey(seed: Buffer): KeyObject {
+  return createPrivateKey({
+    key: Buffer.concat([PKCS8_BEFORE_SEED, seed]),
     format: 'der',
     type: 'pkcs8',
   });
-  const { x } = createPublicKey(key).export({ format: 'jwk' });
-  return x === pair.toString('base64url', SEED_BYTES) ? key : null;
+}
+
+function publicHalf(key: KeyObject): Buffer {
+  return Buffer.from(createPublicKey(key).export({ format: 'jwk' }).x as string, 'base64url');
 }
 
 export function isSecret(value: unknown): value is string {

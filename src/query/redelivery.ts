@@ -1,5 +1,5 @@
 import { ApiError } from '../errors.ts';
-import { RECOVERIES_PER_ENDPOINT, RESENDS_PER_ENDPOINT } from '../limits.ts';
+import { RECOVERIES_PER_APPLICATION, RECOVERIES_PER_ENDPOINT, RESENDS_PER_ENDPOINT } from '../limits.ts';
 import type { Application } from '../model/application.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Endpoint } from '../model/endpoint.ts';
@@ -35,8 +35,8 @@ export class Redelivery {
   }
 
   /**
-   * Asks for one more attempt, whatever became of the delivery; its own schedule goes on as it is. Resolves when that is
-   * stored. Throws `missing_payload`, `endpoint_disabled`, `not_found` (the message was never for this endpoint) and
+   * Asks for one more attempt, whatever became of the delivery; its own schedule goes on as it is. One that waits already
+   * serves for both; beside one that is under way there is another. Resolves when that is stored. Throws `missing_payload`, `endpoint_disabled`, `not_found` (the message was never for this endpoint) and
    * `too_many_requests`.
    */
   async resend(message: Message, endpoint: Endpoint): Promise<void> {
@@ -67,7 +67,8 @@ export class Redelivery {
 
   /**
    * Begins to send again what failed or is held for the endpoint, of the messages made from `from` to `to` (ms since the
-   * Unix epoch). Resolves when the task is stored: it goes on by itself, over a restart too. Throws `endpoint_disabled` and
+   * Unix epoch). Resolves when the task is stored: it goes on by itself, over a restart too, and waits while
+   * the endpoint is disabled. Throws `endpoint_disabled` and
    * `limit_reached`.
    */
   async recover(
@@ -85,13 +86,10 @@ export class Redelivery {
       to: firstIdAt('msg', to + ID_STEP_MS),
       now: clock.now(),
       limit: RECOVERIES_PER_ENDPOINT,
+      applicationLimit: RECOVERIES_PER_APPLICATION,
     });
-    if (recovery === 'limit') {
-      throw new ApiError(
-        'limit_reached',
-        `${RECOVERIES_PER_ENDPOINT} recoveries of this endpoint are under way. Wait until one has finished.`,
-      );
-    }
+    if (recovery === 'limit') throw tooMany(RECOVERIES_PER_ENDPOINT, 'endpoint');
+    if (recovery === 'application_limit') throw tooMany(RECOVERIES_PER_APPLICATION, 'application');
     recovering(recovery);
     return recovery;
   }
@@ -99,7 +97,8 @@ export class Redelivery {
   /** Forgets the payload for good. What is still to be sent of it is cancelled. */
   async expunge(message: Message): Promise<void> {
     const { store, dropped } = this.#options;
-    dropped(await store.messageExpunge({ messageKeys: [message.key] }));
+    const { leased } = await store.messageExpunge({ messageKeys: [message.key] });
+    dropped(leased);
   }
 
   /** Forgets what an endpoint answered. Throws `not_found`. */
@@ -107,6 +106,13 @@ export class Redelivery {
     if (await this.#options.store.attemptExpunge({ messageKey: message.key, id })) return;
     throw new ApiError('not_found', `There is no attempt ${JSON.stringify(id.slice(0, 100))}.`);
   }
+}
+
+function tooMany(limit: number, of: string): ApiError {
+  return new ApiError(
+    'limit_reached',
+    `${limit} recoveries of this ${of} are under way. Wait until one has finished.`,
+  );
 }
 
 function assertEnabled(endpoint: Endpoint): void {

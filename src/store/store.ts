@@ -53,14 +53,15 @@ export interface Store {
 
   /**
    * Inserts an endpoint. Its `webHookId` is made here: the company number and the first second, from `now` on, that
-   * comes after those of all web hooks the company ever had. `limit` bounds the application's live endpoints.
+   * comes after those of all web hooks the company ever had and gives no uid of another live endpoint. `limit` bounds the
+   * application's live endpoints. `uid_taken`: the uid is the uid or the `webHookId` of another one of them.
    */
   endpointInsert(params: NewEndpoint & { limit: number }): Promise<Endpoint | 'limit' | 'uid_taken'>;
   /** All live endpoints of an application, oldest first. */
   endpointList(params: { applicationKey: number }): Promise<Endpoint[]>;
   /** A live endpoint by its key, with the application's. */
   endpointFindByKey(params: { endpointKey: number }): Promise<Endpoint | null>;
-  /** Changes the named fields of a live endpoint. Null when there is none. */
+  /** Changes the named fields of a live endpoint; the uid as in `endpointInsert`. Null when there is none. */
   endpointUpdate(params: {
     applicationKey: number;
     endpointKey: number;
@@ -102,7 +103,7 @@ export interface Store {
   keyRevoke(params: { id: string; now: number }): Promise<boolean>;
   /**
    * Adds `replacement` and lets the live key `id` expire at `expiresAt`, unless it does so earlier; its `slot` goes to the
-   * replacement. False when there is no such key.
+   * replacement, and its `replacedBy` names that. False when there is no such key.
    */
   keyRotate(params: { id: string; replacement: Key; expiresAt: number }): Promise<boolean>;
   /** Notes when keys were last used. Never sets one back. */
@@ -137,12 +138,15 @@ export interface Store {
     scan?: number;
   }): Promise<Scanned<Message>>;
   /**
-   * Expunges the payloads of these messages and cancels their open deliveries and resends (`payload_expunged`), in one
-   * transaction. Returns the deliveries that were leased, for memory to drop them.
+   * Expunges the payloads of these messages, in their order, and cancels their open deliveries and resends
+   * (`payload_expunged`), in one transaction. It ends with the message, at the earliest the first, with which `scan`
+   * deliveries were looked at: `expunged` says how many messages are done. `leased`: the deliveries that were, for memory to
+   * drop them.
    */
-  messageExpunge(params: {
-    messageKeys: readonly number[];
-  }): Promise<{ messageKey: number; endpointKey: number }[]>;
+  messageExpunge(params: { messageKeys: readonly number[]; scan?: number }): Promise<{
+    expunged: number;
+    leased: { messageKey: number; endpointKey: number }[];
+  }>;
   /**
    * Messages whose payload's time is over: those with a `payloadUntil` up to `now`, and those made before `keptSince`, at
    * most `limit`. What was expunged is not named again, and costs no look again.
@@ -152,9 +156,9 @@ export interface Store {
   /**
    * Leases pending deliveries that are due at `dueBy`, earliest first, with their messages: for each of `lanes` up to so
    * many deliveries and characters of payload, and up to `characters` over all of them. The first delivery of a call, and
-   * of each lane that the call gets to, is taken whatever its size. A lane's waiting resends go first; each counts as a
-   * delivery that was due when it was asked for. Answers in the order of `lanes`; `nextDueAt`: when the first of those left
-   * pending is due, null when none is left.
+   * of each lane that the call gets to, is taken whatever its size. A lane's waiting resends go first, in the order they
+   * were asked for: they are due whatever the clock says, and their time is 0. Answers in the order of `lanes`; `nextDueAt`:
+   * when the first of those left pending is due, null when none is left.
    */
   deliveryClaimDue(params: {
     lanes: readonly LaneClaim[];
@@ -166,6 +170,8 @@ export interface Store {
   deliveryUnlease(params: { leases: readonly Lease[] }): Promise<number>;
   /** Per endpoint with pending deliveries or resends: when the first is due. Cost grows with endpoints, not with deliveries. */
   deliveryBacklog(): Promise<Backlog[]>;
+  /** Deleted endpoints with deliveries that are still held, which no backlog shows. Cost grows with endpoints. */
+  deliveryOrphans(): Promise<number[]>;
   /** Makes pending what is leased under a fence below `before`, resends too. Returns how many. */
   deliveryRelease(params: { before: number }): Promise<number>;
   /**
@@ -192,8 +198,9 @@ export interface Store {
   /** The deliveries of these messages to one endpoint, as far as they exist, in no order. */
   deliveryFind(params: { endpointKey: number; messageKeys: readonly number[] }): Promise<Delivery[]>;
   /**
-   * Asks for a resend: one attempt beside the schedule. One that waits already serves for both. `limit` bounds those that
-   * wait for the endpoint. `expunged`: the message has no payload any more.
+   * Asks for a resend: one attempt beside the schedule. One that waits already serves for both; one that is leased does not,
+   * as it may end before whatever the second was asked for. `limit` bounds those of the endpoint, leased ones too.
+   * `expunged`: the message has no payload any more.
    */
   resendInsert(params: {
     messageKey: number;
@@ -201,9 +208,10 @@ export interface Store {
     now: number;
     limit: number;
   }): Promise<'waits' | 'limit' | 'expunged'>;
-  /** Deliveries by state, from an index: what is open now, over all endpoints or of one. */
+  /** Deliveries by state, from an index: what is open now, over all endpoints or of one. Of each state up to `limit`. */
   deliveryCountOpen(params: {
     endpointKey?: number;
+    limit?: number;
   }): Promise<Record<Extract<DeliveryState, 'pending' | 'sending' | 'held'>, number>>;
 
   /** The attempts of a message or of an endpoint, newest first. With a filter, at most `scan` rows are looked at. */
@@ -222,17 +230,25 @@ export interface Store {
     scannedTo: string | null;
   }>;
 
-  /** Begins a recovery: `recoveryStep` brings back what is to be sent again. `limit` bounds an endpoint's unfinished ones. */
-  recoveryInsert(params: NewRecovery & { limit: number }): Promise<Recovery | 'limit'>;
+  /**
+   * Begins a recovery: `recoveryStep` brings back what is to be sent again. The limits bound the unfinished ones of the
+   * endpoint (`limit`) and of the application (`application_limit`).
+   */
+  recoveryInsert(
+    params: NewRecovery & { limit: number; applicationLimit: number },
+  ): Promise<Recovery | 'limit' | 'application_limit'>;
   /** Those that are not finished, oldest first. */
   recoveryList(): Promise<Recovery[]>;
   /**
    * Goes on with a recovery over the next `scan` messages of its range: deliveries of its endpoint that failed or are held
    * become pending, due at `now` or at their message's `deliverAt`, at the start of their schedule; what has no payload any
    * more stays. Finished after the
-   * last message, or when the endpoint is gone or disabled. Null when it is finished or unknown.
+   * last message, or when the endpoint is gone. While the endpoint is disabled nothing happens: it `waits`. Null when it is
+   * finished or unknown.
    */
-  recoveryStep(params: { id: string; now: number; scan: number }): Promise<Recovery | null>;
+  recoveryStep(params: { id: string; now: number; scan: number }): Promise<Recovery | 'waits' | null>;
+  /** Deletes recoveries that finished before `before`, at most `limit`. Returns how many. */
+  recoveryPurge(params: { before: number; limit: number }): Promise<number>;
 
   /** The answer to an earlier call under this idempotency key (`messageAccept` has its own). */
   answerFind(params: { keyHash: Buffer }): Promise<KeptAnswer | null>;
@@ -344,7 +360,8 @@ export interface MessageFilter {
   readonly endpointKey?: number;
   /** It has a delivery in one of these states. */
   readonly states?: readonly DeliveryState[];
-  /** Its id, event id, event type or a tag is this text, or its payload contains it (case counts). */
+  /** Its id, event id, event type or a tag is this text, or its payload contains it, as it is or in a spelling of
+   * JSON (`model/json-spellings.ts`); case counts. */
   readonly text?: string;
 }
 
@@ -379,6 +396,7 @@ export interface NewRecovery {
 /** Failed and held deliveries of an endpoint that are sent again, in the background and in steps. */
 export interface Recovery {
   readonly id: string;
+  readonly applicationKey: number;
   readonly endpointKey: number;
   /** Deliveries brought back so far. */
   readonly recovered: number;

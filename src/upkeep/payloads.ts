@@ -1,4 +1,4 @@
-import { PAYLOAD_KEPT_MS } from '../limits.ts';
+import { EXPUNGE_DELIVERIES, PAYLOAD_KEPT_MS } from '../limits.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Store } from '../store/store.ts';
 
@@ -9,7 +9,7 @@ export interface PayloadsOptions {
   dropped(deliveries: readonly { messageKey: number; endpointKey: number }[]): void;
 }
 
-/** Messages expunged by one transaction: each may have megabytes of payload and thousands of deliveries. */
+/** Messages expunged by one transaction at the most: each may have megabytes of payload. */
 const STEP_MESSAGES = 50;
 
 /** Expunges payloads whose time is over, in steps, until none is left or `stopped` says so. Rejects as the store does. */
@@ -25,8 +25,9 @@ export async function expungeExpired(
       limit: STEP_MESSAGES,
     });
     if (messageKeys.length === 0) return;
-    dropped(await store.messageExpunge({ messageKeys }));
-    if (messageKeys.length < STEP_MESSAGES) return;
+    const { expunged, leased } = await store.messageExpunge({ messageKeys, scan: EXPUNGE_DELIVERIES });
+    dropped(leased);
+    if (expunged < STEP_MESSAGES && expunged === messageKeys.length) return;
     await new Promise<void>((resolve) => clock.soon(resolve));
   }
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../model/clock.ts';
 import type { Recovery, Store } from '../store/store.ts';
+import { Rounds } from './rounds.ts';
 
 export interface RecoveriesOptions {
   store: Pick<Store, 'recoveryList' | 'recoveryStep'>;
@@ -13,11 +14,16 @@ export interface RecoveriesOptions {
 const STEP_MESSAGES = 500;
 const AGAIN_MS = 1_000;
 
-/** Goes on with all recoveries that are not finished, a step of each in turn: a long one keeps no other waiting. */
+/**
+ * Goes on with all recoveries that are not finished, a step at a time. Applications take turns, and the recoveries of one
+ * among themselves: neither a long one nor many of them keep others waiting. Those of a disabled endpoint are laid aside
+ * until it is changed.
+ */
 export class Recoveries {
   readonly #options: RecoveriesOptions;
-  /** Deliveries that each has brought back so far, by its id. */
-  readonly #open = new Map<string, number>();
+  readonly #open = new Rounds<Recovery>();
+  /** By endpoint, those that were disabled at the last step. */
+  readonly #aside = new Map<number, Recovery[]>();
   #running = false;
   #stopped = false;
 
@@ -34,37 +40,47 @@ export class Recoveries {
     this.#stopped = true;
   }
 
-  add({ id, recovered }: Pick<Recovery, 'id' | 'recovered'>): void {
-    this.#open.set(id, recovered);
+  add(recovery: Recovery): void {
+    this.#open.add(recovery.applicationKey, recovery);
     if (this.#running || this.#stopped) return;
     this.#running = true;
     this.#options.clock.soon(() => void this.#run());
   }
 
+  /** Looks again at those laid aside: all, or of one endpoint. */
+  again(endpointKey?: number): void {
+    for (const key of endpointKey === undefined ? [...this.#aside.keys()] : [endpointKey]) {
+      const recoveries = this.#aside.get(key) ?? [];
+      this.#aside.delete(key);
+      for (const recovery of recoveries) this.add(recovery);
+    }
+  }
+
   async #run(): Promise<void> {
     const { clock, log } = this.#options;
-    // What is put back goes to the end, and this loop comes to it again.
-    for (const [id, recovered] of this.#open) {
-      if (this.#stopped) return;
-      this.#open.delete(id);
+    for (let next = this.#open.take(); next !== null && !this.#stopped; next = this.#open.take()) {
       try {
-        await this.#step(id, recovered);
+        await this.#step(next);
         await new Promise<void>((resolve) => clock.soon(resolve));
       } catch (error) {
-        this.#open.set(id, recovered);
-        log.warn({ err: error, recoveryId: id }, 'a recovery could not go on; trying again');
+        this.#open.add(next.applicationKey, next);
+        log.warn({ err: error, recoveryId: next.id }, 'a recovery could not go on; trying again');
         await new Promise<void>((resolve) => void clock.timer(AGAIN_MS, resolve));
       }
     }
     this.#running = false;
   }
 
-  async #step(id: string, before: number): Promise<void> {
+  async #step(recovery: Recovery): Promise<void> {
     const { store, clock, stored } = this.#options;
     const now = clock.now();
-    const recovery = await store.recoveryStep({ id, now, scan: STEP_MESSAGES });
-    if (recovery === null) return;
-    if (!recovery.finished) this.#open.set(id, recovery.recovered);
-    if (recovery.recovered > before) stored(recovery.endpointKey, now);
+    const stepped = await store.recoveryStep({ id: recovery.id, now, scan: STEP_MESSAGES });
+    if (stepped === null) return;
+    if (stepped === 'waits') {
+      this.#aside.set(recovery.endpointKey, [...(this.#aside.get(recovery.endpointKey) ?? []), recovery]);
+      return;
+    }
+    if (!stepped.finished) this.#open.add(stepped.applicationKey, stepped);
+    if (stepped.recovered > recovery.recovered) stored(stepped.endpointKey, now);
   }
 }

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/helpers/manual-clock.ts';
-import { ENDED_KEY_KEPT_MS, IDEMPOTENCY_KEPT_MS, PAYLOAD_KEPT_MS } from '../limits.ts';
+import {
+  ENDED_KEY_KEPT_MS,
+  EXPUNGE_DELIVERIES,
+  IDEMPOTENCY_KEPT_MS,
+  PAYLOAD_KEPT_MS,
+  RECOVERY_KEPT_MS,
+} from '../limits.ts';
 import { type Recovery, StoreError } from '../store/store.ts';
 import { Upkeep, type UpkeepOptions } from './upkeep.ts';
 
@@ -12,10 +18,12 @@ function upkeeping(store: Partial<UpkeepOptions['store']>) {
   const upkeep = new Upkeep({
     store: {
       deliveryWithdraw: async () => 0,
+      deliveryOrphans: async () => [],
       recoveryList: async () => [],
       recoveryStep: async () => null,
+      recoveryPurge: async () => 0,
       messageListExpired: async () => [],
-      messageExpunge: async () => [],
+      messageExpunge: async ({ messageKeys }) => ({ expunged: messageKeys.length, leased: [] }),
       idempotencyPurge: async () => 0,
       keyPurge: async () => 0,
       ...store,
@@ -29,7 +37,7 @@ function upkeeping(store: Partial<UpkeepOptions['store']>) {
 }
 
 function recovery(id: string, fields: Partial<Recovery> = {}): Recovery {
-  return { id, endpointKey: 1, recovered: 0, finished: false, updatedAt: 0, ...fields };
+  return { id, applicationKey: 1, endpointKey: 1, recovered: 0, finished: false, updatedAt: 0, ...fields };
 }
 
 const refusal = () => Promise.reject(new StoreError('unavailable', 'Not now.'));
@@ -100,6 +108,69 @@ describe('upkeep', () => {
     upkeep.stop();
   });
 
+  it('takes turns over applications, however many recoveries one of them has', async () => {
+    const steps: string[] = [];
+    const left = new Map<string, number>();
+    const { upkeep, clock } = upkeeping({
+      recoveryStep: async ({ id }) => {
+        steps.push(id);
+        left.set(id, (left.get(id) ?? 2) - 1);
+        const applicationKey = id.startsWith('busy') ? 1 : 2;
+        return recovery(id, { applicationKey, finished: left.get(id) === 0 });
+      },
+    });
+    for (const id of ['busy_1', 'busy_2', 'busy_3']) upkeep.recover(recovery(id));
+    upkeep.recover(recovery('other', { applicationKey: 2 }));
+    await clock.settle();
+    expect(steps.slice(0, 4)).toEqual(['busy_1', 'other', 'busy_2', 'other']);
+    expect(steps.toSorted()).toEqual([
+      ...['busy_1', 'busy_1', 'busy_2', 'busy_2', 'busy_3', 'busy_3', 'other', 'other'],
+    ]);
+  });
+
+  it('lays a recovery aside while its endpoint is disabled, and goes on when that is enabled', async () => {
+    const disabled = new Set([1, 2]);
+    const steps: string[] = [];
+    const { upkeep, clock } = upkeeping({
+      recoveryList: async () => [recovery('left', { endpointKey: 1 })],
+      recoveryStep: async ({ id }) => {
+        steps.push(id);
+        const endpointKey = id === 'left' ? 1 : 2;
+        return disabled.has(endpointKey) ? 'waits' : recovery(id, { endpointKey, finished: true });
+      },
+    });
+    await upkeep.start();
+    upkeep.recover(recovery('begun', { endpointKey: 2 }));
+    await clock.advance(30_000);
+    expect(steps).toEqual(['left', 'begun']);
+    disabled.delete(1);
+    upkeep.endpointChanged(1);
+    await clock.settle();
+    expect(steps).toEqual(['left', 'begun', 'left']);
+    // One whose endpoint was enabled without a word is found by the next round.
+    disabled.delete(2);
+    await clock.advance(60_000);
+    expect(steps).toEqual(['left', 'begun', 'left', 'begun']);
+    await clock.advance(120_000);
+    expect(steps).toHaveLength(4);
+    upkeep.stop();
+  });
+
+  it('withdraws at its start what is held for endpoints that were deleted', async () => {
+    const withdrawn: number[] = [];
+    const { upkeep, clock } = upkeeping({
+      deliveryOrphans: async () => [3, 5],
+      deliveryWithdraw: async ({ endpointKey }) => {
+        withdrawn.push(endpointKey);
+        return 1;
+      },
+    });
+    await upkeep.start();
+    await clock.settle();
+    expect(withdrawn).toEqual([3, 5]);
+    upkeep.stop();
+  });
+
   it('stops between two steps', async () => {
     let steps = 0;
     const { upkeep, clock } = upkeeping({
@@ -124,10 +195,14 @@ describe('upkeep', () => {
         const due = [...until].filter(([, at]) => start + at <= now).map(([key]) => key);
         return due.slice(0, limit);
       },
-      messageExpunge: async ({ messageKeys }) => {
-        for (const key of messageKeys) until.delete(key);
-        expunged.push(...messageKeys);
-        return messageKeys.map((messageKey) => ({ messageKey, endpointKey: 1 }));
+      // Some have so many deliveries that a step does not get further than to the 20th.
+      messageExpunge: async ({ messageKeys, scan }) => {
+        expect(scan).toBe(EXPUNGE_DELIVERIES);
+        const done = messageKeys.slice(0, 20);
+        for (const key of done) until.delete(key);
+        expunged.push(...done);
+        const leased = done.map((messageKey) => ({ messageKey, endpointKey: 1 }));
+        return { expunged: done.length, leased };
       },
     });
     await upkeep.start();
@@ -152,10 +227,18 @@ describe('upkeep', () => {
         purged.keys = clock.now() - before;
         return 0;
       },
+      recoveryPurge: async ({ before }) => {
+        purged.recoveries = clock.now() - before;
+        return 0;
+      },
     });
     await upkeep.start();
     await clock.advance(61_000);
-    expect(purged).toEqual({ answers: IDEMPOTENCY_KEPT_MS + 2, keys: ENDED_KEY_KEPT_MS });
+    expect(purged).toEqual({
+      answers: IDEMPOTENCY_KEPT_MS + 2,
+      keys: ENDED_KEY_KEPT_MS,
+      recoveries: RECOVERY_KEPT_MS,
+    });
     upkeep.stop();
   });
 });

@@ -1,4 +1,4 @@
-import { ENDED_KEY_KEPT_MS, IDEMPOTENCY_KEPT_MS } from '../limits.ts';
+import { ENDED_KEY_KEPT_MS, IDEMPOTENCY_KEPT_MS, RECOVERY_KEPT_MS } from '../limits.ts';
 import type { Clock, Timer } from '../model/clock.ts';
 import type { Recovery, Store } from '../store/store.ts';
 import { expungeExpired } from './payloads.ts';
@@ -9,8 +9,10 @@ export interface UpkeepOptions {
   store: Pick<
     Store,
     | 'deliveryWithdraw'
+    | 'deliveryOrphans'
     | 'recoveryList'
     | 'recoveryStep'
+    | 'recoveryPurge'
     | 'messageListExpired'
     | 'messageExpunge'
     | 'idempotencyPurge'
@@ -44,6 +46,8 @@ export class Upkeep {
 
   /** Takes up what the last run left, and begins its rounds. */
   async start(): Promise<void> {
+    // A process that ended between the deletion of an endpoint and the end of its deliveries left these.
+    for (const endpointKey of await this.#options.store.deliveryOrphans()) this.withdraw(endpointKey);
     await this.#recoveries.start();
     this.#roundLater();
   }
@@ -60,6 +64,11 @@ export class Upkeep {
     this.#withdrawals.add(endpointKey);
   }
 
+  /** The endpoint may be enabled again: recoveries that waited for that go on. */
+  endpointChanged(endpointKey: number): void {
+    this.#recoveries.again(endpointKey);
+  }
+
   /** Goes on with a recovery until it is finished. */
   recover(recovery: Recovery): void {
     this.#recoveries.add(recovery);
@@ -74,6 +83,8 @@ export class Upkeep {
   async #round(): Promise<void> {
     const { store, clock } = this.#options;
     const now = clock.now();
+    // In case that one was laid aside just after its endpoint was enabled.
+    this.#recoveries.again();
     await this.#attempt('payloads whose time is over could not be expunged', () =>
       expungeExpired(this.#options, () => this.#stopped),
     );
@@ -82,6 +93,9 @@ export class Upkeep {
     );
     await this.#attempt('keys that ended long ago could not be deleted', () =>
       this.#repeat(() => store.keyPurge({ before: now - ENDED_KEY_KEPT_MS, limit: STEP_ROWS })),
+    );
+    await this.#attempt('old recoveries could not be deleted', () =>
+      this.#repeat(() => store.recoveryPurge({ before: now - RECOVERY_KEPT_MS, limit: STEP_ROWS })),
     );
     this.#roundLater();
   }

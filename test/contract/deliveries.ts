@@ -208,6 +208,8 @@ function lists(test: ContractTest): void {
     await given.accepted(application.key, [other]);
     await given.accepted(application.key, [other], { state: 'held' });
     expect(await given.store.deliveryCountOpen({})).toEqual({ pending: 4, sending: 1, held: 3 });
+    const capped = await given.store.deliveryCountOpen({ limit: 2 });
+    expect(capped).toEqual({ pending: 2, sending: 1, held: 2 });
     const of = (endpointKey: number) => given.store.deliveryCountOpen({ endpointKey });
     expect(await of(all[0])).toEqual({ pending: 3, sending: 1, held: 2 });
     expect(await of(other)).toEqual({ pending: 1, sending: 0, held: 1 });

@@ -101,14 +101,13 @@ function claim(index: number, dueBy: number, limit: number): Command {
     const endpointKey = keys[index] as number;
     const fence = given.fence();
     const { claimed, nextDueAt } = await claimDue(given.store, { endpointKey, dueBy, limit, fence });
-    const resends = waitingOf(model, endpointKey).filter(({ createdAt }) => createdAt <= dueBy);
-    const resent = resends.slice(0, limit);
+    const resent = waitingOf(model, endpointKey).slice(0, limit);
     const pending = pendingOf(model, endpointKey).filter((row) => dueOf(row) <= dueBy);
     const taken = pending.slice(0, limit - resent.length);
     const place = { endpointKey, fence };
     expect(claimed).toMatchObject([
-      ...resent.map(({ messageKey, createdAt, resendKey }) => ({
-        ...{ ...place, messageKey, attemptCount: 0, nextAttemptAt: createdAt },
+      ...resent.map(({ messageKey, resendKey }) => ({
+        ...{ ...place, messageKey, attemptCount: 0, nextAttemptAt: 0 },
         resendKey: resendKey ?? expect.any(Number),
       })),
       ...taken.map(({ messageKey, attemptCount, nextAttemptAt }) => ({
@@ -203,12 +202,10 @@ function resend(pick: number, now: number): Command {
     if (row === undefined) return;
     const { messageKey, endpointKey } = row;
     const asked = await given.store.resendInsert({ messageKey, endpointKey, now, limit: 1_000 });
-    const there = model.resends.some(
-      (each) => each.messageKey === messageKey && each.endpointKey === endpointKey,
-    );
+    const there = waitingOf(model, endpointKey).some((each) => each.messageKey === messageKey);
     expect(asked).toBe(!there && model.expunged.has(messageKey) ? 'expunged' : 'waits');
     if (there || model.expunged.has(messageKey)) return;
-    model.resends.push({ messageKey, endpointKey, createdAt: now, resendKey: null, fence: 0 });
+    model.resends.push({ messageKey, endpointKey, resendKey: null, fence: 0 });
   });
 }
 
@@ -253,7 +250,8 @@ function recover(index: number, now: number): Command {
     const endpointKey = keys[index] as number;
     const range = { from: 'msg_', to: 'msg_~' };
     const id = given.id('qtask');
-    await given.store.recoveryInsert({ id, applicationKey, endpointKey, ...range, now, limit: 10 });
+    const limits = { limit: 99, applicationLimit: 99 };
+    await given.store.recoveryInsert({ id, applicationKey, endpointKey, ...range, ...limits, now });
     const back = model.rows.filter(
       (row) =>
         row.endpointKey === endpointKey &&
@@ -262,7 +260,8 @@ function recover(index: number, now: number): Command {
         !model.stopped.has(endpointKey),
     );
     const stepped = await given.store.recoveryStep({ id, now, scan: 1_000 });
-    expect(stepped).toMatchObject({ recovered: back.length, finished: true });
+    if (model.stopped.get(endpointKey) === 'disabled') expect(stepped).toBe('waits');
+    else expect(stepped).toMatchObject({ recovered: back.length, finished: true });
     for (const row of back) {
       change(row, { state: 'pending', attemptCount: 0, nextAttemptAt: now, fence: 0, reason: null });
     }
@@ -278,7 +277,8 @@ function expunge(pick: number): Command {
       ...model.rows.filter((row) => ofMessage(row) && row.state === 'sending'),
       ...model.resends.filter((each) => ofMessage(each) && each.fence > 0),
     ].map(({ endpointKey }) => endpointKey);
-    const named = await given.store.messageExpunge({ messageKeys: [messageKey] });
+    const { expunged, leased: named } = await given.store.messageExpunge({ messageKeys: [messageKey] });
+    expect(expunged).toBe(1);
     expect(named.every(ofMessage)).toBe(true);
     expect(new Set(named.map(({ endpointKey }) => endpointKey))).toEqual(new Set(leased));
     model.expunged.add(messageKey);

@@ -10,7 +10,6 @@ export interface Row extends Delivery {
 export interface Resend {
   readonly messageKey: number;
   readonly endpointKey: number;
-  readonly createdAt: number;
   /** The store's key: known from the first claim on. */
   resendKey: number | null;
   fence: number;
@@ -68,15 +67,14 @@ export function pendingOf({ rows }: Model, endpointKey: number): Row[] {
 
 /** An endpoint's resends that wait, in the order they go out. */
 export function waitingOf({ resends }: Model, endpointKey: number): Resend[] {
-  return resends
-    .filter((resend) => resend.fence === 0 && resend.endpointKey === endpointKey)
-    .sort((one, other) => one.createdAt - other.createdAt);
+  return resends.filter((resend) => resend.fence === 0 && resend.endpointKey === endpointKey);
 }
 
 export function nextDueOf(model: Model, endpointKey: number): number | null {
   const times = [
     ...pendingOf(model, endpointKey).map(dueOf),
-    ...waitingOf(model, endpointKey).map(({ createdAt }) => createdAt),
+    // Due whatever the clock says.
+    ...waitingOf(model, endpointKey).map(() => 0),
   ];
   return times.length === 0 ? null : Math.min(...times);
 }

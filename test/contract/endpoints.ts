@@ -59,6 +59,36 @@ export function endpointContract(test: ContractTest): void {
     expect(await again()).toMatchObject({ uid: 'main' });
   });
 
+  test('have uids that are no web hook id of another live one of the company', async (given) => {
+    const { key: applicationKey } = await given.application();
+    const { key: otherKey } = await given.application();
+    const [first, second] = [await given.endpoint(applicationKey), await given.endpoint(applicationKey)];
+    const uid = first.webHookId;
+    const insert = () =>
+      given.store.endpointInsert({ ...given.newEndpoint(applicationKey, { uid }), limit: 9 });
+    const update = (endpointKey: number) =>
+      given.store.endpointUpdate({ applicationKey, endpointKey, now: NOW, changes: { uid } });
+    expect([await insert(), await update(second.key)]).toEqual(['uid_taken', 'uid_taken']);
+    expect((await given.endpoint(otherKey, { uid })).uid).toBe(uid);
+    expect(await update(first.key)).toMatchObject({ uid, webHookId: uid });
+    await given.store.endpointDelete({ applicationKey, endpointKey: first.key, now: NOW });
+    expect(await update(second.key)).toMatchObject({ uid });
+  });
+
+  test('get no web hook id that is the uid of another live one of the company', async (given) => {
+    const { key } = await given.application();
+    const { key: otherKey } = await given.application();
+    await given.endpoint(otherKey, { uid: '1_20260101000000' });
+    for (const second of ['0', '1', '3', '4']) await given.endpoint(key, { uid: `1_2026010100000${second}` });
+    const made = await given.endpoint(key);
+    const listed = await given.store.endpointList({ applicationKey: key });
+    const ids = listed.map(({ webHookId }) => webHookId);
+    expect(new Set(ids).size).toBe(5);
+    const uids = listed.filter(({ uid, webHookId }) => uid !== webHookId).map(({ uid }) => uid);
+    expect(uids.filter((uid) => uid !== null && ids.includes(uid))).toEqual([]);
+    expect(made.webHookId > '1_20260101000004').toBe(true);
+  });
+
   test('change only in what is named', async (given) => {
     const { application, keys } = await given.company(2);
     const [endpointKey] = keys;

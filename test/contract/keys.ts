@@ -19,6 +19,7 @@ function insertions(test: ContractTest): void {
       capabilities: ['ViewBase', 'CreateAttempts'],
       featureFlags: ['beta'],
       expiresAt: NOW + 5,
+      replacedBy: 'key_next',
     });
     const powerless = given.key({ applicationKey: application.key, capabilities: [] });
     const added = [operator, tenant, powerless];
@@ -56,7 +57,12 @@ function revocations(test: ContractTest): void {
   });
 
   test('can be added again after they were revoked, under a new id or the same', async (given) => {
-    const one = await added(given, { slot: 'operator', capabilities: ['ViewBase'], lastUsedAt: NOW });
+    const one = await added(given, {
+      slot: 'operator',
+      capabilities: ['ViewBase'],
+      lastUsedAt: NOW,
+      replacedBy: 'key_1',
+    });
     await given.store.keyRevoke({ id: one.id, now: NOW });
     const again = given.key({ hash: one.hash, name: 'again', featureFlags: ['x'], createdAt: NOW + 9 });
     expect(await given.store.keyInsert(again)).toBe(true);
@@ -110,7 +116,7 @@ function rotations(test: ContractTest): void {
     await given.reopen();
     const rotated = { ...replacement, slot: 'operator' };
     expect(await given.store.keyFind({ hash: replacement.hash })).toEqual(rotated);
-    const ending = { ...old, slot: null, expiresAt: NOW + 60_000 };
+    const ending = { ...old, slot: null, expiresAt: NOW + 60_000, replacedBy: replacement.id };
     expect(await given.store.keyFind({ hash: old.hash })).toEqual(ending);
     expect(await given.store.keyListBySlot({ slot: 'operator' })).toEqual([rotated]);
   });

@@ -67,6 +67,17 @@ function texts(test: ContractTest): void {
     expect(await pick({ text: '%' })).toEqual([0]);
   });
 
+  test('finds a text that the publisher wrote with escapes', async (given) => {
+    const pick = await filled(given, [
+      { payload: '{"a":"J\\u00fcrgen \\"Jay\\" a\\/b"}' },
+      { payload: '{"a":"J\\u00FCrgen"}' },
+      { payload: '{"a":"Jürgen a/b"}' },
+    ]);
+    expect(await pick({ text: 'Jürgen' })).toEqual([2, 1, 0]);
+    expect(await pick({ text: '"Jay"' })).toEqual([0]);
+    expect(await pick({ text: 'a/b' })).toEqual([2, 0]);
+  });
+
   test('finds nothing in a payload that was expunged', async (given) => {
     const { key: applicationKey } = await given.application();
     const message = { eventId: 'e', payload: '{"a":"needle"}' };

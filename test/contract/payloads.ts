@@ -16,7 +16,10 @@ function expunging(test: ContractTest): void {
     await given.accepted(applicationKey, [], { message: kept });
     const find = (ref: string) => given.store.messageFind({ applicationKey, ref });
     const before = await find(message.id);
-    expect(await given.store.messageExpunge({ messageKeys: [messageKey] })).toEqual([]);
+    expect(await given.store.messageExpunge({ messageKeys: [messageKey] })).toEqual({
+      expunged: 1,
+      leased: [],
+    });
     await given.reopen();
     expect(await find(message.id)).toEqual({ ...before, payload: null });
     expect(await find('a')).toEqual({ ...before, payload: null });
@@ -25,7 +28,10 @@ function expunging(test: ContractTest): void {
     const { rows } = await given.store.messageList(page);
     expect(rows.map(({ payload }) => payload)).toEqual(['{"kept":1}', null]);
     // Again is no harm, nor is what never was.
-    expect(await given.store.messageExpunge({ messageKeys: [messageKey, 999] })).toEqual([]);
+    expect(await given.store.messageExpunge({ messageKeys: [messageKey, 999] })).toEqual({
+      expunged: 2,
+      leased: [],
+    });
   });
 
   test('cancels what is open, names what was leased, and leaves what is done', async (given) => {
@@ -45,7 +51,7 @@ function expunging(test: ContractTest): void {
     const arrived = given.result(given.lease(messageKey, done, fence), { state: 'succeeded' });
     await given.store.deliveryRecord({ results: [arrived] });
     const other = await given.accepted(application.key, [sending], { state: 'sending', fence });
-    const leased = await given.store.messageExpunge({ messageKeys: [messageKey] });
+    const { leased } = await given.store.messageExpunge({ messageKeys: [messageKey] });
     expect(leased).toEqual([{ messageKey, endpointKey: sending }]);
     for (const endpointKey of [pending, sending, held]) {
       const row = { state: 'cancelled', reason: 'payload_expunged', nextAttemptAt: null };
@@ -71,13 +77,32 @@ function expunging(test: ContractTest): void {
     const lease = await given.resendLeased(messageKeys[0] as number, endpointKey);
     const waiting = await given.accepted(application.key, keys, { state: 'held' });
     await given.store.resendInsert({ messageKey: waiting, endpointKey, now: NOW, limit: 9 });
-    const leased = await given.store.messageExpunge({ messageKeys: [...messageKeys, waiting] });
+    const { leased } = await given.store.messageExpunge({ messageKeys: [...messageKeys, waiting] });
     expect(leased).toEqual([{ messageKey: lease.messageKey, endpointKey }]);
     expect(await given.store.deliveryUnlease({ leases: [lease] })).toBe(0);
     const again = await given.store.resendInsert({ messageKey: waiting, endpointKey, now: NOW, limit: 9 });
     expect(again).toBe('expunged');
     expect(await nothingDue(given, endpointKey)).toBe(true);
     expect(await given.store.deliveryBacklog()).toEqual([]);
+  });
+
+  test('ends with the message with which so many deliveries were looked at, and does that whole', async (given) => {
+    const { application, keys } = await given.company(4);
+    const messageKeys: number[] = [];
+    for (const count of [1, 0, 4, 1, 1]) {
+      messageKeys.push(await given.accepted(application.key, keys.slice(0, count)));
+    }
+    const expunge = async (keysLeft: number[], scan: number) =>
+      (await given.store.messageExpunge({ messageKeys: keysLeft, scan })).expunged;
+    expect(await expunge(messageKeys, 2)).toBe(3);
+    for (const endpointKey of keys) {
+      const row = await given.deliveryOf({ messageKey: messageKeys[2] as number, endpointKey });
+      expect(row.state).toBe('cancelled');
+    }
+    expect(await given.store.deliveryCountOpen({})).toMatchObject({ pending: 2 });
+    expect(await expunge(messageKeys.slice(3), 1)).toBe(1);
+    expect(await expunge(messageKeys.slice(4), 9)).toBe(1);
+    expect(await nothingDue(given, keys[0])).toBe(true);
   });
 
   test('leaves nothing that could be claimed without its payload', async (given) => {

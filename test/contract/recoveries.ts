@@ -20,6 +20,21 @@ function steps(test: ContractTest): void {
     await begin(given, application.key, keys[0]);
   });
 
+  test('begins no more for an application than may be unfinished, whatever others have', async (given) => {
+    const { application, keys } = await filled(given, 1);
+    const third = (await given.endpoint(application.key)).key;
+    const [first] = [
+      await begin(given, application.key, keys[0]),
+      await begin(given, application.key, keys[1]),
+    ];
+    await begin(given, application.key, keys[1]);
+    await expect(begin(given, application.key, third)).rejects.toThrow('application_limit');
+    const other = await filled(given, 1);
+    await begin(given, other.application.key, other.keys[0]);
+    await step(given, first.id);
+    await begin(given, application.key, third);
+  });
+
   test('brings back what failed or is held within its range, due at once and with all its tries', async (given) => {
     const { application, keys, messages } = await filled(given, 9);
     const [endpointKey, other] = keys;
@@ -111,20 +126,51 @@ function ends(test: ContractTest): void {
     }
   });
 
-  for (const end of ['deleted', 'disabled'] as const) {
-    test(`are finished when the endpoint was ${end}, and bring back no more`, async (given) => {
-      const { application, keys } = await filled(given, 9);
+  test('are finished when the endpoint was deleted, and bring back no more', async (given) => {
+    const { application, keys } = await filled(given, 9);
+    const { id } = await begin(given, application.key, keys[0]);
+    expect(await step(given, id, 3)).toMatchObject({ recovered: 2, finished: false });
+    const place = { applicationKey: application.key, endpointKey: keys[0], now: NOW };
+    // Disabled or not.
+    await given.store.endpointUpdate({ ...place, changes: { disabled: true } });
+    await given.store.endpointDelete(place);
+    expect(await step(given, id, 3)).toMatchObject({ recovered: 2, finished: true });
+    const { pending } = await given.store.deliveryCountOpen({ endpointKey: keys[0] });
+    expect(pending).toBe(2);
+    expect(await given.store.recoveryList()).toEqual([]);
+  });
+
+  test('wait while the endpoint is disabled, over reopening, and go on when it is enabled', async (given) => {
+    const { application, keys } = await filled(given, 9);
+    const { id } = await begin(given, application.key, keys[0]);
+    const begun = await step(given, id, 3);
+    const place = { applicationKey: application.key, endpointKey: keys[0], now: NOW };
+    await given.store.endpointUpdate({ ...place, changes: { disabled: true } });
+    for (let count = 0; count < 2; count++) {
+      expect(await given.store.recoveryStep({ id, now: NOW + 9, scan: 3 })).toBe('waits');
+      await given.reopen();
+    }
+    expect(await given.store.recoveryList()).toEqual([begun]);
+    await given.store.endpointUpdate({ ...place, changes: { disabled: false } });
+    expect(await step(given, id, 3)).toMatchObject({ recovered: 4, finished: false });
+    expect(await step(given, id, 3)).toMatchObject({ recovered: 6, finished: true });
+  });
+
+  test('are deleted some time after they finished, some at a time, and no others', async (given) => {
+    const { application, keys } = await filled(given, 2);
+    const open = await begin(given, application.key, keys[1]);
+    for (const now of [NOW + 3, NOW + 1, NOW + 2]) {
       const { id } = await begin(given, application.key, keys[0]);
-      expect(await step(given, id, 3)).toMatchObject({ recovered: 2, finished: false });
-      const place = { applicationKey: application.key, endpointKey: keys[0], now: NOW };
-      if (end === 'deleted') await given.store.endpointDelete(place);
-      else await given.store.endpointUpdate({ ...place, changes: { disabled: true } });
-      expect(await step(given, id, 3)).toMatchObject({ recovered: 2, finished: true });
-      const { pending } = await given.store.deliveryCountOpen({ endpointKey: keys[0] });
-      expect(pending).toBe(2);
-      expect(await given.store.recoveryList()).toEqual([]);
-    });
-  }
+      expect(await step(given, id, 100, now)).toMatchObject({ finished: true });
+    }
+    const purge = (before: number, limit = 9) => given.store.recoveryPurge({ before, limit });
+    expect(await purge(NOW + 1)).toBe(0);
+    expect(await purge(NOW + 3, 1)).toBe(1);
+    expect(await purge(NOW + 3)).toBe(1);
+    expect(await purge(NOW + 9)).toBe(1);
+    expect(await purge(NOW + 9)).toBe(0);
+    expect(await given.store.recoveryList()).toEqual([open]);
+  });
 }
 
 /** Messages whose deliveries to the first endpoint are by turns failed, held and succeeded, and all failed to the second. */
@@ -178,11 +224,14 @@ async function begin(
     to,
     now,
     limit: 2,
+    applicationLimit: 3,
   });
-  if (begun === 'limit') throw new Error('limit');
+  if (typeof begun === 'string') throw new Error(begun);
   return begun;
 }
 
-function step(given: Given, id: string, scan = 100, now = NOW) {
-  return given.store.recoveryStep({ id, now, scan });
+async function step(given: Given, id: string, scan = 100, now = NOW): Promise<Recovery | null> {
+  const stepped = await given.store.recoveryStep({ id, now, scan });
+  if (stepped === 'waits') throw new Error('It waits.');
+  return stepped;
 }

@@ -27,7 +27,7 @@ function requests(test: ContractTest): void {
     const resendKey = claimed[0]?.resendKey;
     expect(resendKey).toEqual(expect.any(Number));
     const lease = { messageKey, endpointKey: keys[0], fence, resendKey };
-    expect(claimed).toEqual([{ ...lease, messageId, payload, attemptCount: 0, nextAttemptAt: NOW + 5 }]);
+    expect(claimed).toEqual([{ ...lease, messageId, payload, attemptCount: 0, nextAttemptAt: 0 }]);
     expect(nextDueAt).toBeNull();
     expect(await claim(given, keys[0], NOW + 5)).toEqual({ claimed: [], nextDueAt: null });
   });
@@ -39,11 +39,46 @@ function requests(test: ContractTest): void {
       expect(await ask(given, messageKey, keys[0], NOW + count, 1)).toBe('waits');
     }
     const { claimed } = await claim(given, keys[0], NOW + 9);
-    expect(claimed).toMatchObject([{ messageKey, nextAttemptAt: NOW }]);
+    expect(claimed).toMatchObject([{ messageKey }]);
     await given.store.deliveryRecord({ results: claimed.map((lease) => given.result(lease, FAILED)) });
     expect((await claim(given, keys[0], NOW + 9)).claimed).toEqual([]);
     await ask(given, messageKey, keys[0], NOW + 4);
-    expect((await claim(given, keys[0], NOW + 9)).claimed).toMatchObject([{ nextAttemptAt: NOW + 4 }]);
+    expect((await claim(given, keys[0], NOW + 9)).claimed).toMatchObject([{ messageKey }]);
+  });
+
+  test('are asked for again while one is under way: that happens too, over a crash as well', async (given) => {
+    const { application, keys } = await given.company();
+    const messageKey = await failed(given, application.key, keys[0]);
+    const first = await given.resendLeased(messageKey, keys[0]);
+    for (let count = 0; count < 2; count++) {
+      expect(await ask(given, messageKey, keys[0], NOW, 2)).toBe('waits');
+    }
+    const { claimed } = await claim(given, keys[0]);
+    expect(claimed).toMatchObject([{ messageKey, resendKey: expect.any(Number) }]);
+    expect(claimed[0]?.resendKey).not.toBe(first.resendKey);
+    expect(await ask(given, messageKey, keys[0], NOW, 2)).toBe('limit');
+    const results = [given.result(first, FAILED)];
+    expect(await given.store.deliveryRecord({ results })).toEqual([true]);
+    await given.reopen();
+    await given.store.deliveryRelease({ before: firstFence(given.store.epoch) });
+    const again = (await claim(given, keys[0])).claimed;
+    expect(again).toMatchObject([{ messageKey, resendKey: claimed[0]?.resendKey }]);
+    const arrived = again.map((lease) => given.result(lease, DONE));
+    expect(await given.store.deliveryRecord({ results: arrived })).toEqual([true]);
+    expect(await claim(given, keys[0])).toEqual({ claimed: [], nextDueAt: null });
+  });
+
+  test('that are given back while another waits are both sent', async (given) => {
+    const { application, keys } = await given.company();
+    const messageKey = await failed(given, application.key, keys[0]);
+    const first = await given.resendLeased(messageKey, keys[0]);
+    await ask(given, messageKey, keys[0]);
+    expect(await given.store.deliveryUnlease({ leases: [first] })).toBe(1);
+    const { claimed } = await claim(given, keys[0]);
+    expect(claimed.map((lease) => [lease.messageKey, lease.resendKey === first.resendKey])).toEqual([
+      [messageKey, true],
+      [messageKey, false],
+    ]);
   });
 
   test('are limited in number for an endpoint', async (given) => {
@@ -62,26 +97,26 @@ function requests(test: ContractTest): void {
 }
 
 function claims(test: ContractTest): void {
-  test('go before what is due by schedule, oldest first, and count as deliveries', async (given) => {
+  test('go before what is due by schedule, as they were asked for, and count as deliveries', async (given) => {
     const { application, keys } = await given.company();
     const [endpointKey] = keys;
     const resent: number[] = [];
-    for (const delay of [3, 1, 9]) {
+    // Whatever the clock said: it may have been set back meanwhile.
+    for (const delay of [3_600_000, 1, 9]) {
       const messageKey = await failed(given, application.key, endpointKey);
       await ask(given, messageKey, endpointKey, NOW + delay);
       resent.push(messageKey);
     }
-    const scheduled = await given.accepted(application.key, keys, { now: NOW - 60_000 });
+    const scheduled = await given.accepted(application.key, keys, { now: NOW + 5 });
     const next = async (dueBy: number, limit: number) => {
       const { claimed, nextDueAt } = await claim(given, endpointKey, dueBy, { limit });
-      const places = claimed.map(({ messageKey }) => resent.indexOf(messageKey));
-      return [places, nextDueAt === null ? null : nextDueAt - NOW];
+      return [claimed.map(({ messageKey }) => resent.indexOf(messageKey)), nextDueAt];
     };
-    expect(await next(NOW, 0)).toEqual([[], -60_000]);
-    expect(await next(NOW + 3, 1)).toEqual([[1], -60_000]);
-    expect(await next(NOW + 3, 2)).toEqual([[0, -1], 9]);
-    expect(await next(NOW + 8, 9)).toEqual([[], 9]);
-    expect(await next(NOW + 9, 9)).toEqual([[2], null]);
+    expect(await next(NOW, 0)).toEqual([[], 0]);
+    expect(await next(NOW, 1)).toEqual([[0], 0]);
+    expect(await next(NOW, 9)).toEqual([[1, 2], NOW + 5]);
+    await ask(given, resent[0] as number, endpointKey);
+    expect(await next(NOW + 5, 9)).toEqual([[0, -1], null]);
     expect(await given.deliveryOf({ messageKey: scheduled, endpointKey })).toMatchObject({
       state: 'sending',
     });
@@ -104,7 +139,7 @@ function claims(test: ContractTest): void {
       const leases = claims.flatMap(({ claimed }) => claimed);
       await given.store.deliveryUnlease({ leases });
       expect(claims.map(({ nextDueAt }) => nextDueAt)).toEqual(
-        claims.map(({ claimed }) => (claimed.length === 3 ? null : NOW)),
+        claims.map(({ claimed }) => [0, 0, NOW, null][claimed.length]),
       );
       return claims.map(({ claimed }) => claimed.map(({ payload }) => payload.length));
     };
@@ -132,13 +167,12 @@ function claims(test: ContractTest): void {
     await ask(given, messageKey, resendOnly, NOW + 4);
     const backlog = async () =>
       (await given.store.deliveryBacklog()).toSorted((a, b) => a.endpointKey - b.endpointKey);
-    const first = { endpointKey: both, nextDueAt: NOW + 2 };
-    expect(await backlog()).toEqual([first, { endpointKey: resendOnly, nextDueAt: NOW + 4 }]);
+    const first = { endpointKey: both, nextDueAt: 0 };
+    expect(await backlog()).toEqual([first, { endpointKey: resendOnly, nextDueAt: 0 }]);
     await claim(given, resendOnly, NOW + 4);
     expect(await backlog()).toEqual([first]);
-    await given.accepted(application.key, [both], { now: NOW + 1 });
-    await claim(given, both, NOW + 2);
-    expect(await backlog()).toEqual([{ endpointKey: both, nextDueAt: NOW + 7 }]);
+    await claim(given, both, NOW + 1);
+    expect(await backlog()).toEqual([{ endpointKey: both, nextDueAt: NOW + 2 }]);
   });
 }
 
@@ -155,7 +189,7 @@ function leases(test: ContractTest): void {
     expect(await given.store.deliveryRecord({ results })).toEqual([false]);
     expect(await given.deliveryOf(lease)).toMatchObject({ state: 'failed' });
     const { claimed } = await claim(given, keys[0]);
-    expect(claimed).toMatchObject([{ messageKey, resendKey: lease.resendKey, nextAttemptAt: NOW }]);
+    expect(claimed).toMatchObject([{ messageKey, resendKey: lease.resendKey, nextAttemptAt: 0 }]);
   });
 
   test('are released when their process ended', async (given) => {

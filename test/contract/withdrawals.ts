@@ -39,6 +39,17 @@ function deletedEndpoints(test: ContractTest): void {
     expect(await given.store.deliveryRelease({ before: fence + 100 })).toBe(2);
   });
 
+  test('names the deleted endpoints that something is still held for', async (given) => {
+    const { withdraw, remove, gone } = await filled(given);
+    expect(await given.store.deliveryOrphans()).toEqual([]);
+    await remove();
+    expect(await given.store.deliveryOrphans()).toEqual([gone]);
+    await given.reopen();
+    expect(await given.store.deliveryOrphans()).toEqual([gone]);
+    while ((await withdraw(2)) > 0);
+    expect(await given.store.deliveryOrphans()).toEqual([]);
+  });
+
   test('takes what is open of a deleted application', async (given) => {
     const { application, keys } = await given.company();
     const messageKey = await given.accepted(application.key, keys);

@@ -124,6 +124,7 @@ export class Given {
       createdAt: NOW,
       expiresAt: null,
       lastUsedAt: null,
+      replacedBy: null,
       ...fields,
     };
   }

@@ -170,6 +170,33 @@ describe('what an operator does to deliveries', () => {
     await until(async () => (await stateOf(app, failing)).state === 'succeeded');
   });
 
+  it('resends again what is being resent: the second one happens too', async () => {
+    const open: (() => void)[] = [];
+    let hangs = false;
+    const target = await startReceiver((response) => {
+      response.statusCode = answers.status;
+      if (hangs) open.push(() => response.end());
+      else response.end();
+    });
+    receivers.push(target);
+    const { id: endpointId } = await endpoint(app, { url: target.url });
+    const id = await app.publish('{}');
+    await app.settled(id);
+    hangs = true;
+    answers.status = 500;
+    await resend(app, id, endpointId);
+    await target.has(2);
+    // The receiver was mended while the first one is under way.
+    hangs = false;
+    answers.status = 200;
+    await resend(app, id, endpointId);
+    await target.has(3);
+    for (const end of open) end();
+    await until(async () => (await app.attempts(id)).length === 3);
+    const statuses = (await app.attempts(id)).map(({ status }) => status);
+    expect(statuses.toSorted()).toEqual([0, 0, 2]);
+  });
+
   it('resends over a restart: a 202 is kept', async () => {
     await start({ POSTHORN_SHUTDOWN_GRACE: '50ms' });
     let hangs = false;

@@ -3,18 +3,16 @@ import type { Backlog, LaneClaim } from '../store.ts';
 import { type Connection, transaction } from './connection.ts';
 
 type ClaimParams = { lanes: readonly LaneClaim[]; characters: number; dueBy: number; fence: number };
+type HeldOf = { key: number; deleted: 0 | 1 };
 type Claim = { claimed: LeasedDelivery[]; nextDueAt: number | null };
 
 /** Leases, from the claim to the return. What is open has its payload: expunging ends what is open in the same transaction. */
 export function claims(connection: Connection) {
   const statements = prepare(connection);
   const claim = claiming(statements);
-  const { anyResend, nextDue, nextResend, unlease, unleaseResend, nextEndpoint, release } = statements;
-  const nextDueAt = (endpointKey: number, withResends: boolean): number | null => {
-    const delivery = nextDue.get(endpointKey) as number | null;
-    const resend = withResends ? (nextResend.get(endpointKey) as number | null) : null;
-    return delivery === null || resend === null ? (delivery ?? resend) : Math.min(delivery, resend);
-  };
+  const { anyResend, nextDue, waits, unlease, unleaseResend, nextEndpoint, nextHeld, release } = statements;
+  const nextDueAt = (endpointKey: number, withResends: boolean): number | null =>
+    withResends && waits.get(endpointKey) === 1 ? 0 : (nextDue.get(endpointKey) as number | null);
 
   return {
     deliveryClaimDue: (params: ClaimParams): Claim[] =>
@@ -52,6 +50,14 @@ export function claims(connection: Connection) {
       }
       return backlog;
     },
+    deliveryOrphans(): number[] {
+      const orphans: number[] = [];
+      let next = nextHeld.get(-1) as HeldOf | undefined;
+      for (; next !== undefined; next = nextHeld.get(next.key) as HeldOf | undefined) {
+        if (next.deleted === 1) orphans.push(next.key);
+      }
+      return orphans;
+    },
     deliveryRelease: ({ before }: { before: number }): number =>
       transaction(connection, () => release.reduce((sum, each) => sum + each.run(before).changes, 0)),
   };
@@ -73,7 +79,7 @@ function claiming({ due, dueResends, lease, leaseResend }: ReturnType<typeof pre
       }
       return true;
     };
-    if (!withResends || take(dueResends.iterate(lane.endpointKey, dueBy, lane.deliveries))) {
+    if (!withResends || take(dueResends.iterate(lane.endpointKey, lane.deliveries))) {
       take(due.iterate(lane.endpointKey, dueBy, lane.deliveries - claimed.length));
     }
     for (const { messageKey, resendKey } of claimed) {
@@ -94,9 +100,9 @@ function prepare(connection: Connection) {
     ),
     dueResends: connection.prepare(
       `SELECT r.message_key AS messageKey, r.endpoint_key AS endpointKey, r.resend_key AS resendKey, 0 AS attemptCount,
-       r.created_at AS nextAttemptAt, m.id AS messageId, m.payload
+       0 AS nextAttemptAt, m.id AS messageId, m.payload
      FROM resend r JOIN message m ON m.message_key = r.message_key
-     WHERE r.fence = 0 AND r.endpoint_key = ? AND r.created_at <= ? ORDER BY r.created_at, r.resend_key LIMIT ?`,
+     WHERE r.fence = 0 AND r.endpoint_key = ? ORDER BY r.resend_key LIMIT ?`,
     ),
     lease: connection.prepare(
       'UPDATE delivery SET state = 1, fence = ? WHERE message_key = ? AND endpoint_key = ?',
@@ -113,8 +119,8 @@ function prepare(connection: Connection) {
         'SELECT min(next_attempt_at) FROM delivery WHERE state = 0 AND endpoint_key = ? AND next_attempt_at IS NOT NULL',
       )
       .pluck(),
-    nextResend: connection
-      .prepare('SELECT min(created_at) FROM resend WHERE fence = 0 AND endpoint_key = ?')
+    waits: connection
+      .prepare('SELECT EXISTS (SELECT 1 FROM resend WHERE fence = 0 AND endpoint_key = ?)')
       .pluck(),
     nextEndpoint: connection
       .prepare(
@@ -123,6 +129,10 @@ function prepare(connection: Connection) {
            UNION ALL SELECT min(endpoint_key) FROM resend WHERE fence = 0 AND endpoint_key > @after)`,
       )
       .pluck(),
+    nextHeld: connection.prepare(
+      `SELECT endpoint_key AS key, deleted_at IS NOT NULL AS deleted FROM endpoint WHERE endpoint_key =
+         (SELECT min(endpoint_key) FROM delivery WHERE state = 4 AND endpoint_key > ?)`,
+    ),
     release: [
       'UPDATE delivery SET state = 0, fence = 0 WHERE state = 1 AND next_attempt_at IS NOT NULL AND fence < ?',
       'UPDATE resend SET fence = 0 WHERE fence > 0 AND fence < ?',

@@ -1,3 +1,4 @@
+import type { Statement } from 'better-sqlite3';
 import type { Delivery, DeliveryReason } from '../../model/delivery.ts';
 import type { EndpointDelivery } from '../store.ts';
 import { type Connection, transaction } from './connection.ts';
@@ -16,10 +17,11 @@ interface Row {
 
 type ListParams = { messageKey: number; limit: number } & Bounds<number>;
 type FindParams = { endpointKey: number; messageKeys: readonly number[] };
+type CountParams = { endpointKey?: number; limit?: number };
 type OpenCounts = Record<'pending' | 'sending' | 'held', number>;
 
 export function deliveries(connection: Connection) {
-  const { list, find, countOpen, countHeld, countOpenOf, countHeldOf } = prepare(connection);
+  const { list, find, counts } = prepare(connection);
 
   return {
     deliveryWithdraw: withdrawing(connection),
@@ -34,16 +36,11 @@ export function deliveries(connection: Connection) {
         const row = find.get(messageKey, endpointKey);
         return row === undefined ? [] : [delivery(row as Row)];
       }),
-    deliveryCountOpen({ endpointKey }: { endpointKey?: number }): OpenCounts {
-      const [open, held] =
-        endpointKey === undefined
-          ? [countOpen.all(), countHeld.get()]
-          : [countOpenOf.all(endpointKey), countHeldOf.get(endpointKey)];
-      const counts = { pending: 0, sending: 0, held: held as number };
-      for (const { state, count } of open as { state: number; count: number }[]) {
-        counts[state === 0 ? 'pending' : 'sending'] = count;
-      }
-      return counts;
+    deliveryCountOpen({ endpointKey, limit = Number.MAX_SAFE_INTEGER }: CountParams): OpenCounts {
+      const { pending, sending, held } = counts[endpointKey === undefined ? 'all' : 'one'];
+      const values = { endpointKey, limit };
+      const count = (statement: Statement) => statement.get(values) as number;
+      return { pending: count(pending), sending: count(sending), held: count(held) };
     },
   };
 }
@@ -85,7 +82,13 @@ function withdrawing(connection: Connection) {
 }
 
 function prepare(connection: Connection) {
-  const open = `FROM delivery WHERE next_attempt_at IS NOT NULL AND state IN (0, 1)`;
+  const count = (where: string) =>
+    connection.prepare(`SELECT count(*) FROM (SELECT 1 FROM delivery WHERE ${where} LIMIT @limit)`).pluck();
+  const countsOf = (endpoint: string) => ({
+    pending: count(`state = 0 AND next_attempt_at IS NOT NULL ${endpoint}`),
+    sending: count(`state = 1 AND next_attempt_at IS NOT NULL ${endpoint}`),
+    held: count(`state = 4 ${endpoint}`),
+  });
   return {
     list: upwards<Row & EndpointRow>(
       connection,
@@ -95,14 +98,7 @@ function prepare(connection: Connection) {
          AND d.endpoint_key < coalesce(@before, ${Number.MAX_SAFE_INTEGER}) ORDER BY d.endpoint_key ${order} LIMIT @limit`,
     ),
     find: connection.prepare('SELECT * FROM delivery WHERE message_key = ? AND endpoint_key = ?'),
-    countOpen: connection.prepare(`SELECT state, count(*) AS count ${open} GROUP BY state`),
-    countOpenOf: connection.prepare(
-      `SELECT state, count(*) AS count ${open} AND endpoint_key = ? GROUP BY state`,
-    ),
-    countHeld: connection.prepare('SELECT count(*) FROM delivery WHERE state = 4').pluck(),
-    countHeldOf: connection
-      .prepare('SELECT count(*) FROM delivery WHERE state = 4 AND endpoint_key = ?')
-      .pluck(),
+    counts: { all: countsOf(''), one: countsOf('AND endpoint_key = @endpointKey') },
   };
 }
 

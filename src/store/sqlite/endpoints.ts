@@ -32,13 +32,25 @@ type Fields = Omit<NewEndpoint, 'applicationKey' | 'id' | 'now'>;
 
 export function endpoints(connection: Connection) {
   const statements = prepare(connection);
-  const { count, byUid, byKey, list, nextSecond, insert, update, remove } = statements;
+  const { count, byUid, byWebHookId, byKey, list, nextSecond, insert, update, remove } = statements;
   const find = (endpointKey: number): Endpoint | null => {
     const row = byKey.get(endpointKey);
     return row === undefined ? null : endpoint(row as EndpointRow);
   };
-  const taken = (applicationKey: number, uid: string | null | undefined): boolean =>
-    typeof uid === 'string' && byUid.get(applicationKey, uid) !== undefined;
+  /** Whether another endpoint of the application is found by it. */
+  const taken = (applicationKey: number, uid: string | null | undefined, ownKey?: number): boolean => {
+    if (typeof uid !== 'string') return false;
+    const found = [byUid.get(applicationKey, uid), byWebHookId.get(applicationKey, uid)];
+    return found.some((key) => key !== undefined && key !== ownKey);
+  };
+  /** A uid may look like a web hook id that is not given yet: that one is left out. */
+  const nextWebHookId = (applicationKey: number, uid: string | null, now: number): string => {
+    for (;;) {
+      const next = nextSecond.get(Math.floor(now / 1000), applicationKey) as Second;
+      const id = webHookId(next.number, next.second);
+      if (id === uid || byUid.get(applicationKey, id) === undefined) return id;
+    }
+  };
 
   return {
     endpointInsert: ({ limit, ...params }: InsertParams): Endpoint | 'limit' | 'uid_taken' =>
@@ -47,11 +59,7 @@ export function endpoints(connection: Connection) {
         const { live } = count.get(applicationKey) as { live: number };
         if (live >= limit) return 'limit';
         if (taken(applicationKey, params.uid)) return 'uid_taken';
-        const { number, second } = nextSecond.get(Math.floor(now / 1000), applicationKey) as {
-          number: number;
-          second: number;
-        };
-        const own = { applicationKey, id, now, webHookId: webHookId(number, second) };
+        const own = { applicationKey, id, now, webHookId: nextWebHookId(applicationKey, params.uid, now) };
         return endpoint(insert.get({ ...columns(params), ...own }) as EndpointRow);
       }),
     endpointList: ({ applicationKey }: { applicationKey: number }): Endpoint[] =>
@@ -62,7 +70,7 @@ export function endpoints(connection: Connection) {
         const { endpointKey, applicationKey, now, changes } = params;
         const present = find(endpointKey);
         if (present === null || present.applicationKey !== applicationKey) return null;
-        if (changes.uid !== present.uid && taken(applicationKey, changes.uid)) return 'uid_taken';
+        if (taken(applicationKey, changes.uid, endpointKey)) return 'uid_taken';
         const fields = columns({ ...present, ...named(changes) });
         return endpoint(update.get({ ...fields, endpointKey, now }) as EndpointRow);
       }),
@@ -71,6 +79,11 @@ export function endpoints(connection: Connection) {
   };
 }
 
+/** What a web hook id is made of. */
+interface Second {
+  number: number;
+  second: number;
+}
 type InsertParams = NewEndpoint & { limit: number };
 type UpdateParams = { applicationKey: number; endpointKey: number; now: number; changes: EndpointChanges };
 
@@ -83,9 +96,14 @@ function prepare(connection: Connection) {
     count: connection.prepare(
       'SELECT count(*) AS live FROM endpoint WHERE application_key = ? AND deleted_at IS NULL',
     ),
-    byUid: connection.prepare(
-      'SELECT endpoint_key AS key FROM endpoint WHERE application_key = ? AND uid = ?',
-    ),
+    byUid: connection
+      .prepare('SELECT endpoint_key FROM endpoint WHERE application_key = ? AND uid = ?')
+      .pluck(),
+    byWebHookId: connection
+      .prepare(
+        'SELECT endpoint_key FROM endpoint WHERE application_key = ? AND web_hook_id = ? AND deleted_at IS NULL',
+      )
+      .pluck(),
     byKey: connection.prepare('SELECT * FROM endpoint WHERE endpoint_key = ? AND deleted_at IS NULL'),
     list: connection.prepare(
       'SELECT * FROM endpoint WHERE application_key = ? AND deleted_at IS NULL ORDER BY endpoint_key',

@@ -13,6 +13,7 @@ interface Row {
   created_at: number;
   expires_at: number | null;
   last_used_at: number | null;
+  replaced_by: string | null;
 }
 
 type ListParams = Bounds<string> & { applicationKey?: number | null | undefined; limit: number };
@@ -35,7 +36,7 @@ export function keys(connection: Connection) {
         const present = found(byId.get(id));
         if (present === null) return false;
         if (insert.run(columns({ ...replacement, slot: present.slot })).changes === 0) return false;
-        return end.run({ id, expiresAt }).changes > 0;
+        return end.run({ id, expiresAt, replacedBy: replacement.id }).changes > 0;
       }),
     keyTouch: ({ uses }: TouchParams): void =>
       transaction(connection, () => {
@@ -61,12 +62,13 @@ function prepare(connection: Connection) {
     // A text that was a key once and was revoked can be made one again.
     insert: connection.prepare(
       `INSERT INTO api_key (id, name, slot, hash, application_key, capabilities, feature_flags, created_at, expires_at,
-         last_used_at)
-       VALUES (@id, @name, @slot, @hash, @applicationKey, @capabilities, @featureFlags, @createdAt, @expiresAt, @lastUsedAt)
+         last_used_at, replaced_by)
+       VALUES (@id, @name, @slot, @hash, @applicationKey, @capabilities, @featureFlags, @createdAt, @expiresAt, @lastUsedAt,
+         @replacedBy)
        ON CONFLICT (hash) DO UPDATE SET id = excluded.id, name = excluded.name, slot = excluded.slot,
          application_key = excluded.application_key, capabilities = excluded.capabilities,
          feature_flags = excluded.feature_flags, created_at = excluded.created_at, expires_at = excluded.expires_at,
-         last_used_at = excluded.last_used_at, revoked_at = NULL WHERE revoked_at IS NOT NULL`,
+         last_used_at = excluded.last_used_at, replaced_by = excluded.replaced_by, revoked_at = NULL WHERE revoked_at IS NOT NULL`,
     ),
     byHash: connection.prepare('SELECT * FROM api_key WHERE hash = ? AND revoked_at IS NULL'),
     byId: connection.prepare('SELECT * FROM api_key WHERE id = ? AND revoked_at IS NULL'),
@@ -78,7 +80,8 @@ function prepare(connection: Connection) {
     listAll: list(''),
     revoke: connection.prepare('UPDATE api_key SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL'),
     end: connection.prepare(
-      'UPDATE api_key SET expires_at = min(coalesce(expires_at, @expiresAt), @expiresAt), slot = NULL WHERE id = @id',
+      `UPDATE api_key SET expires_at = min(coalesce(expires_at, @expiresAt), @expiresAt), slot = NULL,
+         replaced_by = @replacedBy WHERE id = @id`,
     ),
     touch: connection.prepare(
       'UPDATE api_key SET last_used_at = @at WHERE id = @id AND coalesce(last_used_at, 0) < @at',
@@ -113,5 +116,6 @@ function key(row: Row): Key {
     createdAt: row.created_at,
     expiresAt: row.expires_at,
     lastUsedAt: row.last_used_at,
+    replacedBy: row.replaced_by,
   };
 }

@@ -1,3 +1,4 @@
+import { jsonSpellings } from '../../model/json-spellings.ts';
 import type { MessageFilter } from '../store.ts';
 import { listed } from './scan.ts';
 import { stateCode } from './states.ts';
@@ -15,7 +16,8 @@ export const MESSAGE_IS_WANTED = `
   AND (@states IS NULL OR @endpointKey IS NOT NULL OR EXISTS (SELECT 1 FROM delivery d
     WHERE d.message_key = m.message_key AND @states >> d.state & 1))
   AND (@text IS NULL OR m.id = @text OR m.event_id = @text OR m.event_type = @text OR ${listed('m.tags', '@text')}
-    OR instr(m.payload, @text) > 0)`;
+    OR instr(m.payload, @text) > 0
+    OR (@spellings IS NOT NULL AND EXISTS (SELECT 1 FROM json_each(@spellings) WHERE instr(m.payload, value) > 0)))`;
 
 /** What looking at a message costs more than a plain row: a long payload to search, or many deliveries to look through. */
 export const MESSAGE_COST = `
@@ -25,6 +27,7 @@ export const MESSAGE_COST = `
 
 /** The values of MESSAGE_IS_WANTED. */
 export function messageFilterValues(filter: MessageFilter) {
+  const spellings = filter.text === undefined ? [] : jsonSpellings(filter.text);
   return {
     eventTypes: filter.eventTypes === undefined ? null : JSON.stringify(filter.eventTypes),
     channel: filter.channel ?? null,
@@ -33,5 +36,6 @@ export function messageFilterValues(filter: MessageFilter) {
     // A bit for each state.
     states: filter.states?.reduce((bits, state) => bits | (1 << stateCode(state)), 0) ?? null,
     text: filter.text ?? null,
+    spellings: spellings.length === 0 ? null : JSON.stringify(spellings),
   };
 }

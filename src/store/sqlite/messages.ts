@@ -29,7 +29,7 @@ interface ListParams {
   scan?: number;
 }
 
-/** All but the payload. */
+/** In the order they are inserted. */
 export const MESSAGE_COLUMNS = [
   'message_key',
   'application_key',
@@ -41,6 +41,7 @@ export const MESSAGE_COLUMNS = [
   'deliver_at',
   'payload_until',
   'created_at',
+  'payload',
 ];
 
 export function messages(connection: Connection) {
@@ -96,7 +97,15 @@ function* each<Key, Value>(keys: readonly Key[], read: (key: Key) => Value): Ite
 }
 
 function prepare(connection: Connection) {
-  const columns = { with: '*', without: `${MESSAGE_COLUMNS.join(', ')}, NULL AS payload` };
+  // What is stored behind the payload would have it walked through: see the migration.
+  const behind = ['deliver_at', 'payload_until', 'payload'];
+  const read = MESSAGE_COLUMNS.filter((name) => !behind.includes(name)).join(', ');
+  const deliverAt = `(SELECT deliver_at FROM message other INDEXED BY message_deliver_at
+    WHERE other.message_key = message.message_key AND other.deliver_at IS NOT NULL)`;
+  const columns = {
+    with: `${read}, deliver_at, payload`,
+    without: `${read}, ${deliverAt} AS deliver_at, NULL AS payload`,
+  };
   const list = (selected: string, direction: 'ASC' | 'DESC') =>
     connection.prepare(
       `SELECT ${selected} FROM message WHERE application_key = ? AND id < coalesce(?, '~') AND id > coalesce(?, '')

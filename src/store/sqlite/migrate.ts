@@ -1,11 +1,27 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Clock } from '../../model/clock.ts';
 import { StoreError } from '../store.ts';
 import { type Connection, transaction } from './connection.ts';
 
+export interface MigrateOptions {
+  /** Told before and after the schema of a store with data is changed: a large one takes a while. */
+  told?: { log: { info(fields: object, text: string): void }; clock: Pick<Clock, 'monotonic'> } | undefined;
+  /** Bytes that may still be written where the file is. */
+  freeBytes?: (folder: string) => number;
+}
+
 const FOLDER = new URL('./migrations/', import.meta.url);
+/**
+ * Free space that a migration of a store is sure to find enough, as a share of its file: an index made anew is sorted beside
+ * the file and written to the log before it gets into the file. (For a million messages of 20 characters each of both took an
+ * eighth of the file, and the whole 2 s; for messages of 1 KB a twentieth, and 3 s.)
+ */
+const SPACE_SHARE = 0.5;
+const MB = 1_000_000;
 
 /** Brings the schema up to this program's version, a numbered file at a time; each is one transaction. */
-export function migrate(connection: Connection): void {
+export function migrate(connection: Connection, options: MigrateOptions = {}): void {
   const files = readdirSync(FOLDER)
     .filter((name) => name.endsWith('.sql'))
     .sort();
@@ -16,12 +32,60 @@ export function migrate(connection: Connection): void {
       `The store's schema is version ${present}; this Posthorn knows ${files.length}. Start the newer Posthorn that wrote it.`,
     );
   }
-  files.slice(present).forEach((name, index) => {
-    transaction(connection, () => {
-      connection.exec(readFileSync(new URL(name, FOLDER), 'utf8'));
-      connection.pragma(`user_version = ${present + index + 1}`);
+  if (present === files.length) return;
+  const upgrade = () => {
+    files.slice(present).forEach((name, index) => {
+      transaction(connection, () => {
+        connection.exec(readFileSync(new URL(name, FOLDER), 'utf8'));
+        connection.pragma(`user_version = ${present + index + 1}`);
+      });
     });
-  });
+  };
+  if (present === 0) upgrade();
+  else upgradeData(connection, { from: present, to: files.length, ...options }, upgrade);
+}
+
+/** What takes its time, and room: said before, and refused where the room is missing. */
+function upgradeData(
+  connection: Connection,
+  { from, to, told, freeBytes = freeBytesOf }: MigrateOptions & { from: number; to: number },
+  upgrade: () => void,
+): void {
+  const bytes = ['page_count', 'page_size'].reduce(
+    (product, name) => product * Number(connection.pragma(name, { simple: true })),
+    1,
+  );
+  const needed = Math.ceil(bytes * SPACE_SHARE);
+  const free = freeBytes(dirname(connection.name));
+  const [fileMb, neededMb, freeMb] = [bytes, needed, free].map((each) => Math.ceil(each / MB));
+  const what = { file: connection.name, from, to };
+  told?.log.info(
+    { ...what, fileMb, neededMb, freeMb },
+    "the store's schema is brought up to date: that may take a while",
+  );
+  if (free < needed) {
+    throw new StoreError(
+      'unavailable',
+      `The store's schema has to be brought from version ${from} to ${to}. That needs ${neededMb} MB of free space beside ${connection.name}, and there are ${freeMb} MB. Nothing was changed: make room and start again.`,
+    );
+  }
+  const begin = told?.clock.monotonic() ?? 0;
+  // What is sorted may be larger than the memory.
+  connection.pragma('temp_store = FILE');
+  try {
+    upgrade();
+  } finally {
+    connection.pragma('temp_store = MEMORY');
+  }
+  told?.log.info(
+    { ...what, ms: Math.round(told.clock.monotonic() - begin) },
+    "the store's schema is up to date",
+  );
+}
+
+function freeBytesOf(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize;
 }
 
 /** Counts this opening: the base of all fences of this process. */

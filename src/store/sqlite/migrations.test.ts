@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { exampleOf } from '../../model/event-type.ts';
 import type { Store } from '../store.ts';
 import { openConnection } from './connection.ts';
+import type { MigrateOptions } from './migrate.ts';
 import { openSqliteStore } from './open.ts';
 
 const ALL = { limit: 100, before: null, after: null };
@@ -97,7 +98,8 @@ test('its event types keep their examples, in the schemas now', async () => {
 
 test('its keys are those of their settings, or keys like any other', async () => {
   const store = await openedFromFirst();
-  const fields = { capabilities: null, featureFlags: [], expiresAt: null, lastUsedAt: null };
+  const limits = { capabilities: null, featureFlags: [], expiresAt: null };
+  const fields = { ...limits, lastUsedAt: null, replacedBy: null };
   const operator = { ...fields, id: 'key_1', name: 'operator', slot: 'operator', hash: Buffer.from([0xa1]) };
   expect(await store.keyListBySlot({ slot: 'operator' })).toEqual([
     { ...operator, applicationKey: null, createdAt: 30 },
@@ -151,15 +153,49 @@ test('its messages, deliveries and attempts are there, and new ones follow', asy
   await store.close();
 });
 
+test('it is told before and after, with the room it needs; a new store and one that is up to date change silently', async () => {
+  const lines: [object, string][] = [];
+  const told = {
+    log: { info: (fields: object, text: string) => lines.push([fields, text]) },
+    clock: { monotonic: () => 1_000 * lines.length },
+  };
+  await (await openedFromFirst({ told })).close();
+  const what = { file: join(folder, 'posthorn.db'), from: 1, to: 2 };
+  const room = { fileMb: 1, neededMb: 1, freeMb: expect.any(Number) };
+  expect(lines).toEqual([
+    [{ ...what, ...room }, "the store's schema is brought up to date: that may take a while"],
+    [{ ...what, ms: 0 }, "the store's schema is up to date"],
+  ]);
+  await (await openSqliteStore({ folder, told })).close();
+  await (await openSqliteStore({ folder: join(folder, 'new'), told })).close();
+  expect(lines).toHaveLength(2);
+});
+
+test('where the room for it is missing nothing is changed, and the refusal says how much it takes', async () => {
+  await expect(openedFromFirst({ freeBytes: () => 1_000 })).rejects.toMatchObject({
+    code: 'unavailable',
+    message: expect.stringMatching(
+      /from version 1 to 2\. That needs 1 MB of free space beside .*posthorn\.db/,
+    ),
+  });
+  const connection = openConnection(join(folder, 'posthorn.db'));
+  expect(connection.pragma('user_version', { simple: true })).toBe(1);
+  expect(connection.prepare('SELECT count(*) FROM message').pluck().get()).toBe(3);
+  connection.close();
+  const store = await openSqliteStore({ folder });
+  expect(await store.applicationLastNumber()).toBe(2);
+  await store.close();
+});
+
 function nothing() {
   return { eventId: null, channels: null, tags: null };
 }
 
-async function openedFromFirst(): Promise<Store> {
+async function openedFromFirst(options: MigrateOptions = {}): Promise<Store> {
   const connection = openConnection(join(folder, 'posthorn.db'));
   connection.exec(await readFile(new URL('./migrations/001-first.sql', import.meta.url), 'utf8'));
   connection.exec(FIRST_ROWS);
   connection.pragma('user_version = 1');
   connection.close();
-  return openSqliteStore({ folder });
+  return openSqliteStore({ folder, ...options });
 }

@@ -13,7 +13,7 @@ import { eventTypes } from './event-types.ts';
 import { keys } from './keys.ts';
 import { lockFolder } from './lock.ts';
 import { messages } from './messages.ts';
-import { migrate, nextEpoch } from './migrate.ts';
+import { type MigrateOptions, migrate, nextEpoch } from './migrate.ts';
 import { payloads } from './payloads.ts';
 import { publishes } from './publishes.ts';
 import { records } from './records.ts';
@@ -29,13 +29,16 @@ type Calls = {
 };
 
 /** Opens `posthorn.db` in the folder, which is made when it is absent. One process at a time. */
-export async function openSqliteStore({ folder }: { folder: string }): Promise<Store> {
+export async function openSqliteStore({
+  folder,
+  ...migration
+}: { folder: string } & MigrateOptions): Promise<Store> {
   makeFolder(resolve(folder));
   const lock = lockFolder(folder);
   let connection: Connection | undefined;
   try {
     connection = openConnection(join(folder, 'posthorn.db'));
-    migrate(connection);
+    migrate(connection, migration);
     return storeOn(connection, nextEpoch(connection), lock);
   } catch (error) {
     connection?.close();

@@ -7,7 +7,10 @@ interface WalkedRow {
 }
 
 type ExpiredParams = { now: number; keptSince: number; limit: number };
+type ExpungeParams = { messageKeys: readonly number[]; scan?: number };
 type Leased = { messageKey: number; endpointKey: number };
+type Expunged = { expunged: number; leased: Leased[] };
+type OpenOf = { looked: number; open: string };
 
 /** Messages without a payload that one call passes over, where many were expunged before their time. A few milliseconds. */
 const WALK_ROWS = 20_000;
@@ -17,7 +20,8 @@ const WALK_ROWS = 20_000;
  * accepted, from a mark in `meta`. Up to the mark every payload is gone, so that no message is passed over twice.
  */
 export function payloads(connection: Connection) {
-  const { markGet, markSet, walk, byUntil, leasedOf, expunge, cancel, dropResends } = prepare(connection);
+  const { markGet, markSet, walk, byUntil } = prepare(connection);
+  const expunge = expunging(connection);
   const mark = () => (markGet.get() as number | undefined) ?? 0;
   const setMark = (from: number, to: number) => {
     if (to > from) markSet.run(to);
@@ -35,17 +39,17 @@ export function payloads(connection: Connection) {
   }
 
   return {
-    messageExpunge: ({ messageKeys }: { messageKeys: readonly number[] }): Leased[] =>
+    messageExpunge: ({ messageKeys, scan = Number.POSITIVE_INFINITY }: ExpungeParams): Expunged =>
       transaction(connection, () => {
-        const leased = messageKeys.flatMap((messageKey) => {
-          const endpointKeys = new Set(leasedOf.flatMap((each) => each.all(messageKey) as number[]));
-          expunge.run(messageKey);
-          cancel.run(messageKey);
-          dropResends.run(messageKey);
-          return [...endpointKeys].map((endpointKey) => ({ messageKey, endpointKey }));
-        });
+        const done: Expunged = { expunged: 0, leased: [] };
+        let looked = 0;
+        for (const messageKey of messageKeys) {
+          looked += expunge(messageKey, done.leased);
+          done.expunged++;
+          if (looked >= scan) break;
+        }
         moveMark(2 * messageKeys.length);
-        return leased;
+        return done;
       }),
     messageListExpired: ({ now, keptSince, limit }: ExpiredParams): number[] =>
       transaction(connection, () => {
@@ -67,6 +71,41 @@ export function payloads(connection: Connection) {
   };
 }
 
+/**
+ * Expunges one message whole, however many deliveries it has: nothing of it may be claimed afterwards. They are looked
+ * through once, and those that are done, usually all, are not touched. Adds to `leased`; returns how many it looked at.
+ */
+function expunging(connection: Connection) {
+  const forget = connection.prepare(
+    'UPDATE message SET payload = NULL, payload_until = NULL WHERE message_key = ?',
+  );
+  const openOf = connection.prepare(
+    `SELECT count(*) AS looked, json_group_array(json_array(endpoint_key, state)) FILTER (WHERE state IN (0, 1, 4)) AS open
+     FROM delivery WHERE message_key = ?`,
+  );
+  const cancel = connection.prepare(
+    `UPDATE delivery SET state = 5, next_attempt_at = NULL, fence = 0, reason = 'payload_expunged'
+     WHERE message_key = ? AND endpoint_key = ?`,
+  );
+  const leasedResends = connection
+    .prepare('SELECT endpoint_key FROM resend WHERE message_key = ? AND fence > 0')
+    .pluck();
+  const dropResends = connection.prepare('DELETE FROM resend WHERE message_key = ?');
+
+  return (messageKey: number, leased: Leased[]): number => {
+    const { looked, open } = openOf.get(messageKey) as OpenOf;
+    const endpointKeys = new Set(leasedResends.all(messageKey) as number[]);
+    for (const [endpointKey, state] of JSON.parse(open) as [number, number][]) {
+      cancel.run(messageKey, endpointKey);
+      if (state === 1) endpointKeys.add(endpointKey);
+    }
+    forget.run(messageKey);
+    dropResends.run(messageKey);
+    for (const endpointKey of endpointKeys) leased.push({ messageKey, endpointKey });
+    return looked;
+  };
+}
+
 function prepare(connection: Connection) {
   return {
     markGet: connection.prepare("SELECT value FROM meta WHERE name = 'expunged_to'").pluck(),
@@ -81,17 +120,5 @@ function prepare(connection: Connection) {
     byUntil: connection
       .prepare('SELECT message_key FROM message WHERE payload_until <= ? ORDER BY payload_until LIMIT ?')
       .pluck(),
-    expunge: connection.prepare(
-      'UPDATE message SET payload = NULL, payload_until = NULL WHERE message_key = ?',
-    ),
-    leasedOf: [
-      'SELECT endpoint_key FROM delivery WHERE message_key = ? AND state = 1',
-      'SELECT endpoint_key FROM resend WHERE message_key = ? AND fence > 0',
-    ].map((sql) => connection.prepare(sql).pluck()),
-    cancel: connection.prepare(
-      `UPDATE delivery SET state = 5, next_attempt_at = NULL, fence = 0, reason = 'payload_expunged'
-       WHERE message_key = ? AND state IN (0, 1, 4)`,
-    ),
-    dropResends: connection.prepare('DELETE FROM resend WHERE message_key = ?'),
   };
 }

@@ -20,7 +20,7 @@ const DELIVERY_COLUMNS = [
 
 /** The hot path: one transaction, few statements, and no read unless an event id or an idempotency key asks for one. */
 export function publishes(connection: Connection) {
-  const insertMessages = bulkInsert(connection, 'message', [...MESSAGE_COLUMNS, 'payload']);
+  const insertMessages = bulkInsert(connection, 'message', MESSAGE_COLUMNS);
   const insertDeliveries = bulkInsert(connection, 'delivery', DELIVERY_COLUMNS);
   const keys = idempotency(connection);
   const takenEventId = eventIds(connection);
@@ -85,7 +85,7 @@ function eventIds(connection: Connection) {
   };
 }
 
-/** In the order of MESSAGE_COLUMNS, and the payload. */
+/** In the order of MESSAGE_COLUMNS. */
 function addMessage(values: unknown[], key: number, applicationKey: number, message: NewMessage): void {
   values.push(
     key,

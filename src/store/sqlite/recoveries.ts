@@ -12,11 +12,12 @@ interface Row {
   updated_at: number;
 }
 
+type InsertParams = NewRecovery & { limit: number; applicationLimit: number };
 type StepParams = { id: string; now: number; scan: number };
 type WalkedRow = [id: string, messageKey: number, wanted: 0 | 1];
 
 export function recoveries(connection: Connection) {
-  const { insert, countOpen, open, listOpen, takes, walk, reopen, advance } = prepare(connection);
+  const { insert, countOpen, open, listOpen, endpoint, walk, reopen, advance, purge } = prepare(connection);
 
   /** Brings back what is wanted of the next messages. Returns how many, and where the next step begins: null after the last one. */
   function step({ endpoint_key, application_key, from_id, to_id }: Row, { now, scan }: StepParams) {
@@ -30,21 +31,25 @@ export function recoveries(connection: Connection) {
   }
 
   return {
-    recoveryInsert: ({ limit, ...params }: NewRecovery & { limit: number }): Recovery | 'limit' =>
-      transaction(connection, () => {
-        if ((countOpen.get(params.endpointKey) as number) >= limit) return 'limit';
+    recoveryInsert: ({ limit, applicationLimit, ...params }: InsertParams) =>
+      transaction(connection, (): Recovery | 'limit' | 'application_limit' => {
+        const { ofEndpoint, ofApplication } = countOpen.get(params) as Record<string, number>;
+        if (Number(ofEndpoint) >= limit) return 'limit';
+        if (Number(ofApplication) >= applicationLimit) return 'application_limit';
         return recovery(insert.get(params) as Row);
       }),
     recoveryList: (): Recovery[] => (listOpen.all() as Row[]).map(recovery),
-    recoveryStep: (params: StepParams): Recovery | null =>
+    recoveryStep: (params: StepParams): Recovery | 'waits' | null =>
       transaction(connection, () => {
         const row = open.get(params.id) as Row | undefined;
         if (row === undefined) return null;
-        const { recovered, next } =
-          takes.get(row.endpoint_key) === undefined ? { recovered: 0, next: null } : step(row, params);
+        const live = endpoint.get(row.endpoint_key) as { disabled: 0 | 1 } | undefined;
+        if (live?.disabled === 1) return 'waits';
+        const { recovered, next } = live === undefined ? { recovered: 0, next: null } : step(row, params);
         const moved = { from: next ?? row.to_id, finished: next === null ? 1 : 0, recovered };
         return recovery(advance.get({ ...moved, id: row.id, now: params.now }) as Row);
       }),
+    recoveryPurge: (params: { before: number; limit: number }): number => purge.run(params).changes,
   };
 }
 
@@ -54,14 +59,14 @@ function prepare(connection: Connection) {
       `INSERT INTO recovery (id, application_key, endpoint_key, from_id, to_id, created_at, updated_at)
        VALUES (@id, @applicationKey, @endpointKey, @from, @to, @now, @now) RETURNING *`,
     ),
-    // There are few that are not finished, over all endpoints.
-    countOpen: connection
-      .prepare('SELECT count(*) FROM recovery WHERE finished = 0 AND endpoint_key = ?')
-      .pluck(),
+    countOpen: connection.prepare(
+      `SELECT count(*) AS ofApplication, count(*) FILTER (WHERE endpoint_key = @endpointKey) AS ofEndpoint
+       FROM recovery WHERE finished = 0 AND application_key = @applicationKey`,
+    ),
     open: connection.prepare('SELECT * FROM recovery WHERE id = ? AND finished = 0'),
     listOpen: connection.prepare('SELECT * FROM recovery WHERE finished = 0 ORDER BY created_at, id'),
-    takes: connection.prepare(
-      'SELECT 1 FROM endpoint WHERE endpoint_key = ? AND deleted_at IS NULL AND disabled = 0',
+    endpoint: connection.prepare(
+      'SELECT disabled FROM endpoint WHERE endpoint_key = ? AND deleted_at IS NULL',
     ),
     // The state comes first: the payload's presence is looked up only for what failed or is held.
     walk: connection
@@ -80,12 +85,17 @@ function prepare(connection: Connection) {
       `UPDATE recovery SET from_id = @from, finished = @finished, recovered = recovered + @recovered, updated_at = @now
        WHERE id = @id RETURNING *`,
     ),
+    purge: connection.prepare(
+      `DELETE FROM recovery WHERE id IN
+         (SELECT id FROM recovery WHERE finished = 1 AND updated_at < @before ORDER BY updated_at LIMIT @limit)`,
+    ),
   };
 }
 
 function recovery(row: Row): Recovery {
   return {
     id: row.id,
+    applicationKey: row.application_key,
     endpointKey: row.endpoint_key,
     recovered: row.recovered,
     finished: row.finished === 1,

@@ -4,7 +4,9 @@ type InsertParams = { messageKey: number; endpointKey: number; now: number; limi
 
 /** Attempts that a person asked for. Claims lease them, and the record of the attempt removes them. */
 export function resends(connection: Connection) {
-  const find = connection.prepare('SELECT 1 FROM resend WHERE endpoint_key = ? AND message_key = ?');
+  const find = connection.prepare(
+    'SELECT 1 FROM resend WHERE endpoint_key = ? AND message_key = ? AND fence = 0',
+  );
   const count = connection.prepare('SELECT count(*) FROM resend WHERE endpoint_key = ?').pluck();
   // None for a message that was expunged: there is nothing to send.
   const insert = connection.prepare(
