@@ -8,8 +8,9 @@ import {
 import type { AddressInfo, Socket } from 'node:net';
 import { BODY_BYTES, HTTP_CONNECTIONS } from '../limits.ts';
 import type { Clock } from '../model/clock.ts';
+import { OneAtATime } from './one-at-a-time.ts';
 import { type Publisher, publishLimit } from './publish/publish.ts';
-import { publishTarget } from './publish/publish-target.ts';
+import { type PublishTarget, publishTarget } from './publish/publish-target.ts';
 
 /** Node's own are 60 s and 300 s, looked at every 30 s: enough for a slow client to hold many connections. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -17,6 +18,8 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const CHECKING_INTERVAL_MS = 1_000;
 /** Longer than the 60 s after which common load balancers drop an idle connection, so that they do it first. */
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
+/** An answer of which the client has read nothing more for so long, or twice as long, is given up with its connection. */
+const UNREAD_TIMEOUT_MS = 30_000;
 /** Request line and headers together. The URL has no limit of its own: this one bounds it. */
 const HEADER_BYTES = 16 * 1024;
 
@@ -24,20 +27,31 @@ const CLOSE_LOOK_MS = 20;
 /** What is still under way then is broken off. */
 const CLOSE_DEADLINE_MS = 30_000;
 
-/**
- * A node:http server in which publishes go straight to `publish` and everything else to `others`. A connection past
- * `maxConnections` is closed as it comes.
- */
-export function createNodeServer(
-  publish: Publisher,
-  others: RequestListener,
+export interface NodeServerOptions {
+  /** Takes the publishes. */
+  publish: Publisher;
+  /** Takes everything else. */
+  others: RequestListener;
+  clock: Clock;
+  /** A connection past it is closed as it comes. */
+  maxConnections?: number | undefined;
+  unreadTimeoutMs?: number;
+}
+
+/** A node:http server that answers the requests of one connection one at a time. */
+export function createNodeServer({
+  publish,
+  others,
+  clock,
   maxConnections = HTTP_CONNECTIONS,
-): Server {
-  const listener = (request: IncomingMessage, response: ServerResponse) => {
-    const target = request.method === 'POST' ? publishTarget(request.url ?? '') : null;
+  unreadTimeoutMs = UNREAD_TIMEOUT_MS,
+}: NodeServerOptions): Server {
+  const answer = (request: IncomingMessage, response: ServerResponse) => {
+    const target = targetOf(request);
     if (target === null) others(request, response);
     else publish(request, response, target);
   };
+  const connections = new OneAtATime(clock);
   const server = createServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,
@@ -48,17 +62,29 @@ export function createNodeServer(
       // Each answer is one small write; waiting for more to send would only delay it.
       noDelay: true,
     },
-    listener,
+    connections.inTurn(answer),
   );
   server.maxConnections = maxConnections;
   // A client that asks before it sends is not told to go on with a body that will be refused.
-  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
-    const target = request.method === 'POST' ? publishTarget(request.url ?? '') : null;
+  const continued = (request: IncomingMessage, response: ServerResponse) => {
+    const target = targetOf(request);
     const limit = target === null ? BODY_BYTES : publishLimit(target);
     if (!(Number(request.headers['content-length']) > limit)) response.writeContinue();
-    listener(request, response);
+    answer(request, response);
+  };
+  server.on('checkContinue', connections.inTurn(continued));
+  // Called for idle connections too. One that waits for its answer lives on, however long the call takes here.
+  server.setTimeout(unreadTimeoutMs, (socket) => {
+    if (connections.isAnswering(socket) && socket.writableLength === 0) socket.setTimeout(unreadTimeoutMs);
+    else socket.destroy();
   });
   return server;
+}
+
+/** A client that was given an address with a slash at its end asks for `//api/v1/…`: it means this server all the same. */
+function targetOf(request: IncomingMessage): PublishTarget | null {
+  if (request.url?.startsWith('//')) request.url = request.url.replace(/^\/+/, '/');
+  return request.method === 'POST' ? publishTarget(request.url ?? '') : null;
 }
 
 export async function listenOn(server: Server, at: { host: string; port: number }): Promise<string> {

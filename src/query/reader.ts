@@ -1,5 +1,5 @@
 import { ApiError } from '../errors.ts';
-import { SCAN_STEP_ROWS } from '../limits.ts';
+import { OPEN_COUNTED, SCAN_STEP_ROWS } from '../limits.ts';
 import type { Application } from '../model/application.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Delivery, DeliveryState } from '../model/delivery.ts';
@@ -8,13 +8,15 @@ import { firstIdAt } from '../model/id.ts';
 import type { Message } from '../model/message.ts';
 import type {
   AttemptFilter,
+  AttemptPage,
   EndpointDelivery,
   ListedAttempt,
   MessageFilter,
   Scanned,
   Store,
 } from '../store/store.ts';
-import { createTurns, isUpwards, type ListAsked, scan, type Turn } from './scan.ts';
+import { isUpwards, type ListAsked, scan } from './scan.ts';
+import { Turns } from './turns.ts';
 
 export type { AttemptFilter, EndpointDelivery, ListedAttempt, MessageFilter };
 
@@ -35,16 +37,19 @@ const COUNT_STEP_ROWS = 20_000;
 /** Deliveries looked through in one step, for the one that a page goes on from. */
 const DELIVERY_STEP_ROWS = 1_000;
 
-/** What the API and the console read. Everything is asked for within one application. */
+/**
+ * What the API and the console read. Everything is asked for within one application. What has to look through many rows is
+ * refused with `too_many_requests` while that application has others under way, see `Turns`.
+ */
 export class Reader {
   readonly #store: Store;
   readonly #clock: Clock;
-  readonly #turn: Turn;
+  readonly #turns: Turns;
 
   constructor(store: Store, clock: Clock) {
     this.#store = store;
     this.#clock = clock;
-    this.#turn = createTurns(clock);
+    this.#turns = new Turns(clock);
   }
 
   /** By `msg_…` id or eventId. Throws `not_found`. */
@@ -63,7 +68,7 @@ export class Reader {
   ): Promise<Scanned<Message>> {
     const { filter, payloadCharacters } = asked;
     let room = payloadCharacters ?? 0;
-    return scan(this.#turn, asked, async (page) => {
+    return this.#scan(application.key, asked, async (page) => {
       const found = await this.#store.messageList({
         applicationKey: application.key,
         ...page,
@@ -91,8 +96,8 @@ export class Reader {
       endpointKey: endpoint.key,
       ...(states !== null && { states: storedStates(states) }),
     };
-    const found = await scan(this.#turn, asked, async (page) => {
-      const { applicationKey } = endpoint;
+    const { applicationKey } = endpoint;
+    const found = await this.#scan(applicationKey, asked, async (page) => {
       const step = { applicationKey, ...page, withPayload: false, filter, scan: SCAN_STEP_ROWS };
       const { rows, scannedTo } = await this.#store.messageList(step);
       const kept = (await this.#withDeliveries(endpoint, rows)).filter(
@@ -130,11 +135,12 @@ export class Reader {
 
   /** Newest first. */
   attempts(
+    application: Application,
     of: { messageKey: number } | { endpointKey: number },
     asked: ListAsked & { readonly filter: AttemptFilter | null },
   ): Promise<Scanned<ListedAttempt>> {
     const { filter } = asked;
-    return scan(this.#turn, asked, (page) =>
+    return this.#scan(application.key, asked, (page) =>
       this.#store.attemptList({ ...of, ...page, ...(filter !== null && { filter, scan: SCAN_STEP_ROWS }) }),
     );
   }
@@ -163,8 +169,11 @@ export class Reader {
     return messages;
   }
 
-  /** An endpoint's attempts made from `since` and before `until`, ms since the Unix epoch; `until` null: up to now. */
-  async attemptCounts(
+  /**
+   * An endpoint's attempts made from `since` and before `until`, ms since the Unix epoch; `until` null: up to now.
+   * Throws `too_many_requests`.
+   */
+  attemptCounts(
     endpoint: Endpoint,
     range: { readonly since: number; readonly until: number | null },
     isGone: () => boolean,
@@ -172,20 +181,22 @@ export class Reader {
     const total = { succeeded: 0, failed: 0 };
     let from = firstIdAt('atmpt', range.since);
     const to = firstIdAt('atmpt', range.until ?? this.#clock.now() + ID_STEP_MS);
-    for (;;) {
-      const step = { endpointKey: endpoint.key, from, to, scan: COUNT_STEP_ROWS };
-      const { succeeded, failed, scannedTo } = await this.#store.attemptCount(step);
-      total.succeeded += succeeded;
-      total.failed += failed;
-      if (scannedTo === null || isGone()) return total;
-      from = justAfter(scannedTo);
-      await this.#turn();
-    }
+    return this.#turns.within(endpoint.applicationKey, async (turn) => {
+      for (;;) {
+        const step = { endpointKey: endpoint.key, from, to, scan: COUNT_STEP_ROWS };
+        const { succeeded, failed, scannedTo } = await this.#store.attemptCount(step);
+        total.succeeded += succeeded;
+        total.failed += failed;
+        if (scannedTo === null || isGone()) return total;
+        from = justAfter(scannedTo);
+        await turn();
+      }
+    });
   }
 
-  /** An endpoint's deliveries that are open now, by state. */
+  /** An endpoint's deliveries that are open now, by state; of each up to `OPEN_COUNTED`. */
   openCounts(endpoint: Endpoint): ReturnType<Store['deliveryCountOpen']> {
-    return this.#store.deliveryCountOpen({ endpointKey: endpoint.key });
+    return this.#store.deliveryCountOpen({ endpointKey: endpoint.key, limit: OPEN_COUNTED });
   }
 
   async #withDeliveries(endpoint: Endpoint, messages: readonly Message[]): Promise<AttemptedMessage[]> {
@@ -220,15 +231,25 @@ export class Reader {
   }
 
   /** Of an endpoint that was deleted only its deliveries know the id. */
-  async #endpointKeyOf(message: Message, endpointId: string): Promise<number | null> {
+  #endpointKeyOf(message: Message, endpointId: string): Promise<number | null> {
     const step = { messageKey: message.key, limit: DELIVERY_STEP_ROWS, before: null };
-    for (let after: number | null = null; ; ) {
-      const rows = await this.#store.deliveryList({ ...step, after });
-      const found = rows.find(({ endpoint }) => endpoint.id === endpointId);
-      if (found || rows.length < DELIVERY_STEP_ROWS) return found?.endpointKey ?? null;
-      after = rows.at(-1)?.endpointKey ?? null;
-      await this.#turn();
-    }
+    return this.#turns.within(message.applicationKey, async (turn) => {
+      for (let after: number | null = null; ; ) {
+        const rows = await this.#store.deliveryList({ ...step, after });
+        const found = rows.find(({ endpoint }) => endpoint.id === endpointId);
+        if (found || rows.length < DELIVERY_STEP_ROWS) return found?.endpointKey ?? null;
+        after = rows.at(-1)?.endpointKey ?? null;
+        await turn();
+      }
+    });
+  }
+
+  #scan<Row>(
+    applicationKey: number,
+    asked: ListAsked,
+    step: (page: AttemptPage) => Promise<Scanned<Row>>,
+  ): Promise<Scanned<Row>> {
+    return this.#turns.within(applicationKey, (turn) => scan(turn, asked, step));
   }
 }
 

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/helpers/manual-clock.ts';
 import { SCAN_ROWS, SCAN_STEP_ROWS } from '../limits.ts';
 import type { AttemptPage, Scanned } from '../store/store.ts';
-import { createTurns, type ListAsked, scan } from './scan.ts';
+import { type ListAsked, scan } from './scan.ts';
+import { Turns } from './turns.ts';
 
 const everything = { limit: 3, before: null, after: null, below: null, isGone: () => false };
 
@@ -30,7 +31,7 @@ function list(wanted: (id: number) => boolean, rowsAStep = 20) {
 async function scanned(wanted: (id: number) => boolean, asked: Partial<ListAsked> = {}, rowsAStep?: number) {
   const clock = new ManualClock();
   const { pages, step } = list(wanted, rowsAStep);
-  const result = scan(createTurns(clock), { ...everything, ...asked }, step);
+  const result = new Turns(clock).within(1, (turn) => scan(turn, { ...everything, ...asked }, step));
   await clock.settle();
   return { ...(await result), steps: pages.length };
 }
@@ -55,14 +56,14 @@ describe('a scan', () => {
 
   it('says how far it came, after so many rows', async () => {
     const bound = SCAN_ROWS / SCAN_STEP_ROWS;
-    const { steps, scannedTo } = await scanned(() => false, {}, 5);
-    expect([steps, scannedTo]).toEqual([bound, String(1_000 - bound * 5).padStart(3, '0')]);
+    const { steps, scannedTo } = await scanned(() => false, {}, 2);
+    expect([steps, scannedTo]).toEqual([bound, String(1_000 - bound * 2).padStart(3, '0')]);
   });
 
   it('lets others have their turn after each step', async () => {
     const clock = new ManualClock();
     const { pages, step } = list((id) => id < 3);
-    const result = scan(createTurns(clock), everything, step);
+    const result = new Turns(clock).within(1, (turn) => scan(turn, everything, step));
     expect(pages).toHaveLength(1);
     let turn = false;
     clock.soon(() => {
@@ -70,25 +71,6 @@ describe('a scan', () => {
     });
     await clock.settle();
     expect([turn, (await result).rows]).toEqual([true, ['002', '001', '000']]);
-  });
-
-  it('takes its steps in turn with other scans', async () => {
-    const clock = new ManualClock();
-    const turn = createTurns(clock);
-    const lists = [1, 2, 3].map(() => list(() => false));
-    const results = lists.map(({ step }) => scan(turn, everything, step));
-    const taken = () => lists.reduce((sum, { pages }) => sum + pages.length, 0);
-    // The first step is part of the call; from then on one at a time.
-    expect(taken()).toBe(3);
-    const before: number[] = [];
-    const watch = () => {
-      before.push(taken());
-      if (before.length < 10) clock.soon(watch);
-    };
-    clock.soon(watch);
-    await clock.settle();
-    await Promise.all(results);
-    for (const [index, count] of before.entries()) expect(count).toBeLessThanOrEqual(3 + index);
   });
 
   it('stops when the caller has hung up', async () => {

@@ -1,6 +1,6 @@
 import { SCAN_ROWS, SCAN_STEP_ROWS } from '../limits.ts';
-import type { Clock } from '../model/clock.ts';
 import type { AttemptPage, Scanned } from '../store/store.ts';
+import type { Turn } from './turns.ts';
 
 /** Which rows of a list are wanted, newest first, and who waits for them. */
 export interface ListAsked extends AttemptPage {
@@ -8,21 +8,6 @@ export interface ListAsked extends AttemptPage {
   readonly below: string | null;
   /** Whether the caller has hung up: then nobody needs the rest. */
   isGone(): boolean;
-}
-
-/** Resolves when the next step may be taken. */
-export type Turn = () => Promise<void>;
-
-/**
- * Turns for all scans together: between two steps, of whichever scans, everything else at hand is dealt with. If each took
- * its own, twenty searches at once would hold up a publish by twenty steps.
- */
-export function createTurns(clock: Clock): Turn {
-  let last: Promise<void> = Promise.resolve();
-  return () => {
-    last = last.then(() => new Promise((resolve) => clock.soon(resolve)));
-    return last;
-  };
 }
 
 /** With a lower bound alone a page is the rows next to it, and a scan goes up. */

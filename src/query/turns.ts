@@ -1,0 +1,83 @@
+import { ApiError } from '../errors.ts';
+import { SCANS_PER_APPLICATION } from '../limits.ts';
+import type { Clock } from '../model/clock.ts';
+
+/** Resolves when the next step may be taken. Throws `too_many_requests`, if at all, when it is first asked for. */
+export type Turn = () => Promise<void>;
+
+const RETRY_AFTER_SECONDS = 2;
+
+/**
+ * Turns for all scans together: between two steps, of whichever scans, everything else at hand is dealt with. If each took
+ * its own, twenty searches at once would hold up a publish by twenty steps. The applications that search take turns, so that
+ * a hundred searches of one don't delay those of another.
+ */
+export class Turns {
+  readonly #clock: Clock;
+  /** Scans by application that have taken more than their first step and go on. */
+  readonly #underWay = new Map<number, number>();
+  /** Who waits for a step, by application, in the order in which the applications get one. */
+  readonly #waiting = new Map<number, (() => void)[]>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /**
+   * Runs a scan of an application. Its first step is part of the call, as with a list without a filter; a scan that asks for a
+   * turn after it is one of at most `SCANS_PER_APPLICATION`, so that the many short ones of a page are never refused.
+   */
+  async within<Result>(applicationKey: number, scan: (turn: Turn) => Promise<Result>): Promise<Result> {
+    let isCounted = false;
+    const turn = async () => {
+      if (!isCounted) {
+        this.#count(applicationKey);
+        isCounted = true;
+      }
+      await this.#turnOf(applicationKey);
+    };
+    try {
+      return await scan(turn);
+    } finally {
+      if (isCounted) this.#uncount(applicationKey);
+    }
+  }
+
+  #count(applicationKey: number): void {
+    const others = this.#underWay.get(applicationKey) ?? 0;
+    if (others >= SCANS_PER_APPLICATION) {
+      throw new ApiError(
+        'too_many_requests',
+        `${SCANS_PER_APPLICATION} searches of this application through many rows are under way. Ask for fewer at once.`,
+        { retryAfterSeconds: RETRY_AFTER_SECONDS },
+      );
+    }
+    this.#underWay.set(applicationKey, others + 1);
+  }
+
+  #uncount(applicationKey: number): void {
+    const left = (this.#underWay.get(applicationKey) ?? 1) - 1;
+    if (left > 0) this.#underWay.set(applicationKey, left);
+    else this.#underWay.delete(applicationKey);
+  }
+
+  #turnOf(applicationKey: number): Promise<void> {
+    return new Promise((resolve) => {
+      const others = this.#waiting.get(applicationKey);
+      if (others) others.push(resolve);
+      else this.#waiting.set(applicationKey, [resolve]);
+      if (this.#waiting.size === 1 && !others) this.#clock.soon(() => this.#give());
+    });
+  }
+
+  /** One step to the application whose turn it is, which then goes to the end of the line. */
+  #give(): void {
+    const [turn] = this.#waiting;
+    if (turn === undefined) return;
+    const [applicationKey, [next, ...others]] = turn;
+    this.#waiting.delete(applicationKey);
+    if (others.length > 0) this.#waiting.set(applicationKey, others);
+    next?.();
+    if (this.#waiting.size > 0) this.#clock.soon(() => this.#give());
+  }
+}
