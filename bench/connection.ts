@@ -34,8 +34,9 @@ export class Connection {
     return this.#exchange(`${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
   }
 
-  get(path: string): Promise<Answer> {
-    return this.#exchange(`GET ${path} HTTP/1.1\r\nhost: localhost\r\n\r\n`);
+  /** `headers` are whole lines. */
+  get(path: string, headers = ''): Promise<Answer> {
+    return this.#exchange(`GET ${path} HTTP/1.1\r\nhost: localhost\r\n${headers}\r\n`);
   }
 
   close(): void {

@@ -24,38 +24,31 @@ interface Steady {
   readonly received: Quantiles;
 }
 
+/** Sends for so many seconds at the steady rate. Resolves with the ms from each hand-over to its answer. */
+type Send = (seconds: number) => Promise<Float64Array>;
+
 async function measure(bench: Workbench): ReturnType<Row['measure']> {
   const seconds = bench.quick ? 3 : 10;
   return withServer(async (server) => {
     await createHook(server.url, `${bench.receiverUrl}/hook`);
-    const publishing = (duration: number) =>
-      bench.load.ask('steady', { server: server.url, perSecond: PER_SECOND, seconds: duration });
-    const bare = (duration: number) =>
+    const publish = publishing(bench, server.url);
+    const bare: Send = (duration) =>
       bench.limit.ask('steady', { receiver: bench.receiverUrl, perSecond: PER_SECOND, seconds: duration });
 
-    await steady(bench, publishing, WARM_UP_SECONDS);
+    await steady(bench, publish, WARM_UP_SECONDS);
     const before = await steady(bench, bare, seconds / 2);
-    const run = await steady(bench, publishing, seconds);
+    const run = await steady(bench, publish, seconds);
     const after = await steady(bench, bare, seconds / 2);
-    const figures = (['answered', 'received'] as const).flatMap((end) =>
-      (['p50', 'p99', 'p99.9'] as const).map((name): Figure => {
-        const value = run[end][name];
-        return {
-          name: `to ${end === 'answered' ? '202' : end} ${name}`,
-          value,
-          beside: mean(before[end][name], after[end][name]),
-        };
-      }),
-    );
-    return { figures, notes: {} };
+    return { figures: steadyFigures(run, before, after), notes: {} };
   });
 }
 
-async function steady(
-  { receiver }: Workbench,
-  send: (seconds: number) => Promise<Float64Array>,
-  seconds: number,
-): Promise<Steady> {
+export function publishing({ load }: Workbench, server: string): Send {
+  return (seconds) => load.ask('steady', { server, perSecond: PER_SECOND, seconds });
+}
+
+/** Resolves when all that was sent has arrived at the receiver. */
+export async function steady({ receiver }: Workbench, send: Send, seconds: number): Promise<Steady> {
   const count = PER_SECOND * seconds;
   await receiver.ask('expect', { count });
   await receiver.ask('record');
@@ -63,4 +56,17 @@ async function steady(
   const { at, hits } = await receiver.ask('reached', { timeoutMs: 30_000 });
   if (at === null) throw new Error(`Only ${hits} of ${count} arrived.`);
   return { answered, received: quantiles(await receiver.ask('recorded')) };
+}
+
+/** A run, held against what was measured directly before and after it. */
+export function steadyFigures(run: Steady, before: Steady, after: Steady): Figure[] {
+  return (['answered', 'received'] as const).flatMap((end) =>
+    (['p50', 'p99', 'p99.9'] as const).map((name): Figure => {
+      return {
+        name: `to ${end === 'answered' ? '202' : end} ${name}`,
+        value: run[end][name],
+        beside: mean(before[end][name], after[end][name]),
+      };
+    }),
+  );
 }

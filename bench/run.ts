@@ -8,13 +8,15 @@ import { writeFileSync } from 'node:fs';
 import { endAfter } from './cleanup.ts';
 import { hangingHook } from './hanging-hook.ts';
 import { latency } from './latency.ts';
+import { lists } from './lists.ts';
 import { describeMachine, machineText } from './machine.ts';
 import { closeWorkbench, measureRow, openWorkbench, type Row, type RowResult } from './row.ts';
+import { searching } from './searching.ts';
 import { tableText } from './table.ts';
 import { burst, pacedBatches, singles } from './throughput.ts';
 import { flagsOf, refuse } from './usage.ts';
 
-const rows: readonly Row[] = [pacedBatches, burst, singles, latency, hangingHook];
+const rows: readonly Row[] = [pacedBatches, burst, singles, latency, hangingHook, lists, searching];
 const SECONDS_A_RUN = 120;
 
 const list = rows.map(({ id, title, target }) => {
@@ -50,13 +52,14 @@ const wanted = values.rows?.split(',') ?? rows.map(({ id }) => id);
 const unknown = wanted.filter((id) => !rows.some((row) => row.id === id));
 if (unknown.length > 0) refuse(`There is no row "${unknown[0]}".`, usage);
 if (!Number.isInteger(runs) || runs < 1) refuse(`--runs "${values.runs}" is not a number from 1 on.`, usage);
-endAfter(SECONDS_A_RUN * runs * wanted.length);
+const asked = rows.filter(({ id }) => wanted.includes(id));
+endAfter(runs * asked.reduce((sum, { longestSeconds = SECONDS_A_RUN }) => sum + longestSeconds, 0));
 
 const machine = describeMachine();
 console.log(`${machineText(machine)}\n`);
 const bench = await openWorkbench(values.quick);
 const results: RowResult[] = [];
-for (const row of rows.filter(({ id }) => wanted.includes(id))) {
+for (const row of asked) {
   results.push(await measureRow(row, bench, runs, (text) => console.error(text)));
 }
 await closeWorkbench(bench);

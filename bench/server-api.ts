@@ -2,6 +2,8 @@ import { COMPANY_TOKEN, OPERATOR_KEY } from './server-process.ts';
 
 export const BATCH_PATH = '/api/v1/app/1/msg/batch';
 export const SINGLE_PATH = '/api/v1/app/1/msg?with_content=false';
+/** The header line of an operator, for `Connection`. */
+export const AS_OPERATOR = `authorization: Bearer ${OPERATOR_KEY}\r\n`;
 const EVENT_TYPE = 'ticket.created';
 
 /** Registers a web hook as a company does. Returns its id. */
@@ -21,6 +23,20 @@ export async function deleteHook(server: string, hookId: string): Promise<void> 
   if (answer.status !== 204) throw new Error(`${answer.url} answered ${answer.status}.`);
 }
 
+/** Registers an endpoint as an operator does. Returns its `ep_…` id. */
+export async function createEndpoint(
+  server: string,
+  endpoint: { url: string; filterTypes?: readonly string[] },
+): Promise<string> {
+  const answer = await fetch(`${server}/api/v1/app/1/endpoint`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${OPERATOR_KEY}`, 'content-type': 'application/json' },
+    body: JSON.stringify(endpoint),
+  });
+  const { id } = (await expectStatus(answer, 201)) as { id: string };
+  return id;
+}
+
 /** The signing secret of a web hook: `whsec_…`. */
 export async function readSecret(server: string, hookId: string): Promise<string> {
   const answer = await fetch(`${server}/api/v1/app/1/endpoint/${hookId}/secret`, {
@@ -32,10 +48,7 @@ export async function readSecret(server: string, hookId: string): Promise<string
 
 /** The head of a publish, up to the Content-Length line, for `Connection`. */
 export function publishHead(path: string): string {
-  return (
-    `POST ${path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${OPERATOR_KEY}\r\n` +
-    'content-type: application/json\r\n'
-  );
+  return `POST ${path} HTTP/1.1\r\nhost: localhost\r\n${AS_OPERATOR}content-type: application/json\r\n`;
 }
 
 export function singleBody(payload: string): string {

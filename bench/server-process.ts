@@ -23,8 +23,12 @@ export class ServerFolder {
     return join(this.path, 'server.log');
   }
 
+  get dataFolder(): string {
+    return join(this.path, 'data');
+  }
+
   get dataFile(): string {
-    return join(this.path, 'data', 'posthorn.db');
+    return join(this.dataFolder, 'posthorn.db');
   }
 
   logEnd(): string {
@@ -131,7 +135,7 @@ function inherited(): NodeJS.ProcessEnv {
 function settings(folder: ServerFolder, port: number): Record<string, string> {
   return {
     POSTHORN_LISTEN: `127.0.0.1:${port}`,
-    POSTHORN_DATA: join(folder.path, 'data'),
+    POSTHORN_DATA: folder.dataFolder,
     POSTHORN_OPERATOR_KEY: OPERATOR_KEY,
     POSTHORN_COMPANY_TOKEN: COMPANY_TOKEN,
     POSTHORN_ALLOW_NETWORKS: '127.0.0.0/8',
@@ -150,13 +154,13 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** Runs `work` against a server in a folder of its own; both are gone afterwards. */
+/** Runs `work` against a server in a folder of its own; both are gone afterwards. A folder that is given stays. */
 export async function withServer<T>(
   work: (server: ServerProcess) => Promise<T>,
-  env: Record<string, string> = {},
+  given: ServerFolder | null = null,
 ): Promise<T> {
-  const folder = new ServerFolder();
-  const server = new ServerProcess({ folder, port: await freePort(), env });
+  const folder = given ?? new ServerFolder();
+  const server = new ServerProcess({ folder, port: await freePort() });
   try {
     await server.ready();
     return await work(server);
@@ -165,6 +169,6 @@ export async function withServer<T>(
     throw error;
   } finally {
     await server.kill();
-    folder.remove();
+    if (given === null) folder.remove();
   }
 }
