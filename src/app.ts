@@ -53,7 +53,7 @@ export async function startApp({
   random = systemRandom,
   openFiles = openFilesLimit(),
 }: AppParams): Promise<RunningApp> {
-  const store = await openSqliteStore({ folder: settings.dataFolder });
+  const store = await openSqliteStore({ folder: settings.dataFolder, told: { log, clock } });
   try {
     return await serve({ settings, masterKey, log, clock, random, openFiles }, store);
   } catch (error) {

@@ -7,7 +7,10 @@ export const errorTable = {
     status: 422,
     detail: 'The body is not valid JSON in UTF-8, or a field has a value that is not allowed.',
   },
-  generic_error: { status: 400, detail: 'The query string has a parameter that is not allowed.' },
+  generic_error: {
+    status: 400,
+    detail: 'The query string has a parameter with a value that is not allowed.',
+  },
   invalid_range: { status: 400, detail: 'The range of time is too long, or ends in the future.' },
   invalid_scheme: { status: 400, detail: 'The event type has no such example that could be sent.' },
   missing_payload: { status: 400, detail: 'The payload is gone: it was expunged, or its time was over.' },

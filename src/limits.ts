@@ -65,6 +65,8 @@ export const IDEMPOTENCY_KEPT_MS = 12 * 3_600_000;
  */
 export const IDLE_SOCKETS = 4_096;
 export const HTTP_CONNECTIONS = 10_000;
+/** Requests of one connection that may wait behind the one that is being answered. */
+export const PIPELINED_REQUESTS = 32;
 
 /** The longest, and usual, time that a payload is kept; and how far ahead a delivery may be asked for. */
 export const PAYLOAD_KEPT_MS = 90 * 86_400_000;
@@ -93,16 +95,30 @@ export const FEATURE_FLAGS = 50;
 /** The schemas of one event type, as JSON; and how deep they nest. All are held in memory. */
 export const EVENT_SCHEMAS_CHARACTERS = 128 * 1024;
 export const EVENT_SCHEMAS_DEPTH = 100;
-/** A key that was rotated out, or a secret: how many of them may still be good at once. */
+/** The schemas of the whole catalogue, as JSON. */
+export const CATALOGUE_SCHEMAS_CHARACTERS = 64 * 1024 * 1024;
+/** Secrets of one endpoint that were rotated out: how many of them may still sign at once. */
 export const SECRETS_ROTATED_OUT = 10;
 /** Resends that may wait for one endpoint. */
 export const RESENDS_PER_ENDPOINT = 1_000;
-/** Recoveries under way for one endpoint. */
+/** Recoveries under way for one endpoint, and for all of an application; how long a finished one is kept. */
 export const RECOVERIES_PER_ENDPOINT = 10;
+export const RECOVERIES_PER_APPLICATION = 100;
+export const RECOVERY_KEPT_MS = 30 * 86_400_000;
+/** Deliveries that one expunging transaction looks at, but for those of its last message: a few milliseconds. */
+export const EXPUNGE_DELIVERIES = 2_000;
+/** Open deliveries of one endpoint that are counted, of each state: a few milliseconds, whatever waits. */
+export const OPEN_COUNTED = 100_000;
 
-/** Rows that a filtered list looks at in one step, between which others get their turn, and in one call. */
-export const SCAN_STEP_ROWS = 2_000;
+/**
+ * Rows that a filtered list looks at in one step, between which others get their turn, and in one call. A publish waits for about two
+ * steps: beside a text search in a loop its 202 took 7.3 ms (p50) with steps of 2,000 rows, 2.5 ms with 500, 1.8 ms with 250, and the
+ * search itself 3 % and 7 % longer than with 2,000.
+ */
+export const SCAN_STEP_ROWS = 500;
 export const SCAN_ROWS = 200_000;
+/** Filtered lists and counts of one application that need more than one step, at once. */
+export const SCANS_PER_APPLICATION = 8;
 
 /** A key's name, in characters; how long a key that expires may live, and one that was rotated out. */
 export const KEY_NAME_CHARACTERS = 256;

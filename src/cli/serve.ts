@@ -33,7 +33,7 @@ function keysOfFirstStart({ shownOnce }: RunningApp): string {
   if (operatorKey === null && companyToken === null) return '';
   return [
     RULE,
-    'First start: these are shown only once. Keep them; Posthorn has only their hashes.',
+    'New keys, shown only this once. Keep them; Posthorn has only their hashes.',
     '',
     ...(operatorKey === null ? [] : [`    Operator key       ${operatorKey}`]),
     ...(companyToken === null ? [] : [`    Company 1's token  ${companyToken}`]),

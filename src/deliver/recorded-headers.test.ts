@@ -55,16 +55,20 @@ describe.each(SENDERS)('what %s tells of the headers', (_name, make) => {
 
   it('is what was sent and what came, without credentials', async () => {
     const { href, got } = await receiver((_request, response) => {
-      response.writeHead(429, { 'x-Rate': 'é', 'set-cookie': ['a=hunter2', 'b=hunter2'] }).end('later');
+      const cookies = ['a=hunter2', 'b=hunter2'];
+      response.writeHead(429, { 'x-Rate': 'é', 'set-cookie': cookies, 'x-session': 'hunter2' }).end('later');
     });
-    const own = { 'X-Tenant': 'acme', Authorization: 'Bearer hunter2', 'x-acme-token': 'hunter2' };
+    // The endpoint's own are hidden whatever their names are.
+    const own = { 'X-Tenant': 'hunter2', Authorization: 'Bearer hunter2', Accept: 'hunter2' };
     const { requestHeaders, responseHeaders } = await post(href, own);
     const [{ connection, ...sent }] = got as [Record<string, string>];
     const asked = readHeaderLines(requestHeaders).map(([name, value]) => [name.toLowerCase(), value]);
-    expect(Object.fromEntries(asked)).toEqual({ ...sent, authorization: '***', 'x-acme-token': '***' });
+    const hidden = { 'x-tenant': '***', authorization: '***', accept: '***' };
+    expect(Object.fromEntries(asked)).toEqual({ ...sent, ...hidden });
     expect(Object.fromEntries(readHeaderLines(responseHeaders))).toMatchObject({
       'x-rate': 'é',
       'set-cookie': '***',
+      'x-session': '***',
     });
     expect(requestHeaders + responseHeaders).not.toContain('hunter2');
   });
@@ -77,11 +81,10 @@ describe.each(SENDERS)('what %s tells of the headers', (_name, make) => {
     const { requestHeaders, responseHeaders, status } = await post(href, { 'x-long': long, 'x-short': 's' });
     expect(status).toBe(200);
     expect(got[0]?.['x-long']).toBe(long);
+    const names = readHeaderLines(responseHeaders).map(([name]) => name);
+    expect([names.includes('x-short'), names.includes('x-long')]).toEqual([true, false]);
     for (const lines of [requestHeaders, responseHeaders]) {
       expect(lines.length).toBeLessThanOrEqual(HEADERS_STORED_CHARACTERS);
-      const names = readHeaderLines(lines).map(([name]) => name);
-      expect(names).toContain('x-short');
-      expect(names).not.toContain('x-long');
     }
   });
 

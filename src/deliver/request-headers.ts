@@ -1,7 +1,7 @@
 import { ENDPOINT_HEADERS } from '../limits.ts';
 import { headerProblem, isReservedHeader } from '../model/endpoint-header.ts';
 import type { HeaderLines, SendJob } from '../model/exchange.ts';
-import { fitted, linesOf, lineValue } from '../model/header-lines.ts';
+import { fitted, hiddenLines, lineValue } from '../model/header-lines.ts';
 
 export type SignatureHeaders = 'standard' | 'svix' | 'both';
 
@@ -9,7 +9,7 @@ export type SignatureHeaders = 'standard' | 'svix' | 'both';
 export interface OwnHeaders {
   /** As undici takes them: name, value, name, value… */
   readonly flat: readonly string[];
-  /** For the record, without credentials. */
+  /** For the record: their names. Each value may be a credential, whatever its name. */
   readonly lines: HeaderLines;
 }
 
@@ -29,7 +29,7 @@ export function ownHeaders(headers: Readonly<Record<string, string>>): OwnHeader
   if (flat.length > ENDPOINT_HEADERS * 2) {
     return { problem: `The endpoint has more than ${ENDPOINT_HEADERS} headers.` };
   }
-  return { flat, lines: linesOf(flat) };
+  return { flat, lines: hiddenLines(flat.filter((_each, at) => at % 2 === 0)) };
 }
 
 interface RequestHeaders {

@@ -1,5 +1,4 @@
 import type { HeaderLines, Target } from '../model/exchange.ts';
-import { linesOf } from '../model/header-lines.ts';
 import { authorityOf } from './egress-guard.ts';
 import { ExchangeFailure, type Peer } from './exchange-failure.ts';
 import { type OwnHeaders, ownHeaders } from './request-headers.ts';
@@ -37,6 +36,6 @@ export function routeTo(target: Target): Route | ExchangeFailure {
     path: url.pathname + url.search,
     peer: { host: url.hostname, authority: authorityOf(url.hostname, url.port, secure), secure },
     own,
-    hostLines: linesOf(['host', url.host]),
+    hostLines: `host\n${url.host}`,
   };
 }

@@ -27,13 +27,16 @@ function known(caller: Caller | null): Caller {
   return caller;
 }
 
-/** Throws `insufficient access` unless the key is an operator's. */
+/** Throws `insufficient access` unless the key is an operator's, which nothing limits. */
 export function assertOperator(caller: Caller): void {
   if (caller.applicationKey !== null) {
     throw new ApiError(
       'insufficient access',
       'This call takes an operator key; this key is for one application.',
     );
+  }
+  if (caller.capabilities !== null) {
+    throw new ApiError('insufficient access', 'This call takes an operator key without limits.');
   }
 }
 

@@ -1,4 +1,5 @@
 import { createHash, hash } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
 import Type from 'typebox';
 import { invalid } from './validation.ts';
 
@@ -15,19 +16,26 @@ export const IdempotencyHeaders = Type.Object({
 
 const KEY = /^[\x21-\x7e]{1,256}$/;
 
-/** The hashes that a repeated call is known by, or null without an `idempotency-key` header. Throws `validation`. */
-export function idempotencyOf(params: {
-  header: string | string[] | undefined;
+/** The key in an `idempotency-key` header, or null without one. Throws `validation`. */
+export function idempotencyKey({ 'idempotency-key': header }: IncomingHttpHeaders): string | null {
+  if (header === undefined) return null;
+  if (typeof header === 'string' && KEY.test(header)) return header;
+  throw invalid(['header', 'idempotency-key'], 'must have 1 to 256 visible ASCII characters');
+}
+
+/**
+ * The hashes that a repeated call with an idempotency key is known by. `applicationId` is what the reference in the URL led
+ * to, where there is one: when that application is deleted and another gets its uid, the same call is a new one.
+ */
+export function callHashes(call: {
+  key: string;
   keyId: string;
   url: string;
+  applicationId: string | null;
   body: Buffer;
-}): { keyHash: Buffer; bodyHash: Buffer } | null {
-  const { header, keyId, url, body } = params;
-  if (header === undefined) return null;
-  if (typeof header !== 'string' || !KEY.test(header)) {
-    throw invalid(['header', 'idempotency-key'], 'must have 1 to 256 visible ASCII characters');
-  }
+}): { keyHash: Buffer; bodyHash: Buffer } {
+  const { key, keyId, url, applicationId, body } = call;
   // No part can hold a space, so that two different calls never join to the same text.
-  const keyHash = createHash('sha256').update(`${keyId} ${header} ${url}`).digest();
-  return { keyHash, bodyHash: hash('sha256', body, 'buffer') };
+  const text = `${keyId} ${key} ${url} ${applicationId ?? ''}`;
+  return { keyHash: createHash('sha256').update(text).digest(), bodyHash: hash('sha256', body, 'buffer') };
 }

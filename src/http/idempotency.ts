@@ -2,7 +2,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, Rout
 import { ApiError } from '../errors.ts';
 import type { CallAnswer, CallHashes } from '../registry/answers.ts';
 import { JSON_TYPE } from './answer.ts';
-import { IdempotencyHeaders, idempotencyOf } from './idempotency-key.ts';
+import { applicationOrNull } from './authenticate.ts';
+import { callHashes, IdempotencyHeaders, idempotencyKey } from './idempotency-key.ts';
 import { errorsOf } from './operator/route-schemas.ts';
 import type { HttpServices } from './services.ts';
 
@@ -31,7 +32,7 @@ interface Turn {
  */
 export function addIdempotency(
   scope: FastifyInstance,
-  { answers, log }: Pick<HttpServices, 'answers' | 'log'>,
+  { answers, registry, log }: Pick<HttpServices, 'answers' | 'registry' | 'log'>,
 ): void {
   const underWay = new Map<string, Turn>();
   scope.decorateRequest('turn', null);
@@ -42,7 +43,7 @@ export function addIdempotency(
   });
 
   scope.addHook('preValidation', async (request, reply) => {
-    const asked = hashesOf(request);
+    const asked = await hashesOf(request, registry);
     if (asked === null) return;
     const id = asked.keyHash.toString('latin1');
     for (let first = underWay.get(id); first; first = underWay.get(id)) {
@@ -93,15 +94,31 @@ function described(schema: FastifySchema = {}): FastifySchema {
 }
 
 /** Who asks is known here: a call of anybody, or one that was refused, does not get so far. */
-function hashesOf(request: FastifyRequest): CallHashes | null {
+async function hashesOf(
+  request: FastifyRequest,
+  registry: HttpServices['registry'],
+): Promise<CallHashes | null> {
   const { method, caller, headers, url, body } = request;
   if (method !== 'POST' || caller === null) return null;
-  return idempotencyOf({
-    header: headers['idempotency-key'],
+  const key = idempotencyKey(headers);
+  if (key === null) return null;
+  return callHashes({
+    key,
     keyId: caller.keyId,
     url,
+    applicationId: await applicationIdOf(request, registry),
     body: Buffer.isBuffer(body) ? body : Buffer.alloc(0),
   });
+}
+
+/** Of a call below an application. Those that may make the application of their path have none before the first answer. */
+async function applicationIdOf(
+  { routeOptions, params }: FastifyRequest,
+  registry: HttpServices['registry'],
+): Promise<string | null> {
+  if (!routeOptions.url?.startsWith('/api/v1/app/:app_id/')) return null;
+  const { app_id: ref } = params as { app_id: string };
+  return (await applicationOrNull(registry, ref))?.id ?? null;
 }
 
 function newTurn(asked: CallHashes, ended: () => void): Turn {

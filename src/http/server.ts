@@ -37,7 +37,8 @@ export async function createHttpServer(services: HttpServices): Promise<HttpServ
   let server: Server | undefined;
   const app: FastifyInstance = fastify({
     serverFactory: (handler) => {
-      server = createNodeServer(publish, handler, services.maxConnections);
+      const { clock, maxConnections } = services;
+      server = createNodeServer({ publish, others: handler, clock, maxConnections });
       return server;
     },
     // Its own log lines would name URLs, and a token can be in one. What is worth a line is logged by the faces.

@@ -1,5 +1,5 @@
 import { ApiError } from '../errors.ts';
-import { EVENT_TYPES } from '../limits.ts';
+import { CATALOGUE_SCHEMAS_CHARACTERS, EVENT_TYPES } from '../limits.ts';
 import type { Clock } from '../model/clock.ts';
 import type { EventType } from '../model/event-type.ts';
 import type { EventTypeChanges, Store } from '../store/store.ts';
@@ -12,14 +12,26 @@ export type EventTypeFields = Omit<EventType, 'name' | 'createdAt' | 'updatedAt'
 export class EventTypes {
   readonly #store: Store;
   readonly #clock: Clock;
+  readonly #schemasCharacters: number;
+  readonly #counted = new WeakMap<EventType, number>();
   readonly #turns = new Turns<'catalogue'>();
   #loaded: Promise<Map<string, EventType>> | null = null;
   #list: readonly EventType[] | null = null;
   #listByName: readonly EventType[] | null = null;
 
-  constructor({ store, clock }: { store: Store; clock: Clock }) {
+  /** `schemasCharacters`: how many characters the schemas of all may have. A test takes fewer, to meet it. */
+  constructor({
+    store,
+    clock,
+    schemasCharacters = CATALOGUE_SCHEMAS_CHARACTERS,
+  }: {
+    store: Store;
+    clock: Clock;
+    schemasCharacters?: number;
+  }) {
     this.#store = store;
     this.#clock = clock;
+    this.#schemasCharacters = schemasCharacters;
   }
 
   /** All, archived ones too, in the order they were added. */
@@ -55,7 +67,7 @@ export class EventTypes {
     });
   }
 
-  /** Throws `not_found`. */
+  /** Throws `not_found`, `limit_reached`. */
   update(name: string, changes: EventTypeChanges): Promise<EventType> {
     return this.#change((known) => this.#update(known, name, changes));
   }
@@ -66,6 +78,15 @@ export class EventTypes {
       if (!(await this.#store.eventTypeDelete({ name }))) throw unknown();
       known.delete(name);
     });
+  }
+
+  /** Characters of its schemas as JSON. Counted once, as an event type is never changed but replaced. */
+  schemaCharacters(eventType: EventType): number {
+    const known = this.#counted.get(eventType);
+    if (known !== undefined) return known;
+    const characters = charactersOf(eventType.schemas);
+    this.#counted.set(eventType, characters);
+    return characters;
   }
 
   #known(): Promise<Map<string, EventType>> {
@@ -90,6 +111,8 @@ export class EventTypes {
   }
 
   async #insert(known: Map<string, EventType>, name: string, fields: EventTypeFields): Promise<EventType> {
+    // One that is there and not archived is refused by the store, for being there.
+    if (known.get(name)?.archived !== false) this.#assertRoom(known, name, fields.schemas);
     const now = this.#clock.now();
     const eventType = { name, ...fields, createdAt: now, updatedAt: now };
     const made = await this.#store.eventTypeInsert({ eventType, limit: EVENT_TYPES });
@@ -102,11 +125,30 @@ export class EventTypes {
   }
 
   async #update(known: Map<string, EventType>, name: string, changes: EventTypeChanges): Promise<EventType> {
+    if (changes.schemas !== undefined && known.has(name)) this.#assertRoom(known, name, changes.schemas);
     const changed = await this.#store.eventTypeUpdate({ name, now: this.#clock.now(), changes });
     if (changed === null) throw unknown();
     known.set(name, changed);
     return changed;
   }
+
+  /** Schemas that grow must have room beside those of all others. */
+  #assertRoom(known: ReadonlyMap<string, EventType>, name: string, schemas: EventType['schemas']): void {
+    const current = known.get(name);
+    const grown = charactersOf(schemas) - (current ? this.schemaCharacters(current) : 0);
+    if (grown <= 0) return;
+    let total = grown;
+    for (const each of known.values()) total += this.schemaCharacters(each);
+    if (total <= this.#schemasCharacters) return;
+    throw new ApiError(
+      'limit_reached',
+      `The schemas of all event types may have at most ${this.#schemasCharacters} characters as JSON.`,
+    );
+  }
+}
+
+function charactersOf(schemas: EventType['schemas']): number {
+  return schemas === null ? 0 : JSON.stringify(schemas).length;
 }
 
 function unknown(): ApiError {

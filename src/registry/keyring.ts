@@ -219,6 +219,16 @@ export class Keyring {
     return { key, applicationId: await this.#applicationId(key.applicationKey) };
   }
 
+  /**
+   * Ends the key that a call came with: it is refused from now on. That it was ended meanwhile is no error. Throws
+   * `conflict` for one that must stay.
+   */
+  async logout({ keyId }: Caller): Promise<void> {
+    await this.revoke(keyId).catch((error: unknown) => {
+      if (!(error instanceof ApiError && error.code === 'not_found')) throw error;
+    });
+  }
+
   /** It is refused from now on. Throws `not_found`, and `conflict` for one that must stay. */
   async revoke(id: string): Promise<void> {
     await this.#turns.take('operator', async () => {
@@ -237,6 +247,12 @@ export class Keyring {
       const old = await this.#byId(id);
       const now = this.#clock.now();
       if (isOver(old, now)) throw new ApiError('conflict', 'This key has expired. Make a new one instead.');
+      if (old.replacedBy !== null) {
+        throw new ApiError(
+          'conflict',
+          `This key was rotated out before. Rotate ${old.replacedBy}, which is in its place, or revoke this one to end it now.`,
+        );
+      }
       const { expiresAt = old.expiresAt } = params;
       if (expiresAt === null) assertNotGiven(old, this.#given);
       else await this.#assertMayEnd(old);
@@ -248,6 +264,7 @@ export class Keyring {
         createdAt: now,
         expiresAt,
         lastUsedAt: null,
+        replacedBy: null,
       };
       if (!(await this.#store.keyRotate({ id, replacement, expiresAt: now + params.graceMs }))) {
         throw unknownKey(id);
@@ -312,6 +329,7 @@ export class Keyring {
       hash,
       createdAt: this.#clock.now(),
       lastUsedAt: null,
+      replacedBy: null,
     };
     if (!(await this.#store.keyInsert(key))) throw new Error('A key has the hash of another one.');
     return key;
@@ -335,5 +353,8 @@ function assertNotGiven({ slot }: Key, given: ReadonlySet<KeySlot>): void {
 }
 
 function unknownKey(id: string): ApiError {
+  // A key's text where its id belongs is a secret: it is not repeated.
+  if (!id.startsWith('key_'))
+    return new ApiError('not_found', 'Keys are named by their ids, key_…, as the list shows them.');
   return new ApiError('not_found', `There is no key ${JSON.stringify(id.slice(0, 100))}.`);
 }

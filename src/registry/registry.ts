@@ -7,7 +7,7 @@ import type { EventType } from '../model/event-type.ts';
 import type { Destination } from '../model/exchange.ts';
 import type { Ids } from '../model/id.ts';
 import type { MasterKey } from '../model/sealed.ts';
-import { newSecret } from '../model/secret.ts';
+import { newSecret, newSecretLike } from '../model/secret.ts';
 import type {
   ApplicationChanges,
   EndpointChanges,
@@ -244,7 +244,7 @@ export class Registry {
     { secret, graceMs }: { secret: string | null; graceMs: number },
   ): EndpointChanges {
     const { clock, random } = this.#options;
-    const next = secret ?? newSecret(random);
+    const next = secret ?? newSecretLike(target.secrets[0]?.text ?? '', random);
     return this.#secrets.sealSecrets(
       endpoint.id,
       rotated(target.secrets, next, { now: clock.now(), graceMs }),

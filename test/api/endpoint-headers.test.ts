@@ -89,6 +89,11 @@ describe('headers', () => {
       'WWW-Authenticate': 'c',
       Authorization: 'Basic d',
       'x-acme-secret': 'e',
+      'X-Auth': 'f',
+      'Ocp-Apim-Subscription-Key': 'g',
+      'X-Session-Id': 'h',
+      'X-Signature': 'i',
+      'X-Pass': 'j',
     };
     await put({ ...hidden, 'x-open': 'shown' });
     const { headers, sensitive } = await read();
@@ -100,7 +105,7 @@ describe('headers', () => {
       'x-open': 'shown',
     });
     await patch({ headers: { 'X-Open': 'changed' } });
-    expect((await read()).sensitive).toHaveLength(5);
+    expect((await read()).sensitive).toHaveLength(10);
   });
 
   it.each<[string, unknown]>([

@@ -182,7 +182,17 @@ describe('a key pair as secret', () => {
     const during = await delivered();
     expect(during.headers['webhook-signature']).toMatch(/^v1a,\S+ v1,\S+$/);
     expect(isSignedWith(first, during)).toBe(true);
-    await rotate({ gracePeriodSeconds: 0 });
-    expect(await secretOf()).toMatch(/^whsec_/);
+    await rotate({ key: first, gracePeriodSeconds: 0 });
+    expect(await secretOf()).toBe(first);
+  });
+
+  it('is followed by a new pair when none is given', async () => {
+    await rotate({ key: pair });
+    const before = await secretOf();
+    await rotate({});
+    const after = await secretOf();
+    expect(after).toMatch(/^whpk_/);
+    expect(after).not.toBe(before);
+    expect((await delivered()).headers['webhook-signature']).toMatch(/^v1a,\S+ v1a,/);
   });
 });

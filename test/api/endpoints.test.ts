@@ -42,6 +42,22 @@ const publish = (body: object = {}) =>
     ...body,
   });
 
+describe('a uid', () => {
+  it('can not be the web hook id of another endpoint: both would be found by it', async () => {
+    const [one, other] = [await create({ url }), await create({ url })];
+    const uid = one.webHookId;
+    const answers = [
+      await world.operate('POST', path, { url, uid }),
+      await call('PUT', other.id, { url, uid }),
+      await call('PATCH', other.id, { uid }),
+    ];
+    for (const answer of answers) expect([answer.status, answer.json().code]).toEqual([409, 'conflict']);
+    expect((await call('GET', uid)).json().id).toBe(one.id);
+    expect((await call('PATCH', one.id, { uid })).json()).toMatchObject({ id: one.id, uid });
+    expect((await call('GET', uid)).json().id).toBe(one.id);
+  });
+});
+
 describe('PUT', () => {
   it('replaces everything but the secret, the headers and what names it', async () => {
     const made = await create({ ...full, headers: { 'x-one': '1' } });

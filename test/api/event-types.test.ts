@@ -182,6 +182,32 @@ describe('a list of event types', () => {
     expect(first.done).toBe(true);
   });
 
+  it('ends a page where its schemas come to more than 4 Mi characters, both ways', async () => {
+    const large = await startWorld();
+    const schemas = { 1: { enum: ['x'.repeat(128 * 1024 - 100)] } };
+    const made = Array.from({ length: 70 }, (_, index) => `zz.${String(index).padStart(2, '0')}`);
+    for (const name of made) {
+      expect((await large.operate('PUT', `${PATH}/${name}`, { description: '', schemas })).status).toBe(201);
+    }
+    const page = async (iterator: string, content: boolean) => {
+      const answer = await large.operate(
+        'GET',
+        `${PATH}?limit=250&iterator=${iterator}&with_content=${content}`,
+      );
+      expect(answer.text.length).toBeLessThan(5 * 1024 * 1024);
+      const { data, ...rest } = answer.json();
+      return { names: data.map(({ name }: { name: string }) => name), ...rest };
+    };
+    expect(await page('zz', false)).toMatchObject({ names: made, done: true });
+    const there = [await page('zz', true)];
+    while (!there.at(-1)?.done) there.push(await page(there.at(-1)?.iterator, true));
+    expect(there.map(({ names }) => names.length)).toEqual([32, 32, 6]);
+    expect(there.flatMap(({ names }) => names)).toEqual(made);
+    const back = await page(there[2]?.prevIterator, true);
+    expect([back.names, back.done]).toEqual([made.slice(32, 64), false]);
+    await large.close();
+  });
+
   it('and each of them is shown to an application only with one of its flags, if it has any', async () => {
     await create({ name: 'flag.open' });
     await create({ name: 'flag.beta', featureFlags: ['beta', 'gamma'] });
@@ -209,6 +235,7 @@ describe('what is refused with 422', () => {
   it.each<[object, unknown[], string]>([
     [{ name: null }, ['body', 'name'], 'value_error.jsondecode'],
     [{ name: 'a b' }, ['body', 'name', '__all__'], 'value_error'],
+    [{ name: '-a' }, ['body', 'name', '__all__'], 'value_error'],
     [{ name: 'x'.repeat(257) }, ['body', 'name', '__all__'], 'value_error'],
     [{ description: 5 }, ['body', 'description'], 'value_error.jsondecode'],
     [{ description: 'a\u0000' }, ['body', 'description'], 'value_error'],
@@ -238,7 +265,7 @@ describe('what is refused with 422', () => {
   });
 
   it('the name in a path, where it would make one', async () => {
-    for (const name of ['a%20b', 'x'.repeat(257), '%C3%A9', 'a%0A']) {
+    for (const name of ['a%20b', 'x'.repeat(257), '%C3%A9', 'a%0A', '-a']) {
       const answer = await call('PUT', name, { description: 'x' });
       expect([answer.status, answer.json().detail[0].loc]).toEqual([422, ['path', 'event_type_name']]);
       expect((await call('PATCH', name, { description: 'x' })).status).toBe(404);

@@ -56,6 +56,24 @@ describe('the idempotency key of a publish', () => {
     expect(ids.size).toBe(3);
   });
 
+  it('ends with the application: the next one of that uid gets a message of its own', async () => {
+    const path = '/api/v1/app/reused';
+    const application = { name: 'Reused', uid: 'reused' };
+    const publish = async () => (await send('reused', { ...body, application }, `${path}/msg`)).json().id;
+    const first = await publish();
+    expect(await publish()).toBe(first);
+    expect((await world.operate('DELETE', path)).status).toBe(204);
+    const second = await publish();
+    expect(second).not.toBe(first);
+    expect((await world.operate('GET', `${path}/msg/${second}`)).status).toBe(200);
+  });
+
+  it('is looked at before an application is made', async () => {
+    const application = { name: 'Unmade', uid: 'unmade' };
+    expect((await send('with space', { ...body, application }, '/api/v1/app/unmade/msg')).status).toBe(422);
+    expect((await world.operate('GET', '/api/v1/app/unmade')).status).toBe(404);
+  });
+
   it('is not used up by a call that was refused', async () => {
     expect((await send('refused', { ...body, eventType: 'a b' })).status).toBe(422);
     expect((await send('refused', body)).status).toBe(202);
@@ -118,7 +136,8 @@ describe('the idempotency key of another POST', () => {
   const endpoint = { url: 'http://127.0.0.1:1/hooks' };
   const newEndpoint = async () =>
     (await world.operate('POST', `/api/v1/app/${appId}/endpoint`, endpoint)).json().id as string;
-  const newKey = async () => (await world.operate('POST', '/api/v1/key', { name: 'a' })).json().id as string;
+  const key = { name: 'a', application: null };
+  const newKey = async () => (await world.operate('POST', '/api/v1/key', key)).json().id as string;
 
   it.each<
     [what: string, path: () => string | Promise<string>, body: unknown, other: unknown, status: number]
@@ -138,7 +157,7 @@ describe('the idempotency key of another POST', () => {
       { name: 'made.otherwise', description: '' },
       201,
     ],
-    ['a key', () => '/api/v1/key', { name: 'one' }, { name: 'other' }, 201],
+    ['a key', () => '/api/v1/key', key, { ...key, name: 'other' }, 201],
     ['a token', () => `/api/v1/auth/app-portal-access/${appId}`, {}, { readOnly: true }, 200],
     [
       'a rotation of a secret',
@@ -231,7 +250,7 @@ describe('the idempotency key of another POST', () => {
   });
 
   it('belongs to one key and one call', async () => {
-    const operator = (await world.operate('POST', '/api/v1/key', { name: 'second' })).json().key as string;
+    const operator = (await world.operate('POST', '/api/v1/key', key)).json().key as string;
     const ids = new Set<string>();
     for (const [path, key] of [
       ['/api/v1/app', world.operatorKey],
@@ -241,6 +260,26 @@ describe('the idempotency key of another POST', () => {
       ids.add((await post(path, { name: 'mine' }, 'mine', key)).json().id);
     }
     expect(ids.size).toBe(3);
+  });
+
+  it('ends with the application: the next one of that uid gets an endpoint of its own', async () => {
+    const ids: string[] = [];
+    for (let count = 0; count < 2; count++) {
+      await world.operate('POST', '/api/v1/app', { name: 'Reused', uid: 'reused' });
+      for (let call = 0; call < 2; call++) {
+        ids.push((await post('/api/v1/app/reused/endpoint', endpoint, 'reused')).json().id);
+      }
+      await world.operate('DELETE', '/api/v1/app/reused');
+    }
+    expect([ids[0] === ids[1], ids[1] === ids[2], ids[2] === ids[3]]).toEqual([true, false, true]);
+  });
+
+  it('holds for a token also where the first call made the application', async () => {
+    const path = '/api/v1/auth/app-portal-access/made-by-access';
+    const body = { application: { name: 'A', uid: 'made-by-access' } };
+    const first = await post(path, body, 'made-by-access');
+    expect(first.status).toBe(200);
+    expect((await post(path, body, 'made-by-access')).text).toBe(first.text);
   });
 
   it('answers with what was done also when the answer can not be kept', async () => {
@@ -266,8 +305,7 @@ describe('the idempotency key of another POST', () => {
 
   it('outlives a restart, and what is kept is not readable', async () => {
     const before = await startWorld();
-    const operate = (at: World) =>
-      at.operate('POST', '/api/v1/key', { name: 'kept' }, { 'idempotency-key': 'restart' });
+    const operate = (at: World) => at.operate('POST', '/api/v1/key', key, { 'idempotency-key': 'restart' });
     const first = await operate(before);
     await before.close({ keepFolder: true });
     const files = await Promise.all(

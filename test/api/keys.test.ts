@@ -14,8 +14,10 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
+const post = (fields: object) =>
+  world.operate('POST', '/api/v1/key', { name: 'CI', application: null, ...fields });
 async function create(fields: Record<string, unknown> = {}) {
-  const answer = await world.operate('POST', '/api/v1/key', { name: 'CI', ...fields });
+  const answer = await post(fields);
   expect([answer.status, answer.text]).toEqual([201, expect.any(String)]);
   return answer.json() as { id: string; key: string; expiresAt: string | null; lastUsedAt: string | null };
 }
@@ -26,7 +28,7 @@ const statusOf = async (key: string, path = '/api/v1/app/1') =>
   (await world.call('GET', path, { key })).status;
 
 describe('a new key', () => {
-  it('is for operators when no application is named, and works at once', async () => {
+  it('is for operators when its application is null, and works at once', async () => {
     const made = await create({ name: 'deploy' });
     expect(made).toEqual({
       id: expect.stringMatching(/^key_[0-9A-Za-z]{27}$/),
@@ -67,6 +69,11 @@ describe('a new key', () => {
     ]);
   });
 
+  it('is shown by the name that it was given', async () => {
+    const { id } = await create({ name: 'Größe “1” 日本 🦊 \u00a0' });
+    expect((await get(id)).json().name).toBe('Größe “1” 日本 🦊 \u00a0');
+  });
+
   it('expires when it was asked to', async () => {
     const { key, expiresAt } = await create({ expiry: 60 });
     expect(Date.parse(String(expiresAt)) - systemClock.now()).toBeLessThanOrEqual(60_000);
@@ -88,17 +95,63 @@ describe('a new key', () => {
     ['more than ten years', { expiry: 3650 * 86_400 + 1 }, ['body', 'expiry']],
     ['a wrong flag', { application: '1', featureFlags: ['a b'] }, ['body', 'featureFlags', 0]],
     ['an operator key that only reads', { readOnly: true }, ['body', 'readOnly']],
+    ['an operator key that reads and more', { readOnly: false }, ['body', 'readOnly']],
     ['an operator key with capabilities', { capabilities: ['ViewBase'] }, ['body', 'capabilities']],
+    ['an operator key with no capabilities', { capabilities: [] }, ['body', 'capabilities']],
     ['an operator key with flags', { featureFlags: ['a'] }, ['body', 'featureFlags']],
+    ['an operator key with no flags', { featureFlags: [] }, ['body', 'featureFlags']],
+    ['no word of the application', { application: undefined }, ['body', '', '']],
+    ['a field of the answer', { applicationId: 'app_1' }, ['body', 'applicationId']],
+    ['a line break', { name: 'a\nkey_1' }, ['body', 'name']],
+    ['an escape sequence', { name: 'a\u001b[2J' }, ['body', 'name']],
+    ['a C1 control character', { name: 'a\u009b2J' }, ['body', 'name']],
+    ['DEL', { name: 'a\u007f' }, ['body', 'name']],
+    ['text that turns around', { name: 'a\u202eb' }, ['body', 'name']],
+    ['half of a surrogate pair', { name: 'a\ud800' }, ['body', 'name']],
   ])('is refused with 422 for %s', async (_what, fields, loc) => {
-    const answer = await world.operate('POST', '/api/v1/key', { name: 'CI', ...fields });
+    const answer = await post(fields);
     expect([answer.status, answer.json().detail[0].loc]).toEqual([422, loc]);
   });
 
+  it('is never one for operators because a name was misspelt', async () => {
+    const answer = await post({ application: undefined, aplication: 'acme' });
+    expect([answer.status, answer.json().detail]).toEqual([
+      422,
+      [
+        { loc: ['body', '', ''], msg: 'missing field `application`', type: 'value_error.jsondecode' },
+        { loc: ['body', 'aplication'], msg: 'is not a field of this call', type: 'value_error' },
+      ],
+    ]);
+  });
+
   it('is refused with 404 for an application that is not there', async () => {
-    const answer = await world.operate('POST', '/api/v1/key', { name: 'CI', application: 'nobody' });
+    const answer = await post({ application: 'nobody' });
     expect([answer.status, answer.json().code]).toEqual([404, 'not_found']);
   });
+});
+
+it('an operator key that has limits, however it came into the store, makes and changes nothing', async () => {
+  const limited = await startWorld({
+    store: (store) => ({
+      ...store,
+      keyFind: async (params) => {
+        const key = await store.keyFind(params);
+        return key?.name === 'limited' ? { ...key, capabilities: ['ViewBase'] } : key;
+      },
+    }),
+  });
+  const body = { name: 'limited', application: null };
+  const { key } = (await limited.operate('POST', '/api/v1/key', body)).json();
+  for (const [method, path] of [
+    ['POST', '/api/v1/key'],
+    ['GET', '/api/v1/key'],
+    ['POST', '/api/v1/app'],
+    ['POST', '/api/v1/app/1/msg'],
+  ] as const) {
+    const answer = await limited.call(method, path, { key, ...(method === 'POST' && { body }) });
+    expect([path, answer.status, answer.json().code]).toEqual([path, 403, 'insufficient access']);
+  }
+  await limited.close();
 });
 
 describe('the list of keys', () => {
@@ -127,7 +180,9 @@ describe('the list of keys', () => {
 
   it('says when a key was last used, also after a restart', async () => {
     const before = await startWorld();
-    const { key, id } = (await before.operate('POST', '/api/v1/key', { name: 'used' })).json();
+    const { key, id } = (
+      await before.operate('POST', '/api/v1/key', { name: 'used', application: null })
+    ).json();
     const lastUsed = async (at: World) =>
       (await at.operate('GET', `/api/v1/key/${id}`)).json().lastUsedAt as string | null;
     expect(await lastUsed(before)).toBeNull();
@@ -199,6 +254,16 @@ describe('rotating a key', () => {
     expect(Date.parse(expiresAt) - systemClock.now()).toBeGreaterThan(6.9 * DAY_MS);
   });
 
+  it('is done once: the key that is in its place is rotated next', async () => {
+    const old = await create();
+    const next = (await rotate(old.id)).json();
+    const again = await rotate(old.id);
+    expect([again.status, again.json().detail]).toEqual([409, expect.stringContaining(next.id)]);
+    expect([await statusOf(old.key), await statusOf(next.key)]).toEqual([200, 200]);
+    expect((await rotate(next.id)).status).toBe(200);
+    expect((await revoke(old.id)).status).toBe(204);
+  });
+
   it('keeps the end, unless another one is asked for', async () => {
     const old = await create({ expiry: 3_600 });
     const same = (await rotate(old.id, { gracePeriodSeconds: 0 })).json();
@@ -213,6 +278,7 @@ describe('rotating a key', () => {
     [{ gracePeriodSeconds: -1 }, 'grace_period_seconds'],
     [{ gracePeriodSeconds: 604_801 }, 'grace_period_seconds'],
     [{ expiry: 1 }, 'expiry'],
+    [{ gracePeriod: 0 }, 'gracePeriod'],
   ])('is refused with 422 for %j', async (body, field) => {
     const { id } = await create();
     const answer = await rotate(id, body);

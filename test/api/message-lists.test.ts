@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SCANS_PER_APPLICATION } from '../../src/limits.ts';
 import { startReceiver } from '../helpers/receiver.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
@@ -69,7 +70,8 @@ describe('a list of messages', () => {
       ['"number":4711', ['e-3']],
       ['100%_', ['e-4']],
       ['10%', []],
-      ['_"', []],
+      ['_"', ['e-4']],
+      ['_"x', []],
       ['e-', []],
     ] as const) {
       expect([text, await listed(`search=${encodeURIComponent(text)}`)]).toEqual([text, expected]);
@@ -104,7 +106,7 @@ describe('a list of messages', () => {
     expect([ids(second), second.done]).toEqual([['e-1'], true]);
     const back = await page(`event_types=a,b&limit=2&iterator=${second.prevIterator}`);
     expect([ids(back), back.done]).toEqual([['e-3', 'e-2'], true]);
-    expect(await listed('event_types=a&after=2020-01-01T00:00:00Z&limit=1')).toEqual(['e-1']);
+    expect(await listed('event_types=a&after=2020-01-01T00:00:00Z&limit=1')).toEqual(['e-3']);
     expect(await listed('event_types=a&before=9999-12-31T00:00:00Z&limit=1')).toEqual(['e-3']);
     expect(await listed('event_types=a&before=2020-01-01T00:00:00%2B14:00')).toEqual([]);
   });
@@ -137,8 +139,8 @@ describe('a list of messages', () => {
   it('ends a page after so many rows, says how far it came, and goes on from there', async () => {
     const { application } = await world.addCompany('many');
     const at = `/api/v1/app/${application.number}`;
-    const messages = Array.from({ length: 250 }, (_, index) => ({
-      eventType: index === 20 || index === 230 ? 'rare' : 'common',
+    const messages = Array.from({ length: 1_000 }, (_, index) => ({
+      eventType: index === 80 || index === 920 ? 'rare' : 'common',
       eventId: `e-${index}`,
       payload: {},
     }));
@@ -147,21 +149,48 @@ describe('a list of messages', () => {
       const answer = (await world.operate('GET', `${at}/msg?event_types=rare&limit=2&${query}`)).json();
       return { ...answer, data: answer.data.map(({ eventId }: { eventId: string }) => eventId) };
     };
-    // A call takes at most a hundred steps.
+    // A call takes at most four hundred steps.
     stepRows = 1;
     try {
       const first = await page('');
-      expect(first).toMatchObject({ data: ['e-230'], done: false });
+      expect(first).toMatchObject({ data: ['e-920'], done: false });
       const second = await page(`iterator=${first.iterator}`);
       expect(second).toMatchObject({ data: [], done: false });
       expect('prevIterator' in second).toBe(false);
       const third = await page(`iterator=${second.iterator}`);
-      expect(third).toMatchObject({ data: ['e-20'], done: true });
+      expect(third).toMatchObject({ data: ['e-80'], done: true });
       const up = await page(`iterator=${third.prevIterator}`);
       expect(up).toMatchObject({ data: [], done: false });
       const further = await page(`iterator=${up.prevIterator}`);
       expect(further).toMatchObject({ data: [], done: false });
-      expect(await page(`iterator=${further.prevIterator}`)).toMatchObject({ data: ['e-230'], done: true });
+      expect(await page(`iterator=${further.prevIterator}`)).toMatchObject({ data: ['e-920'], done: true });
+    } finally {
+      stepRows = Number.POSITIVE_INFINITY;
+    }
+  });
+
+  it('refuses searches of one application past a number that go on, and none of others', async () => {
+    const { application } = await world.addCompany('searched');
+    const at = `/api/v1/app/${application.number}`;
+    const messages = Array.from({ length: 40 }, () => ({ eventType: 'common', payload: {} }));
+    await world.operate('POST', `${at}/msg/batch`, { messages });
+    const other = await world.addCompany('other');
+    const searches = (count: number, query: string) =>
+      Promise.all(Array.from({ length: count }, () => world.operate('GET', `${at}/msg?${query}`)));
+    // Any number is fine where each is done at once.
+    const short = await searches(3 * SCANS_PER_APPLICATION, 'tag=none');
+    expect(new Set(short.map(({ status }) => status))).toEqual(new Set([200]));
+    stepRows = 1;
+    try {
+      const asked = searches(SCANS_PER_APPLICATION + 4, 'tag=none');
+      const beside = world.operate('GET', `/api/v1/app/${other.application.number}/msg?tag=none`);
+      const refused = (await asked).filter(({ status }) => status !== 200);
+      expect(refused.map(({ status }) => status)).toEqual([429, 429, 429, 429]);
+      expect(refused[0]?.json().code).toBe('too_many_requests');
+      expect(Number(refused[0]?.headers['retry-after'])).toBeGreaterThan(0);
+      expect((await beside).status).toBe(200);
+      const again = await searches(SCANS_PER_APPLICATION, 'tag=none');
+      expect(new Set(again.map(({ status }) => status))).toEqual(new Set([200]));
     } finally {
       stepRows = Number.POSITIVE_INFINITY;
     }

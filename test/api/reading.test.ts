@@ -274,8 +274,9 @@ describe('messages', () => {
     const [, , middle] = made.map(({ timestamp }) => encodeURIComponent(timestamp));
     expect(await listed(`before=${middle}`)).toEqual(ids.slice(3));
     expect(await listed(`after=${middle}`)).toEqual(ids.slice(0, 3));
-    // With `after` alone, the page is next to it.
-    expect(await listed(`after=${middle}&limit=1`)).toEqual([ids[2]]);
+    // Newest first with `after` too, so that `iterator` leads to the rest.
+    expect(await listed(`after=${middle}&limit=1`)).toEqual([ids[0]]);
+    expect(await listed(`after=${middle}&limit=1&iterator=${ids[0]}`)).toEqual([ids[1]]);
     expect(await listed(`before=${middle}&limit=1&iterator=-${ids[4]}`)).toEqual([ids[3]]);
     expect(await listed(`before=${middle}&iterator=-${ids[3]}`)).toEqual([]);
     expect((await get(`${path}?limit=1&with_content=false`)).json().data[0].payload).toEqual({});

@@ -111,6 +111,14 @@ describe('a recovery', () => {
     expect([answer.status, answer.json().detail[0].loc]).toEqual([422, loc]);
   });
 
+  it.each([
+    ['now', { since: ago(-60_000) }],
+    ['now', { since: ago(-60_000), until: ago(-120_000) }],
+    ['`until`', { since: ago(1_000), until: ago(2_000) }],
+  ])('says that it can not begin after %s', async (end, body) => {
+    expect((await recover(body)).json().detail[0].msg).toBe(`must not be later than ${end}`);
+  });
+
   it('answers 404 for an endpoint that is not there', async () => {
     expect((await post('/endpoint/nobody/recover', { since: ago(1_000) })).status).toBe(404);
   });

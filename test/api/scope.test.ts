@@ -39,7 +39,7 @@ beforeAll(async () => {
   shared = await makeThings();
   refused.expired = await newKey({ application: shared.app_id, expiry: 60 });
   ahead = 60_001;
-  const { id, key } = (await world.operate('POST', '/api/v1/key', { name: 'a' })).json();
+  const { id, key } = (await world.operate('POST', '/api/v1/key', { name: 'a', application: null })).json();
   await world.operate('DELETE', `/api/v1/key/${id}`);
   refused.revoked = key;
 });
@@ -146,7 +146,7 @@ const BODIES: Record<string, (things: Things) => unknown> = {
   'POST /api/v1/event-type': () => ({ name: `scope.made.${++made}`, description: '' }),
   'PUT /api/v1/event-type/{event_type_name}': () => ({ description: 'b' }),
   'PATCH /api/v1/event-type/{event_type_name}': () => ({ description: 'b' }),
-  'POST /api/v1/key': () => ({ name: 'a' }),
+  'POST /api/v1/key': () => ({ name: 'a', application: null }),
   'POST /api/v1/key/{key_id}/rotate': () => ({}),
   'POST /web_hooks.json': () => ({ web_hook: { url: receiver.url } }),
   'PUT /web_hook/{id}.json': () => ({ web_hook: { url: receiver.url } }),

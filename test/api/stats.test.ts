@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SCANS_PER_APPLICATION } from '../../src/limits.ts';
 import { type Receiver, startReceiver } from '../helpers/receiver.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
@@ -48,6 +49,18 @@ describe('the statistics of an endpoint', () => {
     expect((await stats(`since=${ago(60_000)}`)).json()).toEqual(counted);
     expect((await stats(`until=${ago(60_000)}`)).json()).toMatchObject({ success: 0, fail: 0 });
     expect((await stats(`since=${ago(28 * DAY_MS + 60_000)}&until=${ago(0)}`)).json()).toEqual(counted);
+  });
+
+  it('answer 429 where too many go through many rows at once', async () => {
+    stepRows = 1;
+    const asked = await Promise.all(Array.from({ length: SCANS_PER_APPLICATION + 2 }, () => stats()));
+    stepRows = Number.POSITIVE_INFINITY;
+    const refused = asked.filter(({ status }) => status === 429);
+    expect([refused.length, asked.filter(({ status }) => status === 200).length]).toEqual([
+      2,
+      SCANS_PER_APPLICATION,
+    ]);
+    expect(Number(refused[0]?.headers['retry-after'])).toBeGreaterThan(0);
   });
 
   it('count what is held as pending', async () => {

@@ -239,6 +239,22 @@ describe('logging out', () => {
     expect(await statusOf(token)).toBe(401);
   });
 
+  it('is refused for a token that a setting gives: it would be back at the next start', async () => {
+    const answer = await logout(world.company.token);
+    expect([answer.status, answer.json()]).toEqual([
+      409,
+      { code: 'conflict', detail: expect.stringContaining('POSTHORN_COMPANY_TOKEN') },
+    ]);
+    expect(await statusOf(world.company.token)).toBe(200);
+  });
+
+  it('is no error when the same token comes twice at once', async () => {
+    const token = await tokenOf('1');
+    const answers = await Promise.all([logout(token), logout(token)]);
+    // The second may find that there is no such key any more.
+    expect(answers.map(({ status }) => status)).toEqual([204, expect.toBeOneOf([204, 401])]);
+  });
+
   it('is not for an operator key, and asks for a key', async () => {
     const answer = await logout(world.operatorKey);
     expect([answer.status, answer.json().code]).toEqual([403, 'insufficient access']);

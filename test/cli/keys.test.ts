@@ -161,6 +161,7 @@ test('the last operator key stays, and a lost one is replaced', async () => {
 test.each([
   [['create'], /required option '--name <name>' not specified/],
   [['create', '--name', ' '], /--name must have/],
+  [['create', '--name', 'a\u001b[2J'], /--name has control characters/],
   [['create', '--name', 'a', '--read-only'], /--app/],
   [['create', '--name', 'a', '--app', '1', '--capabilities', 'All'], /"All"\. Write some of ViewBase/],
   [

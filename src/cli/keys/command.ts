@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { KEY_EXPIRY_SECONDS, KEY_GRACE_SECONDS, KEY_NAME_CHARACTERS } from '../../limits.ts';
 import { CAPABILITIES } from '../../model/key.ts';
+import { KEY_NAME } from '../../model/key-name.ts';
 import { parseDurationMs } from '../../model/retry-schedule.ts';
 import type { Settings } from '../../settings.ts';
 import { CliError, EXIT_USAGE } from '../cli-error.ts';
@@ -19,6 +20,8 @@ type CreateOptions = Where & {
   capabilities?: string;
   expires?: string;
 };
+
+const NAME = new RegExp(KEY_NAME);
 
 /** `posthorn keys …`. The server's code is loaded when one of them runs. */
 export function addKeysCommand(program: Command, settingsWith: (data: string | undefined) => Settings): void {
@@ -149,6 +152,7 @@ function wantedKey({ name, app, readOnly, capabilities, expires }: CreateOptions
   if (name.trim() === '' || name.length > KEY_NAME_CHARACTERS) {
     throw usage(`--name must have 1 to ${KEY_NAME_CHARACTERS} characters. Write what the key is for.`);
   }
+  if (!NAME.test(name)) throw usage('--name has control characters. Write what the key is for without them.');
   if (app === undefined && (readOnly || capabilities !== undefined)) {
     throw usage('Only the key of an application can be limited: write --app <application> too.');
   }

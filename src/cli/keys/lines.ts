@@ -1,11 +1,12 @@
 import type { ShownKey, ShownNewKey } from '../../http/operator/key-out.ts';
+import { terminalText } from '../../model/key-name.ts';
 
 const HEAD = ['ID', 'NAME', 'FOR', 'MAY', 'CREATED', 'EXPIRES', 'LAST USED'];
 
 /** Keys as a table for people; a sentence when there is none. */
 export function keyTable(keys: readonly ShownKey[]): string {
   if (keys.length === 0) return 'There is no such key.\n';
-  const rows = [HEAD, ...keys.map(cells)];
+  const rows = [HEAD, ...keys.map((key) => cells(key).map(terminalText))];
   const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const line = (row: readonly string[]) =>
     row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ');

@@ -10,6 +10,7 @@ import { addIdempotency } from '../idempotency.ts';
 import { parseJson } from '../read-body.ts';
 import type { HttpServices } from '../services.ts';
 import { bodyCheck, type Check, invalid } from '../validation.ts';
+import { assertWellFormed } from '../well-formed.ts';
 import { addApplicationRoutes } from './applications.ts';
 import { addOneAttemptRoutes } from './attempt.ts';
 import { addAttemptRoutes } from './attempts.ts';
@@ -50,7 +51,13 @@ export function addOperatorApi(scope: FastifyInstance, services: HttpServices): 
     const { schema, config } = request.routeOptions;
     if (!schema?.body) return;
     const bytes = request.body as Buffer;
-    request.body = bytes.length === 0 && config.emptyBody ? config.emptyBody : parseJson(bytes).value;
+    if (bytes.length === 0 && config.emptyBody) {
+      request.body = config.emptyBody;
+      return;
+    }
+    const { text, value } = parseJson(bytes);
+    assertWellFormed(text, value);
+    request.body = value;
   });
   addHealthRoutes(scope, services);
   addApplicationRoutes(scope, services);

@@ -29,7 +29,7 @@ const BY_RECORDING =
   'In the order in which the attempts were recorded, which is not strictly that of `timestamp`, the time at which each began. A page can have fewer attempts than `limit` where a filter finds few among very many.';
 const response = {
   200: { description: 'A page', ...listOf(MessageAttemptOut, 'MessageAttemptListOut') },
-  ...errorsOf(400, 401, 403, 404, 422, 503),
+  ...errorsOf(400, 401, 403, 404, 422, 429, 503),
 };
 /** `success`, `fail`: the statuses that an attempt can have. */
 const OF_ATTEMPTS = new Set<number | undefined>([undefined, 0, 2]);
@@ -132,7 +132,7 @@ async function attemptPage(
   request: FastifyRequest<{ Querystring: Static<typeof AttemptListQuery> }>,
   what: {
     readonly application: Application;
-    readonly of: Parameters<HttpServices['reader']['attempts']>[0];
+    readonly of: Parameters<HttpServices['reader']['attempts']>[1];
     /** Only attempts at this endpoint. */
     readonly endpointKey: number | null;
   },
@@ -140,7 +140,7 @@ async function attemptPage(
   const { query } = request;
   const asked = pageAsked(query, 'atmpt');
   const found = OF_ATTEMPTS.has(query.status)
-    ? await reader.attempts(what.of, {
+    ? await reader.attempts(what.application, what.of, {
         ...rowsAsked(asked, request),
         filter: attemptFilter(query, what.endpointKey),
       })

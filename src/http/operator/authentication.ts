@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Static } from 'typebox';
 import { ApiError } from '../../errors.ts';
-import { bearerKey } from '../authenticate.ts';
 import type { HttpServices } from '../services.ts';
 import { applicationOfPath } from './application-of-path.ts';
 import { callerIn } from './caller.ts';
@@ -105,22 +104,23 @@ function addLogout(scope: FastifyInstance, { keyring }: HttpServices): void {
         operationId: 'logout',
         tag: 'Authentication',
         summary: 'End the key that this call is made with',
-        description: 'For the key of an application; an operator key stays.',
+        description:
+          'For the key of an application; an operator key stays. Not for a key that a setting gives: 409.',
         response: {
           204: { description: 'It is refused from now on.', type: 'null' },
-          ...errorsOf(401, 403, 503),
+          ...errorsOf(401, 403, 409, 503),
         },
       }),
     },
     async (request, reply) => {
-      if (callerIn(request).applicationKey === null) {
+      const caller = callerIn(request);
+      if (caller.applicationKey === null) {
         throw new ApiError(
           'insufficient access',
           'Only the key of an application ends so. End an operator key with DELETE /api/v1/key/{id}.',
         );
       }
-      const key = bearerKey(request.headers.authorization);
-      if (key !== null) await keyring.withdraw(key);
+      await keyring.logout(caller);
       return reply.code(204).send();
     },
   );

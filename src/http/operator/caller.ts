@@ -4,7 +4,7 @@ import type { Caller } from '../../registry/keyring.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who calls the operator API. */
+    /** Who calls; null where anybody may. */
     caller: Caller | null;
   }
   interface FastifyContextConfig {
@@ -30,6 +30,6 @@ export function assertScoped({ method, url, config = {} }: RouteOptions): void {
 }
 
 export function callerIn(request: FastifyRequest): Caller {
-  if (request.caller === null) throw new Error('A call of the operator API was not authenticated.');
+  if (request.caller === null) throw new Error('A call was not authenticated.');
   return request.caller;
 }

@@ -45,7 +45,7 @@ function addDestinations(scope: FastifyInstance, { registry, reader }: HttpServi
         querystring: PageQuery,
         response: {
           200: { description: 'A page', ...listOf(MessageEndpointOut, 'MessageEndpointListOut') },
-          ...errorsOf(400, 401, 403, 404, 422, 503),
+          ...errorsOf(400, 401, 403, 404, 422, 429, 503),
         },
       }),
     },
@@ -92,7 +92,7 @@ function addAttemptedMessages(scope: FastifyInstance, { registry, reader }: Http
         querystring: AttemptedMessageQuery,
         response: {
           200: { description: 'A page', ...listOf(EndpointMessageOut, 'EndpointMessageListOut') },
-          ...errorsOf(400, 401, 403, 404, 422, 503),
+          ...errorsOf(400, 401, 403, 404, 422, 429, 503),
         },
       }),
     },

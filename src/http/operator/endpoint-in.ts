@@ -1,5 +1,7 @@
 import type { Static } from 'typebox';
+import { isVisibleTo } from '../../model/event-type.ts';
 import { isSecret } from '../../model/secret.ts';
+import type { Caller } from '../../registry/keyring.ts';
 import type { EndpointFieldChanges, EndpointFields } from '../../registry/registry.ts';
 import type { HttpServices } from '../services.ts';
 import { parseUrl } from '../target-url.ts';
@@ -13,10 +15,11 @@ type Replaced = Omit<EndpointFields, 'headers'>;
 /** What the registry makes an endpoint from. Throws `validation`. */
 export async function newEndpoint(
   fields: Static<typeof EndpointIn>,
+  caller: Caller,
   services: HttpServices,
 ): Promise<EndpointFields & { secret: string | null }> {
   return {
-    ...(await replacedEndpoint(fields, services)),
+    ...(await replacedEndpoint(fields, caller, services)),
     headers: checkedHeaders(fields.headers ?? {}),
     secret: checkedSecret(fields.secret ?? null),
   };
@@ -25,6 +28,7 @@ export async function newEndpoint(
 /** What a PUT sets: everything but headers and secret. Throws `validation`. */
 export async function replacedEndpoint(
   fields: Static<typeof EndpointUpdate>,
+  caller: Caller,
   services: HttpServices,
 ): Promise<Replaced> {
   return {
@@ -32,7 +36,11 @@ export async function replacedEndpoint(
     uid: fields.uid ?? null,
     description: fields.description ?? '',
     disabled: fields.disabled ?? false,
-    eventTypes: await checkedEventTypes(fields.eventTypes ?? fields.filterTypes ?? null, services),
+    eventTypes: await checkedEventTypes(
+      fields.eventTypes ?? fields.filterTypes ?? null,
+      caller,
+      services.registry,
+    ),
     channels: fields.channels ? [...new Set(fields.channels)] : null,
     throttleRate: fields.throttleRate ?? fields.rateLimit ?? null,
     version: fields.version ?? 1,
@@ -43,8 +51,10 @@ export async function replacedEndpoint(
 /** What a PATCH changes. Throws `validation`. */
 export async function changedEndpoint(
   fields: Static<typeof EndpointPatch>,
+  caller: Caller,
   services: HttpServices,
 ): Promise<EndpointFieldChanges> {
+  const { registry } = services;
   const { url, uid, description, disabled, channels, version, metadata, secret } = fields;
   const eventTypes = fields.eventTypes === undefined ? fields.filterTypes : fields.eventTypes;
   return {
@@ -52,7 +62,7 @@ export async function changedEndpoint(
     uid,
     description,
     disabled,
-    ...(eventTypes !== undefined && { eventTypes: await checkedEventTypes(eventTypes, services) }),
+    ...(eventTypes !== undefined && { eventTypes: await checkedEventTypes(eventTypes, caller, registry) }),
     channels: channels && [...new Set(channels)],
     throttleRate: patchedThrottleRate(fields),
     version,
@@ -78,15 +88,19 @@ function checkedUrl(url: string, services: HttpServices): Pick<EndpointFields, '
   );
 }
 
-/** Without repetitions. All of them must be in the catalogue, and not archived. */
+/** Without repetitions. All of them must be in the catalogue, visible to the caller, and not archived. */
 async function checkedEventTypes(
   names: readonly string[] | null,
-  { registry }: HttpServices,
+  caller: Caller,
+  registry: HttpServices['registry'],
 ): Promise<string[] | null> {
   if (names === null) return null;
   const wanted = [...new Set(names)];
   const found = await Promise.all(wanted.map((name) => registry.eventTypeFind(name)));
-  const unknown = wanted.filter((_name, index) => found[index]?.archived !== false);
+  const unknown = wanted.filter((_name, index) => {
+    const eventType = found[index];
+    return !eventType || eventType.archived || !isVisibleTo(eventType, caller);
+  });
   if (unknown.length === 0) return wanted;
   throw invalid(['body', 'eventTypes'], `The following event types don't exist: ${unknown.join(', ')}`);
 }

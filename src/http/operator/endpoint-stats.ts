@@ -39,7 +39,7 @@ export function addEndpointStatsRoutes(
         querystring: StatsQuery,
         response: {
           200: { description: 'The counts', ...EndpointStats },
-          ...errorsOf(400, 401, 403, 404, 503),
+          ...errorsOf(400, 401, 403, 404, 429, 503),
         },
       }),
     },

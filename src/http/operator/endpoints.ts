@@ -77,8 +77,10 @@ function addListAndCreate(scope: FastifyInstance, services: HttpServices): void 
       }),
     },
     async (request, reply) => {
-      const application = await applicationFor(registry, callerIn(request), request.params.app_id);
-      const made = await registry.endpointCreate(application, await newEndpoint(request.body, services));
+      const caller = callerIn(request);
+      const application = await applicationFor(registry, caller, request.params.app_id);
+      const wanted = await newEndpoint(request.body, caller, services);
+      const made = await registry.endpointCreate(application, wanted);
       return created(reply, made.endpoint);
     },
   );
@@ -144,8 +146,9 @@ function addReplace(scope: FastifyInstance, services: HttpServices): void {
     },
     async (request, reply) => {
       const { app_id: appRef, endpoint_id: ref } = request.params;
-      const application = await applicationFor(registry, callerIn(request), appRef);
-      const fields = await replacedEndpoint(request.body, services);
+      const caller = callerIn(request);
+      const application = await applicationFor(registry, caller, appRef);
+      const fields = await replacedEndpoint(request.body, caller, services);
       const present = await endpointOrNull(application, ref);
       if (present !== null) {
         const { endpoint } = await registry.endpointUpdate(application, present.endpoint, fields);
@@ -184,9 +187,10 @@ function addChange(scope: FastifyInstance, services: HttpServices): void {
       }),
     },
     async (request) => {
-      const application = await applicationFor(registry, callerIn(request), request.params.app_id);
+      const caller = callerIn(request);
+      const application = await applicationFor(registry, caller, request.params.app_id);
       const current = await registry.endpoint(application, request.params.endpoint_id);
-      const changes = await changedEndpoint(request.body, services);
+      const changes = await changedEndpoint(request.body, caller, services);
       return endpointOut((await registry.endpointUpdate(application, current.endpoint, changes)).endpoint);
     },
   );

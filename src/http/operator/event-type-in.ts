@@ -31,10 +31,13 @@ export function changedEventType(fields: Static<typeof EventTypePatch>): Partial
   };
 }
 
-/** The name in a path. Throws `validation`. */
+/** The name in a path under which an event type is to be made. Throws `validation`. */
 export function checkedEventTypeName(name: string): string {
-  if (/^[a-zA-Z0-9\-_.]{1,256}$/.test(name)) return name;
-  throw invalid(['path', 'event_type_name'], 'must be 1 to 256 of the characters a-z, A-Z, 0-9, -, _ and .');
+  if (/^(?!-)[a-zA-Z0-9\-_.]{1,256}$/.test(name)) return name;
+  throw invalid(
+    ['path', 'event_type_name'],
+    'must be 1 to 256 of the characters a-z, A-Z, 0-9, -, _ and ., and not begin with -',
+  );
 }
 
 /** One flag as a list: what there is of it stays null or undefined. */

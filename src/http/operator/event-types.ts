@@ -1,8 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import Type, { type Static } from 'typebox';
 import { ApiError } from '../../errors.ts';
-import type { EventType } from '../../model/event-type.ts';
-import type { Caller } from '../../registry/keyring.ts';
+import { type EventType, isVisibleTo } from '../../model/event-type.ts';
 import type { HttpServices } from '../services.ts';
 import { callerIn } from './caller.ts';
 import { changedEventType, checkedEventTypeName, eventTypeFields } from './event-type-in.ts';
@@ -46,6 +45,8 @@ function addRead(scope: FastifyInstance, { registry }: HttpServices): void {
         operationId: 'listEventTypes',
         tag: 'Event Type',
         summary: 'List event types by name',
+        description:
+          'With their schemas a page has fewer event types than `limit` where those come to more than 4 Mi characters: `done` and `iterator` say how to go on.',
         querystring: ListQuery,
         response: {
           200: { description: 'A page', ...listOf(EventTypeOut, 'EventTypeListOut') },
@@ -57,12 +58,13 @@ function addRead(scope: FastifyInstance, { registry }: HttpServices): void {
       const { include_archived: archivedToo, with_content: withContent = false, order } = request.query;
       const caller = callerIn(request);
       const all = await registry.eventTypes.listByName();
-      const listed = all.filter((each) => (archivedToo || !each.archived) && isFor(each, caller));
+      const listed = all.filter((each) => (archivedToo || !each.archived) && isVisibleTo(each, caller));
       return pageOfAll(listed, request.query, {
         id: ({ name }) => name,
         item: (eventType) => shown(eventType, withContent),
         isId: (name) => /^[a-zA-Z0-9\-_.]{1,256}$/.test(name),
         descending: order === 'descending',
+        ...(withContent && { charactersOf: (each) => registry.eventTypes.schemaCharacters(each) }),
       });
     },
   );
@@ -82,18 +84,12 @@ function addRead(scope: FastifyInstance, { registry }: HttpServices): void {
     },
     async (request) => {
       const found = await registry.eventTypeFind(request.params.event_type_name);
-      if (found === null || !isFor(found, callerIn(request))) {
+      if (found === null || !isVisibleTo(found, callerIn(request))) {
         throw new ApiError('not_found', 'There is no event type of this name.');
       }
       return shown(found, true);
     },
   );
-}
-
-/** An operator sees all; an application what has no flag, or one that its key has. */
-function isFor({ featureFlags }: EventType, caller: Caller): boolean {
-  if (caller.applicationKey === null || featureFlags === null) return true;
-  return featureFlags.some((flag) => caller.featureFlags.includes(flag));
 }
 
 function addCreate(scope: FastifyInstance, { registry }: HttpServices): void {
@@ -155,7 +151,7 @@ function addChange(scope: FastifyInstance, { registry }: HttpServices): void {
         body: EventTypePatch,
         response: {
           200: { description: 'Changed', ...EventTypeOut },
-          ...errorsOf(401, 403, 404, 413, 422, 503),
+          ...errorsOf(400, 401, 403, 404, 413, 422, 503),
         },
       }),
     },

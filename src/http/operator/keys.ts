@@ -71,7 +71,7 @@ function addListAndCreate(scope: FastifyInstance, { keyring, registry, clock }: 
         operationId: 'createKey',
         tag: 'Key',
         summary: 'Make a key',
-        description: `${ADDITION} For operators, or for one application. Its text is shown this once.`,
+        description: `${ADDITION} For one application, or for operators (\`application\`: null). Its text is shown this once.`,
         body: KeyIn,
         response: {
           201: { description: 'Made', ...KeyMadeOut },
@@ -82,9 +82,7 @@ function addListAndCreate(scope: FastifyInstance, { keyring, registry, clock }: 
     async (request, reply) => {
       const { name, application: ref, capabilities, readOnly, featureFlags, expiry } = request.body;
       const application =
-        ref === undefined || ref === null
-          ? null
-          : await applicationFor(registry, callerIn(request), String(ref));
+        ref === null ? null : await applicationFor(registry, callerIn(request), String(ref));
       if (application === null) assertUnlimited({ capabilities, readOnly, featureFlags });
       const made = await keyring.create({
         name,
@@ -143,7 +141,7 @@ function addOne(scope: FastifyInstance, { keyring, clock }: HttpServices): void 
         operationId: 'rotateKey',
         tag: 'Key',
         summary: 'Replace a key by a new one of the same scope',
-        description: `${ADDITION} The old one stays good for the grace period. The body may be left out. Not for a key that a setting gives: 409.`,
+        description: `${ADDITION} The old one stays good for the grace period. The body may be left out. Not for a key that a setting gives, nor for one that was rotated out before: 409.`,
         body: KeyRotateIn,
         response: {
           200: { description: 'The new key; its text is shown this once.', ...KeyMadeOut },
@@ -163,11 +161,9 @@ function addOne(scope: FastifyInstance, { keyring, clock }: HttpServices): void 
 }
 
 /** An operator key is for everything: to take a limit and not hold to it would be a trap. */
-function assertUnlimited(limits: {
-  capabilities: unknown;
-  readOnly: unknown;
-  featureFlags: readonly string[] | null | undefined;
-}): void {
-  const asked = Object.entries(limits).find(([, value]) => (Array.isArray(value) ? value.length > 0 : value));
+function assertUnlimited(
+  limits: Pick<Static<typeof KeyIn>, 'capabilities' | 'readOnly' | 'featureFlags'>,
+): void {
+  const asked = Object.entries(limits).find(([, value]) => value !== undefined && value !== null);
   if (asked) throw invalid(['body', asked[0]], 'is only for the key of an application');
 }

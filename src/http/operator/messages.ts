@@ -36,7 +36,7 @@ function addList(scope: FastifyInstance, { registry, reader }: HttpServices): vo
         querystring: MessageListQuery,
         response: {
           200: { description: 'A page', ...listOf(MessageOut, 'MessageListOut') },
-          ...errorsOf(400, 401, 403, 404, 422, 503),
+          ...errorsOf(400, 401, 403, 404, 422, 429, 503),
         },
       }),
     },

@@ -36,19 +36,24 @@ export interface PageAsked {
   readonly below: string | null;
 }
 
+/** With it as upper bound a list begins at its newest row, as every list does, and `after` only says where it ends. */
+const AFTER_ALL = '~';
+
 /** Reads a page of rows that are listed newest first and whose ids ascend with time. Throws `validation`. */
 export function pageAsked(query: Static<typeof TimedPageQuery>, prefix: IdPrefix): PageAsked {
   const iterator = iteratorOf(query.iterator, (id) => timeOfId(id, prefix) !== null);
   const before = timeBound(query, 'before', prefix);
   const after = timeBound(query, 'after', prefix);
   const limit = query.limit ?? PAGE_ROWS_DEFAULT;
-  if (iterator === null) return { limit, before, after, below: null };
+  if (iterator === null) {
+    return { limit, before: before ?? (after === null ? null : AFTER_ALL), after, below: null };
+  }
   if (!iterator.backwards) return { limit, before: earlier(before, iterator.from), after, below: null };
   // Going back, the page is next to where it came from, not next to `before`.
   return { limit, before: null, after: later(after, iterator.from), below: before };
 }
 
-/** Characters of payload in one page: more at once would keep every other call waiting. */
+/** Characters of payloads, or of schemas, in one page: more at once would keep every other call waiting. */
 export const PAGE_PAYLOAD_CHARACTERS = 4 * 1024 * 1024;
 
 /**
@@ -77,7 +82,7 @@ export function timedPageOf<Row extends { readonly id: string; readonly payload?
   const { limit, before, after, below } = asked;
   const within = below === null ? rows : rows.filter(({ id }) => id < below);
   const backwards = after !== null && before === null;
-  const room = rowsWithRoom(backwards ? within.toReversed() : within);
+  const room = rowsWithRoom(backwards ? within.toReversed() : within, ({ payload }) => payload?.length ?? 0);
   const page = pageOf(within, Math.min(limit, room), { id: ({ id }) => id, item, backwards });
   if (scannedTo === null || !page.done) return page;
   if (!backwards) return { ...page, iterator: scannedTo, done: false };
@@ -95,10 +100,10 @@ export function pageFrom(query: Static<typeof PageQuery>, prefix: IdPrefix) {
 }
 
 /** How many rows, from the first on, have room in one page: at least one. */
-function rowsWithRoom(rows: readonly { readonly payload?: string | null }[]): number {
+function rowsWithRoom<Row>(rows: readonly Row[], charactersOf: (row: Row) => number): number {
   let characters = 0;
-  const over = rows.findIndex(({ payload }, index) => {
-    characters += payload?.length ?? 0;
+  const over = rows.findIndex((row, index) => {
+    characters += charactersOf(row);
     return index > 0 && characters > PAGE_PAYLOAD_CHARACTERS;
   });
   return over < 0 ? rows.length : over;
@@ -139,7 +144,10 @@ export function pageOf<Row, Item>(
   };
 }
 
-/** A page out of rows that are all in memory, in the order of their ids: ascending, unless said otherwise. */
+/**
+ * A page out of rows that are all in memory, in the order of their ids: ascending, unless said otherwise. With `charactersOf`
+ * it ends early where they come to more than a page may have.
+ */
 export function pageOfAll<Row, Item>(
   rows: readonly Row[],
   query: Static<typeof PageQuery>,
@@ -148,6 +156,7 @@ export function pageOfAll<Row, Item>(
     item: (row: Row) => Item;
     isId: (text: string) => boolean;
     descending?: boolean;
+    charactersOf?: (row: Row) => number;
   },
 ): Page<Item> {
   const limit = query.limit ?? PAGE_ROWS_DEFAULT;
@@ -155,14 +164,14 @@ export function pageOfAll<Row, Item>(
   const sign = show.descending ? -1 : 1;
   const place = (row: Row, id: string) => (show.id(row) < id ? -sign : show.id(row) > id ? sign : 0);
   const ordered = [...rows].sort((one, other) => place(one, show.id(other)));
-  if (iterator === null) return pageOf(ordered.slice(0, limit + 1), limit, show);
-  const { from, backwards } = iterator;
-  if (!backwards)
-    return pageOf(ordered.filter((row) => place(row, from) > 0).slice(0, limit + 1), limit, show);
-  return pageOf(ordered.filter((row) => place(row, from) < 0).slice(-limit - 1), limit, {
-    ...show,
-    backwards,
-  });
+  const backwards = iterator?.backwards ?? false;
+  const beyond =
+    iterator === null
+      ? ordered
+      : ordered.filter((row) => place(row, iterator.from) * (backwards ? -1 : 1) > 0);
+  const found = backwards ? beyond.slice(-limit - 1) : beyond.slice(0, limit + 1);
+  const room = rowsWithRoom(backwards ? found.toReversed() : found, show.charactersOf ?? (() => 0));
+  return pageOf(found, Math.min(limit, room), { ...show, backwards });
 }
 
 /** A page of items that are JSON text already, with payloads as they came. */

@@ -86,7 +86,7 @@ function rangeOf(body: Static<typeof RecoverIn>, now: number): { from: number; t
   const until = body.until == null ? now : bodyTime(body.until, 'until');
   const to = Math.min(until, now);
   if (from > to) {
-    const than = until > now ? 'now' : '`until`';
+    const than = body.until == null || until > now ? 'now' : '`until`';
     throw invalid(['body', 'since'], `must not be later than ${than}`);
   }
   if (from < to - RECOVER_MS - RECOVER_LEEWAY_MS) {

@@ -6,6 +6,7 @@ import type { Clock } from '../../model/clock.ts';
 import { MessageIn } from '../operator/schemas/message.ts';
 import { elementSpans, memberSpan, valueStart } from '../raw-json.ts';
 import { bodyCheck, type Check, invalid, WHOLE_BODY } from '../validation.ts';
+import { assertWellFormed } from '../well-formed.ts';
 
 export type MessageFields = Static<typeof MessageIn>;
 type Loc = readonly (string | number)[];
@@ -58,6 +59,7 @@ interface Place {
 
 function message(text: string, start: number, fields: MessageFields, place: Place): ReadMessage {
   const { at, indexed } = place;
+  if (fields.application) assertWellFormed(null, fields.application, [...at, 'application']);
   const raw = fields.transformationsParams?.rawPayload ?? null;
   const name = fields.payload !== undefined ? 'payload' : 'data';
   if (fields[name] === undefined) {

@@ -6,7 +6,7 @@ import type { Application } from '../../model/application.ts';
 import { ANY_ORIGIN, answerAndClose, send } from '../answer.ts';
 import { assertOperator, bearerKey, callerOf } from '../authenticate.ts';
 import { presentable } from '../error-report.ts';
-import { idempotencyOf } from '../idempotency-key.ts';
+import { callHashes, idempotencyKey } from '../idempotency-key.ts';
 import { applicationOfPath, type WantedApplication } from '../operator/application-of-path.ts';
 import { errorAnswer } from '../operator/errors.ts';
 import { messageOutText, type ShownMessage, timeText } from '../operator/message-out.ts';
@@ -50,21 +50,18 @@ async function take(
   const body = await readBody(request, publishLimit(target));
   const { text, value } = parseJson(body);
   const read = target.batch ? readBatch(text, value, clock) : [readMessage(text, value, clock)];
-  const idempotency = idempotencyOf({
-    header: request.headers['idempotency-key'],
-    keyId: caller.keyId,
-    url: request.url ?? '',
-    body,
-  });
+  // Before an application is made: a call that is refused makes none.
+  const key = idempotencyKey(request.headers);
   const application = await applicationOfPath(
     services.registry,
     target.ref,
     wantedApplications(target, read),
   );
+  const call = { keyId: caller.keyId, url: request.url ?? '', applicationId: application.id, body };
   const outcome = await accept.publish({
     application,
     messages: read.map(({ message }) => message),
-    idempotency,
+    idempotency: key === null ? null : callHashes({ key, ...call }),
     onlyEndpointKey: null,
   });
   const published =

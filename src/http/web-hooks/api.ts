@@ -27,20 +27,27 @@ export function addWebHooksApi(scope: FastifyInstance, services: HttpServices): 
   // Bodies are checked by the handlers: their errors are sentences for people, by field.
   scope.setValidatorCompiler(() => () => true);
   scope.decorateRequest('company', null);
+  scope.decorateRequest('caller', null);
   scope.addHook('onRoute', (route) => {
     if (!route.config?.refuses) assertScoped(route);
   });
   scope.addHook('onRequest', async (request) => {
     if (request.routeOptions.config.refuses) return;
-    request.company = await companyOf(request, services);
+    const caller = await callerOfCompany(request, services);
+    request.caller = caller;
+    request.company = await services.registry.applicationByKey(caller.applicationKey);
   });
   addWebHookRoutes(scope, services);
   addTestRoute(scope, services);
 }
 
-async function companyOf(request: FastifyRequest, { keyring, registry }: HttpServices): Promise<Application> {
+async function callerOfCompany(
+  request: FastifyRequest,
+  { keyring }: HttpServices,
+): Promise<Caller & { applicationKey: number }> {
   const caller = await callerWith(tokenOf(request), keyring);
-  if (caller.applicationKey === null) {
+  const { applicationKey } = caller;
+  if (applicationKey === null) {
     throw new WebHookError(403, {
       auth_token: ['is an operator key: this API takes the token of one company'],
     });
@@ -51,7 +58,7 @@ async function companyOf(request: FastifyRequest, { keyring, registry }: HttpSer
       auth_token: [`is limited: this call takes a token with ${[needs].flat().join(' or ')}`],
     });
   }
-  return registry.applicationByKey(caller.applicationKey);
+  return { ...caller, applicationKey };
 }
 
 async function callerWith(token: string | null, keyring: HttpServices['keyring']): Promise<Caller> {

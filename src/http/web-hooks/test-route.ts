@@ -1,9 +1,11 @@
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Application } from '../../model/application.ts';
-import { exampleOf } from '../../model/event-type.ts';
+import { type EventType, exampleOf, isVisibleTo } from '../../model/event-type.ts';
 import { type Exchange, succeeded, type Target } from '../../model/exchange.ts';
 import { newSecret } from '../../model/secret.ts';
+import type { Caller } from '../../registry/keyring.ts';
 import { JSON_TYPE } from '../answer.ts';
+import { callerIn } from '../operator/caller.ts';
 import type { HttpServices } from '../services.ts';
 import { parseUrl } from '../target-url.ts';
 import { own, testOf } from './body.ts';
@@ -40,7 +42,7 @@ export function addTestRoute(scope: FastifyInstance, services: HttpServices): vo
     { schema, config: { needs: 'CreateAttempts' } },
     async (request, reply) => {
       const company = companyOf(request);
-      const { actionType, url, href, payload } = await readTest(services, request.body as Buffer);
+      const { actionType, url, href, payload } = await readTest(services, request);
       const signer = await signerOf(services, company, href);
       const messageId = services.ids.next('msg');
       const exchange = await services.tests.test({
@@ -70,10 +72,10 @@ export function addTestRoute(scope: FastifyInstance, services: HttpServices): vo
   }
 }
 
-async function readTest(services: HttpServices, body: Buffer) {
-  const fields = testOf(body);
+async function readTest(services: HttpServices, request: FastifyRequest) {
+  const fields = testOf(request.body as Buffer);
   const errors: Record<string, readonly string[]> = {};
-  const action = await actionOf(services, own(fields, 'action_type'));
+  const action = await actionOf(services, callerIn(request), own(fields, 'action_type'));
   if ('problem' in action) errors.action_type = [action.problem];
   const parsed = parseUrl(own(fields, 'url'), services);
   if (!parsed.ok) errors.url = parsed.problems;
@@ -83,22 +85,24 @@ async function readTest(services: HttpServices, body: Buffer) {
 
 async function actionOf(
   { registry }: HttpServices,
+  caller: Caller,
   name: unknown,
 ): Promise<{ actionType: string; payload: string } | { problem: string }> {
   if (name === undefined || name === null || name === '') return { problem: "can't be blank" };
   if (typeof name !== 'string') return { problem: 'must be a string' };
   const found = await registry.eventTypeFind(name);
-  if (found === null || found.archived) {
-    return { problem: `is not a known action type; known are: ${await offered(registry)}` };
+  if (found === null || found.archived || !isVisibleTo(found, caller)) {
+    const known = offered(await registry.eventTypeList(), caller);
+    return { problem: `is not a known action type; known are: ${known}` };
   }
   const example = exampleOf(found);
   if (example === null) return { problem: 'has no example in the catalogue that could be sent' };
   return { actionType: found.name, payload: JSON.stringify(example) };
 }
 
-/** Those that every company may know of, as far as they can be read in one sentence. */
-async function offered(registry: HttpServices['registry']): Promise<string> {
-  const all = (await registry.eventTypeList()).filter((each) => !each.archived && each.featureFlags === null);
+/** Those that the caller may know of, as far as they can be read in one sentence. */
+function offered(eventTypes: readonly EventType[], caller: Caller): string {
+  const all = eventTypes.filter((each) => !each.archived && isVisibleTo(each, caller));
   const names = all.slice(0, ACTION_TYPES_NAMED).map(({ name }) => name);
   return all.length > names.length ? `${names.join(', ')} and others` : names.join(', ');
 }

@@ -19,6 +19,12 @@ describe.each(generations)('$name: authentication', ({ connect, refusal }) => {
   });
   afterAll(() => world.close());
 
+  it('works when the address of the server ends with a slash', async () => {
+    const slashed = connect(world.operatorKey, `${world.url}/`);
+    expect((await slashed.application.get(app)).id).toBe(app);
+    expect((await slashed.message.create(app, { eventType: 'a', payload: {} })).id).toMatch(/^msg_/);
+  });
+
   it('gives an application a token for all that is its own, and nothing else', async () => {
     const access = await client.authentication.appPortalAccess(app);
     expect(access).toEqual({

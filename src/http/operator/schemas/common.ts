@@ -34,6 +34,12 @@ export const EventTypeName = word({
 });
 /** The name of an event type where it has to be one of the catalogue. */
 export const KnownEventTypeName = word({ examples: ['ticket.created'] });
+/** A name for the catalogue. A list's iterator is a name, or one with a `-` before it that leads back: no name begins so. */
+export const NewEventTypeName = word({
+  pattern: `^(?!-)${WORD}`,
+  examples: ['ticket.created'],
+  description: 'Does not begin with `-`.',
+});
 export const Channel = word({ examples: ['project_123'] });
 export const FeatureFlag = word({ examples: ['beta'] });
 export const GroupName = word({ examples: ['ticket'], description: 'What lists put it under.' });

@@ -212,7 +212,11 @@ export const EndpointHeadersPatchIn = Type.Object(
       }),
     ),
     deleteHeaders: maybe(
-      Type.Array(Type.String(), { examples: [['X-Gone']], description: 'Names of headers to remove.' }),
+      Type.Array(Type.String(), {
+        maxItems: ENDPOINT_HEADERS,
+        examples: [['X-Gone']],
+        description: 'Names of headers to remove.',
+      }),
     ),
   },
   {
@@ -226,7 +230,7 @@ export const EndpointHeadersOut = Type.Object(
   {
     headers: recordOf(Type.String(), { description: 'Those whose values may be shown.' }),
     sensitive: Type.Array(Type.String(), {
-      description: 'The names of the others, which look like those of credentials.',
+      description: 'The names of the others, which could be those of credentials.',
     }),
   },
   {

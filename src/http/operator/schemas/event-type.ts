@@ -4,8 +4,8 @@ import {
   Description,
   FeatureFlag,
   GroupName,
-  KnownEventTypeName,
   maybe,
+  NewEventTypeName,
   nullable,
   recordOf,
   Time,
@@ -45,7 +45,7 @@ const example = {
 };
 
 export const EventTypeIn = Type.Object(
-  { name: KnownEventTypeName, description: Description, ...optional },
+  { name: NewEventTypeName, description: Description, ...optional },
   { title: 'EventTypeIn', examples: [{ name: 'ticket.created', ...example }] },
 );
 

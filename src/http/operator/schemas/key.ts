@@ -6,7 +6,8 @@ import {
   KEY_NAME_CHARACTERS,
 } from '../../../limits.ts';
 import { CAPABILITIES } from '../../../model/key.ts';
-import { FeatureFlag, maybe, NO_CONTROL, nullable, Time } from './common.ts';
+import { KEY_NAME } from '../../../model/key-name.ts';
+import { FeatureFlag, maybe, nullable, Time } from './common.ts';
 
 export const Capabilities = Type.Array(Type.Enum([...CAPABILITIES]), {
   description:
@@ -29,22 +30,25 @@ export const KeyIn = Type.Object(
     name: Type.String({
       minLength: 1,
       maxLength: KEY_NAME_CHARACTERS,
-      pattern: NO_CONTROL,
+      pattern: KEY_NAME,
       examples: ['CI'],
-      description: 'What it is for, shown to people.',
+      description: 'What it is for, shown to people. Without control characters.',
     }),
-    application: maybe(
-      Type.Union([Type.String({ minLength: 1 }), Type.Integer({ minimum: 1 })], {
-        examples: ['acme'],
-        description: 'The id, uid or number of the application that it is for. Left out: an operator key.',
-      }),
-    ),
+    application: Type.Union([Type.String({ minLength: 1 }), Type.Integer({ minimum: 1 }), Type.Null()], {
+      examples: ['acme'],
+      description:
+        'The id, uid or number of the application that it is for. `null`: an operator key, for all of them and without limits.',
+    }),
     capabilities: maybe(Capabilities),
     readOnly: maybe(Type.Boolean({ description: '`true`: nothing but `ViewBase`.' })),
     featureFlags: maybe(FeatureFlags),
     expiry: Type.Optional(nullable(Expiry)),
   },
-  { title: 'KeyIn' },
+  {
+    title: 'KeyIn',
+    additionalProperties: false,
+    examples: [{ name: 'CI', application: 'acme', readOnly: true }],
+  },
 );
 
 export const KeyRotateIn = Type.Object(
@@ -63,7 +67,7 @@ export const KeyRotateIn = Type.Object(
       }),
     ),
   },
-  { title: 'KeyRotateIn' },
+  { title: 'KeyRotateIn', additionalProperties: false, examples: [{ gracePeriodSeconds: 3_600 }] },
 );
 
 const keyOut = {

@@ -1,4 +1,5 @@
 import Type from 'typebox';
+import { OPEN_COUNTED } from '../../../limits.ts';
 import { maybe, Time } from './common.ts';
 
 const Instant = Type.String({ format: 'date-time', examples: ['2026-05-01T00:00:00.000Z'] });
@@ -27,8 +28,12 @@ export const EmptyResponse = Type.Object({}, { title: 'EmptyResponse' });
 export const EndpointStats = Type.Object(
   {
     success: Type.Integer({ description: 'Attempts of the range that succeeded.', examples: [1_204] }),
-    pending: Type.Integer({ description: 'Deliveries that wait now; those that are held too.' }),
-    sending: Type.Integer({ description: 'Deliveries that are under way now.' }),
+    pending: Type.Integer({
+      description: `Deliveries that wait now; those that are held too. At most ${OPEN_COUNTED} of either are counted.`,
+    }),
+    sending: Type.Integer({
+      description: `Deliveries that are under way now. At most ${OPEN_COUNTED} are counted.`,
+    }),
     fail: Type.Integer({ description: 'Attempts of the range that failed.' }),
     canceled: Type.Integer({ description: 'Always 0: no attempt is ever cancelled.' }),
   },

@@ -1,0 +1,79 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ManualClock } from '../../test/helpers/manual-clock.ts';
+import { openSqliteStore } from '../store/sqlite/open.ts';
+import type { Store } from '../store/store.ts';
+import { type EventTypeFields, EventTypes } from './event-types.ts';
+
+let folder: string;
+let store: Store;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'posthorn-event-types-'));
+  store = await openSqliteStore({ folder });
+});
+afterEach(async () => {
+  await store.close();
+  await rm(folder, { recursive: true });
+});
+
+/** Room for this many characters of schemas in all. */
+const ROOM = 1_000;
+const catalogue = () => new EventTypes({ store, clock: new ManualClock(), schemasCharacters: ROOM });
+
+/** An event type whose schemas have so many characters as JSON; 0: none. */
+function fields(characters: number): EventTypeFields {
+  const text = 'x'.repeat(Math.max(0, characters - '{"1":{"a":""}}'.length));
+  return {
+    description: '',
+    schemas: characters === 0 ? null : { 1: { a: text } },
+    archived: false,
+    deprecated: false,
+    featureFlags: null,
+    groupName: null,
+  };
+}
+
+const full = { code: 'limit_reached' };
+
+describe('the schemas of the whole catalogue', () => {
+  it('are bounded when event types are made, replaced and changed', async () => {
+    const eventTypes = catalogue();
+    await eventTypes.create('one', fields(600));
+    await eventTypes.create('two', fields(400));
+    await expect(eventTypes.create('three', fields(14))).rejects.toMatchObject(full);
+    await expect(eventTypes.put('three', fields(14))).rejects.toMatchObject(full);
+    await expect(eventTypes.put('two', fields(401))).rejects.toMatchObject(full);
+    await expect(eventTypes.update('two', { schemas: fields(401).schemas })).rejects.toMatchObject(full);
+    await eventTypes.create('three', fields(0));
+    await eventTypes.update('two', { description: 'changed', schemas: fields(400).schemas });
+    await eventTypes.put('one', fields(599));
+    await expect(eventTypes.create('one', fields(900))).rejects.toMatchObject({ code: 'event_type_exists' });
+    expect((await eventTypes.list()).map(({ name }) => name)).toEqual(['one', 'two', 'three']);
+  });
+
+  it('count while an event type is archived, and no more once it is removed', async () => {
+    const eventTypes = catalogue();
+    await eventTypes.create('one', fields(ROOM));
+    await eventTypes.update('one', { archived: true });
+    await expect(eventTypes.create('two', fields(14))).rejects.toMatchObject(full);
+    await expect(eventTypes.create('one', fields(ROOM + 1))).rejects.toMatchObject(full);
+    await eventTypes.create('one', fields(ROOM));
+    await eventTypes.delete('one');
+    await eventTypes.create('two', fields(ROOM));
+  });
+
+  it('count as they are in the store, where more than enough may only become less', async () => {
+    const before = new EventTypes({ store, clock: new ManualClock() });
+    await before.create('one', fields(700));
+    await before.create('two', fields(700));
+    const eventTypes = catalogue();
+    await expect(eventTypes.update('one', { schemas: fields(701).schemas })).rejects.toMatchObject(full);
+    await eventTypes.update('one', { schemas: fields(600).schemas });
+    await eventTypes.update('one', { schemas: fields(300).schemas });
+    await expect(eventTypes.create('three', fields(14))).rejects.toMatchObject(full);
+    await eventTypes.update('one', { schemas: null });
+    await eventTypes.create('three', fields(300));
+  });
+});
