@@ -441,6 +441,21 @@ describe('memory and places', () => {
     expect(answer(200, 1)).toBe(1);
   });
 
+  it('endpoints that wait for a place are not left behind those that were deleted while they waited', async () => {
+    const { clock, schedule, sent, push, lease, answer, settle } = scheduling();
+    const places = SCHEDULE_LIMITS.inFlight / 4;
+    const gone = Array.from({ length: 2 * places }, (_, n) => places + 1 + n);
+    const keys = Array.from({ length: 3 * places + 100 }, (_, n) => n + 1);
+    for (const key of keys) push(lease(key, 1));
+    await clock.settle();
+    expect(sent).toHaveLength(places);
+    for (const key of gone) schedule.endpointDeleted(key);
+    answer(200);
+    settle();
+    await clock.settle();
+    expect(sent.map(({ endpointKey }) => endpointKey)).toEqual(keys.slice(3 * places));
+  });
+
   it('one read of the store brings a bounded number, however many endpoints it is for', async () => {
     const keys = Array.from({ length: 20 }, (_, n) => n + 1);
     const { clock, store, schedule } = await proving(keys);

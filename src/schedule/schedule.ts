@@ -328,7 +328,8 @@ export class Schedule {
   #pump(): void {
     if (this.#paused || this.#stopped) return;
     const jobs: SendJob[] = [];
-    for (const lane of this.#places.released()) this.#turns.push(lane);
+    const released = this.#places.released();
+    for (const lane of released) this.#turns.push(lane);
     for (let lane = this.#turns.shift(); lane !== undefined; lane = this.#turns.shift()) {
       lane.queued = false;
       // Since it was queued, its deliveries may have become void.
@@ -352,6 +353,8 @@ export class Schedule {
       this.#takeTurn(lane);
     }
     if (jobs.length > 0) this.#options.send(jobs);
+    // Those that were let out have nothing to send any more: nobody else would let out those behind them.
+    else if (released.length > 0) this.#pumpSoon();
   }
 
   #begin(lane: Lane, target: Target): SendJob {
