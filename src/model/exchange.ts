@@ -32,7 +32,8 @@ export interface ExchangeError {
 
 /** Stable codes: stored, shown, and listed in docs/errors.md. */
 export const exchangeErrors = {
-  address_refused: 'The address is private, loopback or otherwise not public, and POSTHORN_ALLOW_NETWORKS does not allow it.',
+  address_refused:
+    'The address is private, loopback or otherwise not public, and POSTHORN_ALLOW_NETWORKS does not allow it.',
   dns_failed: 'The name does not resolve, or DNS did not answer.',
   connection_refused: 'Nobody listens on that port.',
   connection_failed: 'The host cannot be reached, or the connection broke while it was made.',
