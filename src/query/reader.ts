@@ -16,7 +16,7 @@ import type {
   Store,
 } from '../store/store.ts';
 import { isUpwards, type ListAsked, scan } from './scan.ts';
-import { Turns } from './turns.ts';
+import { ScanTurns } from './scan-turns.ts';
 
 export type { AttemptFilter, EndpointDelivery, ListedAttempt, MessageFilter };
 
@@ -39,17 +39,17 @@ const DELIVERY_STEP_ROWS = 1_000;
 
 /**
  * What the API and the console read. Everything is asked for within one application. What has to look through many rows is
- * refused with `too_many_requests` while that application has others under way, see `Turns`.
+ * refused with `too_many_requests` while that application has others under way, see `ScanTurns`.
  */
 export class Reader {
   readonly #store: Store;
   readonly #clock: Clock;
-  readonly #turns: Turns;
+  readonly #turns: ScanTurns;
 
   constructor(store: Store, clock: Clock) {
     this.#store = store;
     this.#clock = clock;
-    this.#turns = new Turns(clock);
+    this.#turns = new ScanTurns(clock);
   }
 
   /** By `msg_…` id or eventId. Throws `not_found`. */

@@ -3,7 +3,7 @@ import { ManualClock } from '../../test/helpers/manual-clock.ts';
 import { SCAN_ROWS, SCAN_STEP_ROWS } from '../limits.ts';
 import type { AttemptPage, Scanned } from '../store/store.ts';
 import { type ListAsked, scan } from './scan.ts';
-import { Turns } from './turns.ts';
+import { ScanTurns } from './scan-turns.ts';
 
 const everything = { limit: 3, before: null, after: null, below: null, isGone: () => false };
 
@@ -31,7 +31,7 @@ function list(wanted: (id: number) => boolean, rowsAStep = 20) {
 async function scanned(wanted: (id: number) => boolean, asked: Partial<ListAsked> = {}, rowsAStep?: number) {
   const clock = new ManualClock();
   const { pages, step } = list(wanted, rowsAStep);
-  const result = new Turns(clock).within(1, (turn) => scan(turn, { ...everything, ...asked }, step));
+  const result = new ScanTurns(clock).within(1, (turn) => scan(turn, { ...everything, ...asked }, step));
   await clock.settle();
   return { ...(await result), steps: pages.length };
 }
@@ -63,7 +63,7 @@ describe('a scan', () => {
   it('lets others have their turn after each step', async () => {
     const clock = new ManualClock();
     const { pages, step } = list((id) => id < 3);
-    const result = new Turns(clock).within(1, (turn) => scan(turn, everything, step));
+    const result = new ScanTurns(clock).within(1, (turn) => scan(turn, everything, step));
     expect(pages).toHaveLength(1);
     let turn = false;
     clock.soon(() => {

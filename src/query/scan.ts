@@ -1,6 +1,6 @@
 import { SCAN_ROWS, SCAN_STEP_ROWS } from '../limits.ts';
 import type { AttemptPage, Scanned } from '../store/store.ts';
-import type { Turn } from './turns.ts';
+import type { Turn } from './scan-turns.ts';
 
 /** Which rows of a list are wanted, newest first, and who waits for them. */
 export interface ListAsked extends AttemptPage {

@@ -1,6 +1,6 @@
 import type { Clock } from '../model/clock.ts';
+import { Rounds } from '../model/rounds.ts';
 import type { Recovery, Store } from '../store/store.ts';
-import { Rounds } from './rounds.ts';
 
 export interface RecoveriesOptions {
   store: Pick<Store, 'recoveryList' | 'recoveryStep'>;

@@ -1,6 +1,7 @@
 import { ApiError } from '../errors.ts';
 import { SCANS_PER_APPLICATION } from '../limits.ts';
 import type { Clock } from '../model/clock.ts';
+import { Rounds } from '../model/rounds.ts';
 
 /** Resolves when the next step may be taken. Throws `too_many_requests`, if at all, when it is first asked for. */
 export type Turn = () => Promise<void>;
@@ -12,12 +13,13 @@ const RETRY_AFTER_SECONDS = 2;
  * its own, twenty searches at once would hold up a publish by twenty steps. The applications that search take turns, so that
  * a hundred searches of one don't delay those of another.
  */
-export class Turns {
+export class ScanTurns {
   readonly #clock: Clock;
   /** Scans by application that have taken more than their first step and go on. */
   readonly #underWay = new Map<number, number>();
-  /** Who waits for a step, by application, in the order in which the applications get one. */
-  readonly #waiting = new Map<number, (() => void)[]>();
+  /** Who waits for a step, by application. */
+  readonly #waiting = new Rounds<() => void>();
+  #giving = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -63,21 +65,19 @@ export class Turns {
 
   #turnOf(applicationKey: number): Promise<void> {
     return new Promise((resolve) => {
-      const others = this.#waiting.get(applicationKey);
-      if (others) others.push(resolve);
-      else this.#waiting.set(applicationKey, [resolve]);
-      if (this.#waiting.size === 1 && !others) this.#clock.soon(() => this.#give());
+      this.#waiting.add(applicationKey, resolve);
+      this.#giveSoon();
     });
   }
 
-  /** One step to the application whose turn it is, which then goes to the end of the line. */
-  #give(): void {
-    const [turn] = this.#waiting;
-    if (turn === undefined) return;
-    const [applicationKey, [next, ...others]] = turn;
-    this.#waiting.delete(applicationKey);
-    if (others.length > 0) this.#waiting.set(applicationKey, others);
-    next?.();
-    if (this.#waiting.size > 0) this.#clock.soon(() => this.#give());
+  /** One step to the application whose turn it is, then everything else at hand, then the next. */
+  #giveSoon(): void {
+    if (this.#giving || this.#waiting.owners === 0) return;
+    this.#giving = true;
+    this.#clock.soon(() => {
+      this.#giving = false;
+      this.#waiting.take()?.();
+      this.#giveSoon();
+    });
   }
 }

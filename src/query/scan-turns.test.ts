@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/helpers/manual-clock.ts';
 import { SCANS_PER_APPLICATION } from '../limits.ts';
-import { Turns } from './turns.ts';
+import { ScanTurns } from './scan-turns.ts';
 
 /** Scans that note each step of theirs, the first included. */
 function world() {
   const clock = new ManualClock();
-  const turns = new Turns(clock);
+  const turns = new ScanTurns(clock);
   const steps: string[] = [];
   const scan = (applicationKey: number, name: string, count: number) =>
     turns.within(applicationKey, async (turn) => {

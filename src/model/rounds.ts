@@ -8,6 +8,11 @@ export class Rounds<Thing> {
     else things.push(thing);
   }
 
+  /** Owners that have something waiting. */
+  get owners(): number {
+    return this.#owners.size;
+  }
+
   /** The first thing of the owner whose turn it is; null when there is none. */
   take(): Thing | null {
     for (const [owner, things] of this.#owners) {
