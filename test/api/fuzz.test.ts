@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type Called, callsOf, EDGE_BODIES, type Known, realPath } from '../helpers/call-arbitrary.ts';
 import type { OpenApiDocument } from '../helpers/conformance.ts';
+import { fuzzSeed } from '../helpers/fuzz-seed.ts';
 import type { JsonSchema } from '../helpers/schema-arbitrary.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
@@ -9,7 +10,6 @@ import { startWorld, type World } from '../helpers/world.ts';
  * Calls made from the schemas that the server gives of itself, whole and broken. Whatever is sent, the answer comes, is no
  * 5xx, and is what the document promises (which every call of a world checks). `POSTHORN_FUZZ_SEED` repeats a run.
  */
-const seed = Number(process.env.POSTHORN_FUZZ_SEED ?? Date.now() % 2 ** 31);
 const RUNS_WITH_BODY = 400;
 const RUNS_WITHOUT_BODY = 150;
 
@@ -32,7 +32,7 @@ const operations = Object.entries(document.paths)
   )
   .filter(({ name }) => !LEFT_OUT.includes(name));
 
-describe(`calls from the schemas, seed ${seed}`, () => {
+describe(`calls from the schemas, seed ${fuzzSeed}`, () => {
   it('are of every operation', () => {
     expect(operations.length).toBeGreaterThan(40);
   });
@@ -49,7 +49,7 @@ describe(`calls from the schemas, seed ${seed}`, () => {
           statuses.add(await isAnswered(method, token, call));
         }),
         {
-          seed,
+          seed: fuzzSeed,
           numRuns: body ? RUNS_WITH_BODY : RUNS_WITHOUT_BODY,
           reporter: ({ failed, counterexample, errorInstance }) => {
             if (failed) throw new Error(`${shown(method, counterexample?.[0])}\n${String(errorInstance)}`);

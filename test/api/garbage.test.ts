@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fuzzSeed } from '../helpers/fuzz-seed.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
 /** Whatever is sent to either face, the answer is one of the documented ones, and comes. */
@@ -177,7 +178,7 @@ const method = fc.constantFrom('GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS
 
 const DOCUMENTED = [200, 201, 202, 204, 307, 400, 401, 403, 404, 405, 409, 413, 422];
 
-describe('no request leads to a 5xx or hangs', () => {
+describe(`no request leads to a 5xx or hangs, seed ${fuzzSeed}`, () => {
   it.each(['operator', 'company', 'nobody'])(
     'as %s',
     async (who) => {
@@ -194,7 +195,7 @@ describe('no request leads to a 5xx or hangs', () => {
           if (answer.status >= 400 && verb !== 'HEAD')
             expect(Object.keys(answer.json()).length).toBeGreaterThan(0);
         }),
-        { numRuns: RUNS },
+        { seed: fuzzSeed, numRuns: RUNS },
       );
       expect(world.logged.filter((line) => line.includes('"level":50'))).toEqual([]);
     },
@@ -208,7 +209,7 @@ describe('no request leads to a 5xx or hangs', () => {
         expect([400, 500]).toContain(answer.status);
         if (answer.status === 500) expect(answer.json().test.result).toBe('failed');
       }),
-      { numRuns: RUNS },
+      { seed: fuzzSeed, numRuns: RUNS },
     );
   }, 60_000);
 
@@ -233,7 +234,7 @@ describe('no request leads to a 5xx or hangs', () => {
             );
         }
       }),
-      { numRuns: 100 },
+      { seed: fuzzSeed, numRuns: 100 },
     );
   }, 60_000);
 });
@@ -257,7 +258,7 @@ describe('whatever is published is what is kept', () => {
           expect((await world.operate('GET', `/api/v1/app/1/msg/${id}`)).text).toBe(answer.text);
         },
       ),
-      { numRuns: 200 },
+      { seed: fuzzSeed, numRuns: 200 },
     );
   }, 60_000);
 });

@@ -105,7 +105,8 @@ export class Conformance {
   }
 
   #templateOf(path: string, method: string): string | null {
-    const bare = path.split('?', 1)[0] as string;
+    // As `fetch` sends it: `/web_hooks.json/.` is a call of `/web_hooks.json/`.
+    const bare = new URL(path, 'http://localhost').pathname;
     const plain = bare.length > 1 && bare.endsWith('/') ? bare.slice(0, -1) : bare;
     try {
       decodeURIComponent(plain);
