@@ -72,7 +72,7 @@ export async function* fillStore(filling: Filling): AsyncGenerator<StoredMessage
       const key = messageKeys[index] as number;
       return attemptsOf(filling, { message, number, key }, attemptIds, fence);
     });
-    await store.deliveryRecord({ results });
+    await store.deliveryRecord({ results, now: Date.now() });
     const attempts = new Map(results.map(({ attempt }) => [attempt.messageKey, attempt.id]));
     for (const [index, { id, eventId }] of messages.entries()) {
       const attemptId = attempts.get(messageKeys[index] as number) as string;
@@ -97,9 +97,15 @@ function newMessage(filling: Filling, number: number, ids: Ids, createdAt: numbe
     tags: [tag],
     payload: oldest ? `${payload.slice(0, -1)},"note":"${RARE.text}"}` : payload,
     deliverAt: null,
+    expiresAt: null,
+    orderingKey: null,
     payloadUntil: null,
     createdAt,
-    deliveries: destinations(filling, number).map((endpointKey) => ({ endpointKey, state: 'sending' })),
+    deliveries: destinations(filling, number).map((endpointKey) => ({
+      endpointKey,
+      state: 'sending',
+      orderKey: null,
+    })),
   };
 }
 
@@ -126,7 +132,7 @@ function attemptsOf(
 ): AttemptResult[] {
   const failed = number % Math.ceil(filling.count / FAILED) === 0;
   return destinations(filling, number).map((endpointKey) => ({
-    lease: { messageKey, endpointKey, fence, resendKey: null },
+    lease: { messageKey, endpointKey, fence, resendKey: null, orderKey: null },
     attempt: {
       id: ids.next('atmpt'),
       messageKey,
@@ -146,6 +152,7 @@ function attemptsOf(
       },
     },
     verdict: failed ? { state: 'failed', reason: 'retries_exhausted' } : { state: 'succeeded' },
+    announce: null,
     keepLease: false,
   }));
 }

@@ -4,7 +4,7 @@ import { answerParent } from './child.ts';
 import { monotonicMs, pause } from './clock.ts';
 import { Connection } from './connection.ts';
 import { payloadText } from './payload.ts';
-import { BATCH_PATH, batchBody, publishHead, SINGLE_PATH, singleBody } from './server-api.ts';
+import { BATCH_PATH, batchBody, channelBody, publishHead, SINGLE_PATH, singleBody } from './server-api.ts';
 import { steadily } from './steady.ts';
 
 const BATCH_MESSAGES = 500;
@@ -82,6 +82,23 @@ const handlers = {
     });
     for (const connection of connections) connection.close();
     return latencies;
+  },
+
+  /** The same, each message to one of `channels` channels, `c0`, `c1`… in turn. */
+  channels: async (params: { server: string; perSecond: number; seconds: number; channels: number }) => {
+    const { server, perSecond, seconds, channels } = params;
+    const connections = await openAll(server, SINGLE_CONNECTIONS);
+    const startedAt = monotonicMs();
+    let next = 0;
+    await steadily({
+      lanes: connections,
+      perSecond,
+      seconds,
+      send: (connection, sentAt) =>
+        publish(connection, single, channelBody(payloadText(++number, sentAt), `c${next++ % channels}`)),
+    });
+    for (const connection of connections) connection.close();
+    return { startedAt };
   },
 };
 

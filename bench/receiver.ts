@@ -8,6 +8,7 @@ import { monotonicMs } from './clock.ts';
 import { sentAtOf } from './payload.ts';
 
 const OK = Buffer.from('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok');
+const FAILED = Buffer.from('HTTP/1.1 500 Internal Server Error\r\ncontent-length: 2\r\n\r\nno');
 const HEAD_END = Buffer.from('\r\n\r\n');
 
 let hits = 0;
@@ -18,7 +19,7 @@ let latencies: number[] | null = null;
 
 const handlers = {
   /** Starts receiving. Returns the base URL; every path takes hooks. */
-  listen: () => listen(receive),
+  listen: () => listen((socket) => receive(socket, null)),
 
   /** A port that accepts connections, reads, and never answers. */
   hang: () =>
@@ -26,6 +27,13 @@ const handlers = {
       socket.resume();
       socket.on('error', () => socket.destroy());
     }),
+
+  /** A port that answers 500. */
+  fail: () => listen((socket) => receive(socket, (answer) => answer(FAILED))),
+
+  /** A port that answers 200 after some time. */
+  delay: ({ ms }: { ms: number }) =>
+    listen((socket) => receive(socket, (answer) => setTimeout(answer, ms, OK))),
 
   /** Counts from 0 again, towards `count`. */
   expect: ({ count }: { count: number }) => {
@@ -70,18 +78,21 @@ async function listen(take: (socket: Socket) => void): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-function receive(socket: Socket): void {
+/** Answers in its own way, and is not counted. */
+type Answering = (answer: (bytes: Buffer) => void) => void;
+
+function receive(socket: Socket, answering: Answering | null): void {
   let rest: Buffer | null = null;
   socket.on('error', () => socket.destroy());
   socket.on('data', (chunk: Buffer) => {
     const bytes = rest === null ? chunk : Buffer.concat([rest, chunk]);
-    const used = takeRequests(socket, bytes);
+    const used = takeRequests(socket, bytes, answering);
     rest = used === bytes.length ? null : bytes.subarray(used);
   });
 }
 
 /** Takes the whole requests in `bytes`. Returns how many bytes they were. */
-function takeRequests(socket: Socket, bytes: Buffer): number {
+function takeRequests(socket: Socket, bytes: Buffer, answering: Answering | null): number {
   let start = 0;
   for (;;) {
     const headEnd = bytes.indexOf(HEAD_END, start);
@@ -95,12 +106,16 @@ function takeRequests(socket: Socket, bytes: Buffer): number {
     }
     const end = headEnd + 4 + Number(/content-length: *(\d+)/i.exec(head)?.[1] ?? 0);
     if (bytes.length < end) return start;
+    start = end;
+    if (answering !== null) {
+      answering((answer) => socket.writable && socket.write(answer));
+      continue;
+    }
     socket.write(OK);
     if (latencies !== null) latencies.push(monotonicMs() - sentAtOf(bytes.subarray(headEnd + 4, end)));
     if (++hits === expected) {
       reachedAt = monotonicMs();
       reached?.();
     }
-    start = end;
   }
 }

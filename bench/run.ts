@@ -10,13 +10,23 @@ import { hangingHook } from './hanging-hook.ts';
 import { latency } from './latency.ts';
 import { lists } from './lists.ts';
 import { describeMachine, machineText } from './machine.ts';
+import { neighbours } from './neighbours.ts';
 import { closeWorkbench, measureRow, openWorkbench, type Row, type RowResult } from './row.ts';
 import { searching } from './searching.ts';
 import { tableText } from './table.ts';
 import { burst, pacedBatches, singles } from './throughput.ts';
 import { flagsOf, refuse } from './usage.ts';
 
-const rows: readonly Row[] = [pacedBatches, burst, singles, latency, hangingHook, lists, searching];
+const rows: readonly Row[] = [
+  pacedBatches,
+  burst,
+  singles,
+  latency,
+  hangingHook,
+  neighbours,
+  lists,
+  searching,
+];
 const SECONDS_A_RUN = 120;
 
 const list = rows.map(({ id, title, target }) => {

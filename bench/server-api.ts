@@ -26,7 +26,7 @@ export async function deleteHook(server: string, hookId: string): Promise<void> 
 /** Registers an endpoint as an operator does. Returns its `ep_…` id. */
 export async function createEndpoint(
   server: string,
-  endpoint: { url: string; filterTypes?: readonly string[] },
+  endpoint: { url: string; filterTypes?: readonly string[]; channels?: readonly string[] },
 ): Promise<string> {
   const answer = await fetch(`${server}/api/v1/app/1/endpoint`, {
     method: 'POST',
@@ -35,6 +35,12 @@ export async function createEndpoint(
   });
   const { id } = (await expectStatus(answer, 201)) as { id: string };
   return id;
+}
+
+export async function deleteEndpoint(server: string, id: string): Promise<void> {
+  const url = `${server}/api/v1/app/1/endpoint/${id}`;
+  const answer = await fetch(url, { method: 'DELETE', headers: { authorization: `Bearer ${OPERATOR_KEY}` } });
+  if (answer.status !== 204) throw new Error(`${answer.url} answered ${answer.status}.`);
 }
 
 /** The signing secret of a web hook: `whsec_…`. */
@@ -53,6 +59,10 @@ export function publishHead(path: string): string {
 
 export function singleBody(payload: string): string {
   return `{"eventType":"${EVENT_TYPE}","payload":${payload}}`;
+}
+
+export function channelBody(payload: string, channel: string): string {
+  return `{"eventType":"${EVENT_TYPE}","channels":["${channel}"],"payload":${payload}}`;
 }
 
 export function batchBody(payloads: readonly string[]): string {

@@ -11,7 +11,6 @@ import type { EventType } from './model/event-type.ts';
 import { createIds } from './model/id.ts';
 import { DEFAULT_JITTER } from './model/retry-schedule.ts';
 import type { MasterKey } from './model/sealed.ts';
-import { Reader } from './query/reader.ts';
 import { Answers } from './registry/answers.ts';
 import { Keyring } from './registry/keyring.ts';
 import type { Registry } from './registry/registry.ts';
@@ -119,13 +118,15 @@ export async function compose(params: Required<AppParams>, store: Store, broken:
   const { allowNetworks, signatureHeaders, requestTimeoutMs } = settings;
   const ids = createIds(clock, random);
   const senderOptions = { allowNetworks, signatureHeaders, userAgent: `Posthorn/${version}`, clock, log };
+  const retrySchedule = { delaysMs: settings.retryScheduleMs, jitter: DEFAULT_JITTER };
   const engine = createEngine({
     store,
     clock,
     random,
     ids,
     masterKey,
-    retrySchedule: { delaysMs: settings.retryScheduleMs, jitter: DEFAULT_JITTER },
+    retrySchedule,
+    disableAfterMs: settings.disableAfterMs,
     requestTimeoutMs,
     scheduleLimits: { ...SCHEDULE_LIMITS, inFlight: shares.inFlight },
     makeSender: (onResults) =>
@@ -148,8 +149,14 @@ export async function compose(params: Required<AppParams>, store: Store, broken:
     registry: engine.registry,
     keyring,
     accept: engine.accept,
-    reader: new Reader(store, clock),
+    reader: engine.reader,
     redelivery: engine.redelivery,
+    explainer: engine.explainer,
+    pulse: {
+      lane: (endpointKey) => engine.state(endpointKey),
+      failing: (endpointKey) => engine.failing(endpointKey),
+    },
+    retrySchedule,
     answers: new Answers({ store, masterKey, clock, random }),
     tests,
     ids,
@@ -227,6 +234,7 @@ function catalogue(now: number): EventType[] {
     deprecated: false,
     featureFlags: null,
     groupName: null,
+    validation: 'off',
     createdAt: now,
     updatedAt: now,
   }));

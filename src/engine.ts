@@ -1,11 +1,16 @@
 import { Accept } from './accept/accept.ts';
+import { LateReleases } from './accept/late-releases.ts';
 import type { Clock, Random } from './model/clock.ts';
 import type { Sender, SendResultHandler } from './model/exchange.ts';
 import type { Ids } from './model/id.ts';
 import { createFences, firstFence } from './model/lease.ts';
 import type { RetrySchedule } from './model/retry-schedule.ts';
 import type { MasterKey } from './model/sealed.ts';
+import { Explainer } from './query/explain.ts';
+import { Reader } from './query/reader.ts';
 import { Redelivery } from './query/redelivery.ts';
+import { Disabling } from './record/disabling.ts';
+import { Failing } from './record/failing.ts';
 import { Recorder } from './record/recorder.ts';
 import { Registry } from './registry/registry.ts';
 import { Schedule, type ScheduleOptions } from './schedule/schedule.ts';
@@ -18,7 +23,10 @@ export interface EngineOptions {
   random: Random;
   ids: Ids;
   masterKey: MasterKey;
+  /** Of endpoints that have none of their own. */
   retrySchedule: RetrySchedule;
+  /** Nothing but failure for so long disables an endpoint; null: nothing does. */
+  disableAfterMs: number | null;
   requestTimeoutMs: number;
   scheduleLimits?: ScheduleOptions['limits'];
   /** The sender, given who takes its results. */
@@ -33,8 +41,14 @@ export interface EngineOptions {
 export interface Engine {
   readonly accept: Accept;
   readonly registry: Registry;
+  readonly reader: Reader;
   /** Sending again, and never again. */
   readonly redelivery: Redelivery;
+  readonly explainer: Explainer;
+  /** What memory knows of an endpoint's lane; null when it has none. */
+  state(endpointKey: number): ReturnType<Schedule['state']>;
+  /** Since when an endpoint does nothing but fail; null when it does not. */
+  failing(endpointKey: number): ReturnType<Failing['of']>;
   /** Requests under way. */
   readonly inFlight: number;
   /** Deliveries in memory. */
@@ -51,11 +65,17 @@ export interface Engine {
 
 export function createEngine(options: EngineOptions): Engine {
   const { store, log } = options;
-  const { accept, registry, redelivery, schedule, sender, recorder, upkeep } = wire(options);
+  const wired = wire(options);
+  const { accept, registry, reader, redelivery, explainer, schedule, sender } = wired;
+  const { failing, recorder, upkeep, lateReleases } = wired;
   return {
     accept,
     registry,
+    reader,
     redelivery,
+    explainer,
+    state: (endpointKey) => schedule.state(endpointKey),
+    failing: (endpointKey) => failing.of(endpointKey),
     get inFlight() {
       return schedule.inFlight;
     },
@@ -63,6 +83,8 @@ export function createEngine(options: EngineOptions): Engine {
       return schedule.resident;
     },
     async start() {
+      await registry.start();
+      failing.load(await store.endpointFailing());
       const released = await store.deliveryRelease({ before: firstFence(store.epoch) });
       if (released > 0) log.info({ released }, 'deliveries that the last run left under way go out again');
       await schedule.start();
@@ -75,6 +97,7 @@ export function createEngine(options: EngineOptions): Engine {
     },
     async close() {
       upkeep.stop();
+      lateReleases.stop();
       recorder.stop();
       // What is broken off now did not fail: it stays leased, and goes out again at the next start.
       schedule.abandon();
@@ -86,58 +109,53 @@ export function createEngine(options: EngineOptions): Engine {
 /**
  * The rooms between a publish and its record, wired in the direction that data flows:
  *
- *     accept ──► schedule ──► sender ──► recorder ──► schedule (retries)
+ *     accept ──► schedule ──► sender ──► recorder ──► schedule (retries) · registry (endpoints that are gone, or fail too long)
  *                    └──► upkeep (what an endpoint takes no more) · redelivery, upkeep ──► schedule (what is sent again, or never)
+ *                                                                   upkeep ──► accept (what operators are told)
  */
-function wire(options: EngineOptions) {
-  const { store, clock, random, ids, log } = options;
+function wire(options: EngineOptions): Rooms {
+  // They call each other in a circle, but not before all of them are there.
+  const rooms = {} as Rooms;
+  const made: Rooms = {
+    ...flow(options, rooms),
+    ...records(options, rooms),
+    ...endpoints(options, rooms),
+    ...requests(options, rooms),
+    ...background(options, rooms),
+  };
+  return Object.assign(rooms, made);
+}
+
+interface Rooms {
+  readonly accept: Accept;
+  readonly schedule: Schedule;
+  readonly sender: Sender;
+  readonly recorder: Recorder;
+  readonly failing: Failing;
+  readonly registry: Registry;
+  readonly reader: Reader;
+  readonly redelivery: Redelivery;
+  readonly explainer: Explainer;
+  readonly upkeep: Upkeep;
+  readonly lateReleases: LateReleases;
+}
+
+/** From a publish to the request that it leads to. */
+function flow(options: EngineOptions, rooms: Rooms) {
+  const { store, clock, ids, log, broken, requestTimeoutMs, scheduleLimits } = options;
   const fences = createFences(store.epoch);
-  // What comes back to the schedule from the rooms beside it.
-  const stored = (endpointKey: number, dueAt: number) => schedule.stored(endpointKey, dueAt);
-  const dropped = (deliveries: Parameters<Schedule['drop']>[0]) => schedule.drop(deliveries);
-  const upkeep = new Upkeep({ store, clock, stored, dropped, log });
-  const registry = new Registry({
-    ...options,
-    onEndpointChanged: (endpointKey) => {
-      schedule.endpointChanged(endpointKey);
-      upkeep.endpointChanged(endpointKey);
-    },
-    onEndpointDeleted: (endpointKey) => {
-      schedule.endpointDeleted(endpointKey);
-      upkeep.withdraw(endpointKey);
-    },
-  });
-  const redelivery = new Redelivery({
-    store,
-    ids,
-    clock,
-    stored,
-    dropped,
-    recovering: (recovery) => upkeep.recover(recovery),
-  });
   const sender = options.makeSender((results) => schedule.results(results));
   const schedule = new Schedule({
     store,
     clock,
     fences,
-    requestTimeoutMs: options.requestTimeoutMs,
-    limits: options.scheduleLimits,
-    destination: (endpointKey) => registry.destination(endpointKey),
+    requestTimeoutMs,
+    limits: scheduleLimits,
+    destination: (endpointKey) => rooms.registry.destination(endpointKey),
     send: (jobs) => sender.send(jobs),
-    ended: (delivery, exchange, url) => recorder.add(delivery, exchange, url),
-    orphaned: (endpointKey) => upkeep.withdraw(endpointKey),
-    log,
-  });
-  const recorder = new Recorder({
-    store,
-    clock,
-    random,
-    ids,
-    schedule: options.retrySchedule,
-    keeps: (delivery, nextAttemptAt) => schedule.keeps(delivery, nextAttemptAt),
-    settled: (settlements) => schedule.settled(settlements),
-    crowded: (yes) => (yes ? schedule.pause() : schedule.resume()),
-    broken: options.broken,
+    ended: (delivery, exchange, sent) => rooms.recorder.add(delivery, exchange, sent),
+    expired: (deliveries) => rooms.upkeep.expired(deliveries),
+    orphaned: (endpointKey) => rooms.upkeep.withdraw(endpointKey),
     log,
   });
   const accept = new Accept({
@@ -146,9 +164,134 @@ function wire(options: EngineOptions) {
     ids,
     fences,
     lanes: schedule,
-    broken: options.broken,
-    endpoints: (applicationKey) => registry.endpoints(applicationKey),
+    broken,
+    endpoints: (applicationKey) => rooms.registry.endpoints(applicationKey),
+    heldLate: (applicationKey, endpointKey) => rooms.lateReleases.add(applicationKey, endpointKey),
   });
-
-  return { accept, registry, redelivery, schedule, sender, recorder, upkeep };
+  return { accept, schedule, sender };
 }
+
+/** What came back, and what it says of the endpoint. */
+function records(options: EngineOptions, rooms: Rooms) {
+  const { store, clock, random, ids, log, broken, disableAfterMs } = options;
+  const disabling = new Disabling({
+    disable: (endpointKey, why) => rooms.registry.endpointDisable(endpointKey, why),
+    log,
+  });
+  const failing = new Failing({
+    disableAfterMs,
+    announcements: (endpointKey, times) => rooms.registry.failingAnnouncements(endpointKey, times),
+    overdue: (endpointKey, since) => disabling.ask(endpointKey, { reason: 'failing', since }),
+    log,
+  });
+  const recorder = new Recorder({
+    store,
+    clock,
+    random,
+    ids,
+    failing,
+    gone(endpointKey) {
+      const since = failing.of(endpointKey)?.since ?? clock.now();
+      disabling.ask(endpointKey, { reason: 'gone', since });
+    },
+    announces: (applicationKey) => rooms.registry.announces(applicationKey),
+    announced: () => rooms.upkeep.announced(),
+    keeps: (delivery, nextAttemptAt) => rooms.schedule.keeps(delivery, nextAttemptAt),
+    settled: (settlements) => rooms.schedule.settled(settlements),
+    crowded: (yes) => (yes ? rooms.schedule.pause() : rooms.schedule.resume()),
+    broken,
+    log,
+  });
+  return { failing, recorder };
+}
+
+function endpoints(options: EngineOptions, rooms: Rooms) {
+  const registry = new Registry({
+    ...options,
+    onEndpointChanged(endpointKey) {
+      rooms.schedule.endpointChanged(endpointKey);
+      rooms.upkeep.endpointChanged(endpointKey);
+    },
+    onEndpointEnabled: (endpointKey) => rooms.failing.forget(endpointKey),
+    onEndpointDeleted(endpointKey) {
+      rooms.failing.forget(endpointKey);
+      rooms.schedule.endpointDeleted(endpointKey);
+      rooms.upkeep.withdraw(endpointKey);
+      // Tasks that waited for it have failed.
+      rooms.upkeep.endpointChanged(endpointKey);
+    },
+    onTask: (task) => rooms.upkeep.task(task),
+    onAnnounced: () => rooms.upkeep.announced(),
+  });
+  return { registry };
+}
+
+/** What people ask about deliveries. */
+function requests(options: EngineOptions, rooms: Rooms) {
+  const { store, clock, ids, retrySchedule } = options;
+  const reader = new Reader(store, clock);
+  const redelivery = new Redelivery({
+    store,
+    ids,
+    clock,
+    ...consequences(rooms),
+    hurry: (endpointKey) => rooms.schedule.hurry(endpointKey),
+    reader,
+    taskBegan: (task) => rooms.upkeep.task(task),
+  });
+  const explainer = new Explainer({
+    store,
+    reader,
+    clock,
+    retrySchedule,
+    state: (endpointKey) => rooms.schedule.state(endpointKey),
+    sends: (endpointKey, messageKey) => rooms.schedule.sends(endpointKey, messageKey),
+    eventType: (name) => rooms.registry.eventTypeFind(name),
+    payloadProblems: (eventType, payload) => rooms.registry.payloadProblems(eventType, payload),
+  });
+  return { reader, redelivery, explainer };
+}
+
+/** What goes on by itself. */
+function background(options: EngineOptions, rooms: Rooms) {
+  const { store, clock, log } = options;
+  const upkeep = new Upkeep({
+    store,
+    clock,
+    ...consequences(rooms),
+    publish: (messages) =>
+      rooms.accept.publish({
+        application: rooms.registry.operational,
+        messages: messages.map((message) => ({ ...OPERATIONAL, ...message })),
+        onlyEndpointKey: null,
+        idempotency: null,
+      }),
+    log,
+  });
+  const lateReleases = new LateReleases({
+    clock,
+    async release(applicationKey, endpointKey) {
+      const found = (await rooms.registry.withEndpoints(applicationKey)).endpointByKey(endpointKey);
+      if (found) await rooms.redelivery.release(found.endpoint);
+    },
+    log,
+  });
+  return { upkeep, lateReleases };
+}
+
+/** What a change in the store means to the schedule. */
+function consequences(rooms: Rooms): { stored: Schedule['stored']; dropped: Schedule['drop'] } {
+  return {
+    stored: (endpointKey, dueAt) => rooms.schedule.stored(endpointKey, dueAt),
+    dropped: (deliveries, resends) => rooms.schedule.drop(deliveries, resends),
+  };
+}
+
+/** What is the same in all that operators are told. */
+const OPERATIONAL = {
+  channels: null,
+  tags: null,
+  deliverAt: null,
+  expiresAt: null,
+  payloadUntil: null,
+};

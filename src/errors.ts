@@ -16,14 +16,18 @@ export const errorTable = {
   missing_payload: { status: 400, detail: 'The payload is gone: it was expunged, or its time was over.' },
   endpoint_disabled: {
     status: 400,
-    detail: 'The endpoint is disabled and takes nothing. Enable it first.',
+    detail: 'The endpoint is disabled or paused, and takes nothing. Enable it, or end the pause, first.',
   },
   limit_reached: { status: 400, detail: 'There are as many of these as there may be.' },
   authentication_failed: { status: 401, detail: 'The key is missing, unknown, expired or revoked.' },
   'insufficient access': { status: 403, detail: 'The key is valid but not for this call.' },
   not_found: { status: 404, detail: 'There is no such thing, or it is not yours.' },
   method_not_allowed: { status: 405, detail: 'This path takes other verbs: see the Allow header.' },
-  conflict: { status: 409, detail: 'Something with this id, uid or number exists already.' },
+  conflict: {
+    status: 409,
+    detail:
+      'Something with this id, uid or number exists already, or what is there is in a state that does not allow the call.',
+  },
   event_type_exists: { status: 409, detail: 'An event type with this name exists already.' },
   idempotency_mismatch: { status: 409, detail: 'This idempotency key was used with another body.' },
   payload_too_large: { status: 413, detail: 'The body is over the limit.' },

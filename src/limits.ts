@@ -35,8 +35,23 @@ export const RECORD_WINDOW_MS = 10;
 /** Attempts not yet recorded at which sending pauses. */
 export const RECORD_QUEUE_ATTEMPTS = 8_192;
 
-/** Requests under way at one endpoint. */
+/** Requests under way at one endpoint: usually at most, and what it may ask for. */
 export const IN_FLIGHT_PER_ENDPOINT = 32;
+export const IN_FLIGHT_PER_ENDPOINT_MOST = 256;
+
+/** Waits of an endpoint's own retry schedule, in ms, and how many; statuses that end a delivery at once. */
+export const RETRY_DELAY_MS = { least: 100, most: 7 * 86_400_000 };
+export const RETRIES_PER_SCHEDULE = 20;
+export const FINAL_STATUSES = 50;
+
+/** The breaker: failures in a row that open it, and how long it then waits for a probe, which doubles with each that fails. */
+export const BREAKER_FAILURES = 10;
+export const BREAKER_PROBE_MS = { first: 5_000, most: 5 * 60_000 };
+
+/** The part of the time to disabling an endpoint that fails after which operators are told. */
+export const FAILING_TOLD_AFTER = 0.8;
+/** The failed attempt of a delivery at which operators are told, as the protocol has it. */
+export const FAILING_ATTEMPT = 4;
 
 /** What the schedule keeps in memory and under way. A test takes smaller ones, to meet them. */
 export const SCHEDULE_LIMITS = {
@@ -101,10 +116,18 @@ export const CATALOGUE_SCHEMAS_CHARACTERS = 64 * 1024 * 1024;
 export const SECRETS_ROTATED_OUT = 10;
 /** Resends that may wait for one endpoint. */
 export const RESENDS_PER_ENDPOINT = 1_000;
-/** Recoveries under way for one endpoint, and for all of an application; how long a finished one is kept. */
-export const RECOVERIES_PER_ENDPOINT = 10;
-export const RECOVERIES_PER_APPLICATION = 100;
-export const RECOVERY_KEPT_MS = 30 * 86_400_000;
+/** Tasks that run for one endpoint, and for all of an application; how long an ended one is kept. */
+export const TASKS_PER_ENDPOINT = 10;
+export const TASKS_PER_APPLICATION = 100;
+export const TASK_KEPT_MS = 30 * 86_400_000;
+/** Deliveries a second that a task lets go. */
+export const TASK_RATE = { least: 1, usual: 100, most: 10_000 };
+/** How far ahead a message may expire. */
+export const EXPIRE_AHEAD_MS = 90 * 86_400_000;
+/** A message's ordering key, in characters. */
+export const ORDERING_KEY_CHARACTERS = 256;
+/** What the schema of its event type does not allow in one payload: how much of it is told. */
+export const SCHEMA_PROBLEMS = 20;
 /** Deliveries that one expunging transaction looks at, but for those of its last message: a few milliseconds. */
 export const EXPUNGE_DELIVERIES = 2_000;
 /** Open deliveries of one endpoint that are counted, of each state: a few milliseconds, whatever waits. */

@@ -24,6 +24,8 @@ export interface Settings {
   readonly allowNetworks: readonly string[];
   readonly retryScheduleMs: readonly number[];
   readonly requestTimeoutMs: number;
+  /** Nothing but failure for so long disables an endpoint. Null: nothing does. */
+  readonly disableAfterMs: number | null;
   readonly signatureHeaders: SignatureHeaders;
   /** Without a slash at the end. Null: where a call came in. */
   readonly publicUrl: string | null;
@@ -42,6 +44,7 @@ export const KEY_CHARACTERS_MOST = 256;
 const RETRIES_MOST = 50;
 const RETRY_DELAY_MS = { least: 10, most: 7 * 86_400_000 };
 const REQUEST_TIMEOUT_MS = { least: 100, most: 300_000 };
+const DISABLE_AFTER_MS = { least: 1_000, most: 90 * 86_400_000 };
 const SHUTDOWN_GRACE_MS = { least: 0, most: 600_000 };
 const PORT_MOST = 65_535;
 
@@ -156,6 +159,14 @@ const schema: { readonly [Name in Exclude<keyof Settings, 'mode'>]: Setting<Sett
     default: '15s',
     parse: (text) => parseDuration(text, REQUEST_TIMEOUT_MS, '100ms to 5m', '15s'),
     doc: 'Longest time of one attempt, from connecting to the last byte of the answer, from 100ms to 5m.',
+  },
+  disableAfterMs: {
+    env: 'POSTHORN_DISABLE_AFTER',
+    flag: '--disable-after',
+    form: 'duration',
+    default: '5d',
+    parse: parseDisableAfter,
+    doc: 'How long nothing but failure must come back from an endpoint until it is disabled, from 1s to 90d, or none: then it is tried for ever.',
   },
   signatureHeaders: {
     env: 'POSTHORN_SIGNATURE_HEADERS',
@@ -341,6 +352,12 @@ function parseRetrySchedule(text: string): Parsed<readonly number[]> {
   return { value: delays.map((delay) => delay.ms as number) };
 }
 
+function parseDisableAfter(text: string): Parsed<number | null> {
+  if (text === 'none') return { value: null };
+  const parsed = parseDuration(text, DISABLE_AFTER_MS, '1s to 90d', '5d');
+  return 'value' in parsed ? parsed : wrong(parsed.problem, `${parsed.instead}, or none`);
+}
+
 function parseDuration(
   text: string,
   bounds: { least: number; most: number },
@@ -348,7 +365,8 @@ function parseDuration(
   example: string,
 ): Parsed<number> {
   const ms = parseDurationMs(text);
-  if (ms === null) return wrong('is not a duration', `a number and a unit (ms, s, m, h), such as ${example}`);
+  if (ms === null)
+    return wrong('is not a duration', `a number and a unit (ms, s, m, h, d), such as ${example}`);
   if (ms < bounds.least) return wrong('is too short', `a duration from ${range}`);
   if (ms > bounds.most) return wrong('is too long', `a duration from ${range}`);
   return { value: ms };

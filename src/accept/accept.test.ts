@@ -9,15 +9,20 @@ import { Accept, type PublishMessage } from './accept.ts';
 
 const application = { key: 1 } as Application;
 
+const PLAIN = { eventTypes: null, channels: null, disabled: false, pausedAt: null, ordering: 'none' };
+
 /** Accept over a store that only counts, with an application of so many endpoints. */
-function accepting(endpoints: number) {
+function accepting(endpoints: number, fields: Partial<Endpoint> = {}) {
   const clock = new ManualClock();
   const table = Array.from({ length: endpoints }, (_, key) => ({
-    endpoint: { key, eventTypes: null, channels: null, disabled: false } as unknown as Endpoint,
+    endpoint: { key, ...PLAIN, ...fields } as Endpoint,
   }));
+  const late: number[] = [];
+  const whileTaken: (() => void)[] = [];
   const transactions: number[] = [];
   const stored: number[] = [];
   const messageAccept: Store['messageAccept'] = async ({ publishes }) => {
+    whileTaken.shift()?.();
     transactions.push(
       publishes.reduce((sum, { messages }) => sum + (messages[0]?.deliveries.length ?? 0), 0),
     );
@@ -36,6 +41,7 @@ function accepting(endpoints: number) {
     },
     broken: () => expect.unreachable(),
     endpoints: () => table,
+    heldLate: (_, endpointKey) => late.push(endpointKey),
   });
   const publish = (fields: Partial<PublishMessage> = {}) =>
     accept
@@ -49,6 +55,8 @@ function accepting(endpoints: number) {
             tags: null,
             payload: '{}',
             deliverAt: null,
+            expiresAt: null,
+            orderingKey: null,
             payloadUntil: null,
             ...fields,
           },
@@ -60,7 +68,7 @@ function accepting(endpoints: number) {
         () => 'accepted',
         (error: { code: string }) => error.code,
       );
-  return { accept, clock, transactions, stored, publish };
+  return { accept, clock, transactions, stored, publish, table, late, whileTaken };
 }
 
 describe('accept', () => {
@@ -108,5 +116,23 @@ describe('accept', () => {
     await clock.settle();
     expect(await Promise.all(answers)).toEqual(Array(3).fill('accepted'));
     expect(stored).toEqual([now + 60_000, now, now]);
+  });
+
+  it('asks for a release where a pause ended while what it holds was on its way into the store', async () => {
+    const { clock, publish, table, late, whileTaken } = accepting(3, { pausedAt: 1 });
+    const first = publish();
+    await clock.settle();
+    expect(await first).toBe('accepted');
+    expect(late).toEqual([]);
+    const second = publish();
+    const [one, other] = table.map(({ endpoint }) => endpoint) as [Endpoint, Endpoint];
+    // The store takes its time: by then one is no longer paused, and one was disabled besides.
+    whileTaken.push(() => {
+      table[0] = { endpoint: { ...one, pausedAt: null } };
+      table[1] = { endpoint: { ...other, pausedAt: null, disabled: true } };
+    });
+    await clock.settle();
+    expect(await second).toBe('accepted');
+    expect(late).toEqual([0]);
   });
 });

@@ -10,7 +10,7 @@ import {
 } from '../limits.ts';
 import type { Application } from '../model/application.ts';
 import type { Clock } from '../model/clock.ts';
-import type { Endpoint } from '../model/endpoint.ts';
+import { type Endpoint, heldReason } from '../model/endpoint.ts';
 import type { Ids } from '../model/id.ts';
 import type { LeasedDelivery } from '../model/lease.ts';
 import type { NewMessage } from '../model/message.ts';
@@ -26,6 +26,10 @@ export interface PublishMessage {
   readonly payload: string;
   /** When delivery begins, ms since the Unix epoch; null, or a time that is over: at once. */
   readonly deliverAt: number | null;
+  /** When it is not worth sending any more, ms since the Unix epoch; null: never. */
+  readonly expiresAt: number | null;
+  /** What endpoints that are ordered by key order it by. */
+  readonly orderingKey: string | null;
   /** When the payload is expunged, ms since the Unix epoch; null: after `PAYLOAD_KEPT_MS`. */
   readonly payloadUntil: number | null;
 }
@@ -66,6 +70,8 @@ export interface AcceptOptions {
   broken(error: Error): void;
   /** The application's endpoints, from memory when they are there. */
   endpoints(applicationKey: number): EndpointTable | Promise<EndpointTable>;
+  /** A delivery was stored as held by a pause that had ended by then: nobody else lets it go. */
+  heldLate(applicationKey: number, endpointKey: number): void;
 }
 
 type EndpointTable = readonly { readonly endpoint: Endpoint }[];
@@ -215,6 +221,30 @@ export class Accept {
       else waiting.reject(refusal(result));
     });
     if (leased.length > 0) lanes.push(leased);
+    publishes.forEach((publish, index) => {
+      if (results[index]?.kind === 'accepted') this.#lookAgain(publish);
+    });
+  }
+
+  /** What a pause holds is let go at its end, but for what was on its way into the store then. */
+  #lookAgain({ applicationKey, messages }: Publish): void {
+    const paused = new Set<number>();
+    for (const { deliveries } of messages) {
+      for (const delivery of deliveries)
+        if (delivery.state === 'held' && delivery.reason === 'endpoint_paused')
+          paused.add(delivery.endpointKey);
+    }
+    if (paused.size === 0) return;
+    const look = (table: EndpointTable) => {
+      for (const { endpoint } of table) {
+        if (paused.has(endpoint.key) && heldReason(endpoint) === null)
+          this.#options.heldLate(applicationKey, endpoint.key);
+      }
+    };
+    const table = this.#options.endpoints(applicationKey);
+    // An application that is gone, or a store that fails: then nobody ended the pause.
+    if (table instanceof Promise) table.then(look, () => {});
+    else look(table);
   }
 
   /** The publish's messages with their deliveries. A publish that cannot be taken is refused here, alone: null. */
@@ -280,6 +310,9 @@ function handOver(
         payload: message.payload,
         attemptCount: 0,
         nextAttemptAt: now,
+        expiresAt: message.expiresAt,
+        orderKey: null,
+        announced: false,
       });
     }
   });

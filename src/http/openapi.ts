@@ -2,6 +2,7 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import { JSON_TYPE } from './answer.ts';
+import { operationalWebhooks } from './operator/schemas/operational-event.ts';
 import type { HttpServices } from './services.ts';
 
 type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
@@ -20,7 +21,9 @@ const TAGS = [
   'Endpoint',
   'Message',
   'Message Attempt',
+  'Task',
   'Event Type',
+  'Operational Webhook',
   'Health',
 ];
 
@@ -58,6 +61,7 @@ export async function addDocs(
       // Relative to where the document came from, so that it is right behind any proxy.
       servers: [{ url: '/' }],
       tags: TAGS.map((name) => ({ name })),
+      webhooks: operationalWebhooks(),
       components: {
         securitySchemes: {
           key: {
@@ -118,5 +122,6 @@ function named(document: JsonObject): JsonObject {
     return { $ref: `#/components/schemas/${title}` };
   };
   const paths = visit(document.paths as Json);
-  return { ...document, paths, components: { ...(document.components as JsonObject), schemas } };
+  const webhooks = visit(document.webhooks as Json);
+  return { ...document, paths, webhooks, components: { ...(document.components as JsonObject), schemas } };
 }

@@ -4,6 +4,8 @@ import type { Networks } from '../model/address.ts';
 import type { Clock, Random } from '../model/clock.ts';
 import type { Exchange, Target } from '../model/exchange.ts';
 import type { Ids } from '../model/id.ts';
+import type { RetrySchedule } from '../model/retry-schedule.ts';
+import type { Explainer } from '../query/explain.ts';
 import type { Reader } from '../query/reader.ts';
 import type { Redelivery } from '../query/redelivery.ts';
 import type { Answers } from '../registry/answers.ts';
@@ -17,6 +19,10 @@ export interface HttpServices {
   readonly accept: Pick<Accept, 'publish'>;
   readonly reader: Reader;
   readonly redelivery: Redelivery;
+  readonly explainer: Explainer;
+  readonly pulse: Pulse;
+  /** Of endpoints that have none of their own. */
+  readonly retrySchedule: RetrySchedule;
   readonly answers: Answers;
   readonly tests: TestSender;
   readonly ids: Ids;
@@ -32,6 +38,26 @@ export interface HttpServices {
   /** Rejects when the store is not well. */
   readonly health: () => Promise<void>;
   readonly log: Logger;
+}
+
+/** What memory knows of an endpoint, and no store does. Both are null where there is nothing to tell. */
+export interface Pulse {
+  /** As `Schedule.state`. */
+  lane(endpointKey: number): LaneState | null;
+  /** It did nothing but fail since then, and will be disabled at `disablesAt` if that goes on (null: never). */
+  failing(endpointKey: number): { readonly since: number; readonly disablesAt: number | null } | null;
+}
+
+interface LaneState {
+  /** Requests under way. */
+  readonly inFlight: number;
+  readonly breaker: {
+    readonly open: boolean;
+    /** In a row, up to now. */
+    readonly failures: number;
+    /** When the next delivery goes out to try it, ms since the Unix epoch; null while it is closed. */
+    readonly probeAt: number | null;
+  };
 }
 
 interface TestSender {

@@ -57,17 +57,19 @@ export function bodyCheck<Schema extends TSchema>(schema: Schema): Check<Static<
 }
 
 interface BoundedArray {
-  readonly name: string;
+  readonly path: readonly string[];
   readonly most: number;
 }
 
-/** The members of an object that are arrays of at most so many items, or null. */
-function boundedArrays(schema: TSchema): BoundedArray[] {
+/** The members of an object, and of objects in it, that are arrays of at most so many items, or null. */
+function boundedArrays(schema: object, path: readonly string[] = []): BoundedArray[] {
   const { properties = {} } = schema as { properties?: Record<string, object> };
   return Object.entries(properties).flatMap(([name, member]) => {
     const { anyOf = [member] } = member as { anyOf?: object[] };
+    const at = [...path, name];
     const array = anyOf.find((each) => 'maxItems' in each) as { maxItems: number } | undefined;
-    return array === undefined ? [] : [{ name, most: array.maxItems }];
+    if (array !== undefined) return [{ path: at, most: array.maxItems }];
+    return anyOf.flatMap((each) => boundedArrays(each, at));
   });
 }
 
@@ -76,14 +78,22 @@ function boundedArrays(schema: TSchema): BoundedArray[] {
  * takes half a second for what a body can hold.
  */
 function overlong(value: unknown, bounded: readonly BoundedArray[]): Mismatch | null {
-  if (typeof value !== 'object' || value === null) return null;
-  for (const { name, most } of bounded) {
-    const member = (value as Record<string, unknown>)[name];
+  for (const { path, most } of bounded) {
+    const member = memberAt(value, path);
     if (!Array.isArray(member) || member.length <= most) continue;
     const message = `must not have more than ${most} items`;
-    return { keyword: 'maxItems', instancePath: `/${name}`, message, params: { limit: most } };
+    return { keyword: 'maxItems', instancePath: `/${path.join('/')}`, message, params: { limit: most } };
   }
   return null;
+}
+
+function memberAt(value: unknown, path: readonly string[]): unknown {
+  let at = value;
+  for (const name of path) {
+    if (typeof at !== 'object' || at === null) return undefined;
+    at = (at as Record<string, unknown>)[name];
+  }
+  return at;
 }
 
 /** What only says that another mismatch lies further in. */

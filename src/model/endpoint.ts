@@ -1,3 +1,12 @@
+import type { HeldReason } from './delivery.ts';
+import type { RetryChoice } from './retry-schedule.ts';
+
+/** `gone`: it answered 410. `failing`: it did nothing but fail for too long. */
+export type DisabledReason = 'manual' | 'gone' | 'failing';
+
+export const ORDERINGS = ['none', 'endpoint', 'key'] as const;
+export type Ordering = (typeof ORDERINGS)[number];
+
 /** A registered URL: a web hook, in the words of the Web Hooks API. */
 export interface Endpoint {
   readonly key: number;
@@ -13,12 +22,25 @@ export interface Endpoint {
   readonly href: string;
   readonly description: string;
   readonly disabled: boolean;
-  /** Event types wanted; null: all. */
+  /** Who disabled it: a person, or Posthorn because of what it answered. Null while it is enabled. */
+  readonly disabledReason: DisabledReason | null;
+  readonly disabledAt: number | null;
+  /** Since when it is paused: what comes for it is held, and goes out by itself when the pause ends. Null: it is not. */
+  readonly pausedAt: number | null;
+  /** Event types wanted, `ticket.*` for all that begin with `ticket.`; null: all. */
   readonly eventTypes: readonly string[] | null;
   /** Channels wanted; null: all. */
   readonly channels: readonly string[] | null;
   /** Deliveries a second, or null for no limit. */
   readonly throttleRate: number | null;
+  /** Requests under way at once, at most. */
+  readonly maxInFlight: number;
+  /** `endpoint`: one delivery at a time, in the order of publishing; `key`: so within each `orderingKey`. */
+  readonly ordering: Ordering;
+  /** Null: that of the settings. */
+  readonly retrySchedule: RetryChoice | null;
+  /** Answers that end a delivery at once, besides 410. */
+  readonly finalStatuses: readonly number[];
   /** A number of the caller's own, which older clients of the protocol set; nothing here reads it. */
   readonly version: number;
   readonly metadata: Readonly<Record<string, string>>;
@@ -32,12 +54,46 @@ export interface Endpoint {
   readonly updatedAt: number;
 }
 
-/** Whether an endpoint wants a message. Ordered: the first rule that refuses is the one that `explain` names. */
-export function matches(
-  endpoint: Endpoint,
-  message: { eventType: string; channels: readonly string[] | null },
-): boolean {
-  if (endpoint.eventTypes !== null && !endpoint.eventTypes.includes(message.eventType)) return false;
-  if (endpoint.channels === null) return true;
-  return message.channels?.some((channel) => endpoint.channels?.includes(channel)) ?? false;
+/** The rule by which an endpoint does not want a message. */
+export type Mismatch = 'event_type' | 'channels';
+
+interface Addressed {
+  readonly eventType: string;
+  readonly channels: readonly string[] | null;
+}
+
+/** The first rule of the endpoint that refuses a message; null: it wants it. */
+export function mismatch(endpoint: Endpoint, { eventType, channels }: Addressed): Mismatch | null {
+  if (endpoint.eventTypes !== null && !matchesAny(endpoint.eventTypes, eventType)) return 'event_type';
+  if (endpoint.channels === null) return null;
+  return channels?.some((channel) => endpoint.channels?.includes(channel)) ? null : 'channels';
+}
+
+/** Whether an endpoint wants a message. */
+export function matches(endpoint: Endpoint, message: Addressed): boolean {
+  return mismatch(endpoint, message) === null;
+}
+
+/** Whether an event type is one of these; `ticket.*` stands for all that begin with `ticket.`. */
+export function matchesAny(patterns: readonly string[], eventType: string): boolean {
+  for (const pattern of patterns) {
+    if (pattern === eventType) return true;
+    if (pattern.endsWith('.*') && eventType.startsWith(pattern.slice(0, -1))) return true;
+  }
+  return false;
+}
+
+/** Why it takes nothing at the moment; null: it takes what comes. */
+export function heldReason({ disabled, pausedAt }: Endpoint): HeldReason | null {
+  if (disabled) return 'endpoint_disabled';
+  return pausedAt === null ? null : 'endpoint_paused';
+}
+
+/** What a message's delivery to the endpoint is ordered by; null: by nothing. */
+export function orderKeyOf(
+  { ordering }: Pick<Endpoint, 'ordering'>,
+  orderingKey: string | null,
+): string | null {
+  if (ordering === 'none') return null;
+  return ordering === 'endpoint' ? '' : orderingKey;
 }

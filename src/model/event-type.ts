@@ -1,3 +1,7 @@
+export const VALIDATIONS = ['off', 'warn', 'reject'] as const;
+/** `warn`: it is taken, and its problems are told. `reject`: it is refused. */
+export type Validation = (typeof VALIDATIONS)[number];
+
 /** What a message is about: an action type, in the words of the Web Hooks API. */
 export interface EventType {
   /** `ticket.created` */
@@ -11,6 +15,8 @@ export interface EventType {
   /** Of applications' keys only those with one of these see it; null: every key does. */
   readonly featureFlags: readonly string[] | null;
   readonly groupName: string | null;
+  /** What becomes of a payload that the schema does not allow. */
+  readonly validation: Validation;
   readonly createdAt: number;
   readonly updatedAt: number;
 }

@@ -85,16 +85,6 @@ export interface SigningSecret {
   readonly until: number | null;
 }
 
-/** What the schedule needs to know of an endpoint. */
-export interface Destination {
-  readonly target: Target;
-  /** Nothing is sent: what is pending becomes held. */
-  readonly disabled: boolean;
-  /** Deliveries a second, of the endpoint and of all endpoints of its application; null: no limit. */
-  readonly throttleRate: number | null;
-  readonly applicationThrottleRate: number | null;
-}
-
 /** One request to make. */
 export interface SendJob {
   /** Chosen by the caller; comes back with the exchange. */

@@ -7,8 +7,19 @@ export class Fifo<T> {
     return this.#items.length - this.#head;
   }
 
+  get first(): T | undefined {
+    return this.#items[this.#head];
+  }
+
   push(item: T): void {
     this.#items.push(item);
+  }
+
+  /** Puts an item before the first one of which `is` is true. */
+  insertBefore(item: T, is: (item: T) => boolean): void {
+    let index = this.#head;
+    while (index < this.#items.length && !is(this.#items[index] as T)) index++;
+    this.#items.splice(index, 0, item);
   }
 
   shift(): T | undefined {

@@ -7,14 +7,23 @@ export interface Lease {
   readonly resendKey: number | null;
 }
 
+/** When a resend is due: at any time, and before what waits for its own. */
+export const RESEND_DUE_AT = 0;
+
 /** A leased delivery with all that sending it takes: what the schedule keeps in memory. */
 export interface LeasedDelivery extends Lease {
   readonly messageId: string;
   readonly payload: string;
   /** Attempts made so far. */
   readonly attemptCount: number;
-  /** When it may go out, ms since the Unix epoch. 0 for a resend, which may at any time. */
+  /** When it may go out, ms since the Unix epoch. `RESEND_DUE_AT` for a resend. */
   readonly nextAttemptAt: number;
+  /** When it is not worth sending any more, ms since the Unix epoch; null: never. */
+  readonly expiresAt: number | null;
+  /** As in `Delivery`; null for a resend, too. What waits behind it gets its turn when it ends. */
+  readonly orderKey: string | null;
+  /** Operators were told that it fails: they want to hear when it arrives. */
+  readonly announced: boolean;
 }
 
 /** A delivery's fate once its attempt is on record. */

@@ -1,4 +1,4 @@
-import type { Delivery } from './delivery.ts';
+import type { HeldReason } from './delivery.ts';
 
 /** One accepted event. Its id is the `webhook-id` of every delivery. */
 export interface Message {
@@ -15,6 +15,12 @@ export interface Message {
   readonly payload: string | null;
   /** When delivery begins, ms since the Unix epoch; null: at once. */
   readonly deliverAt: number | null;
+  /** When it is not worth sending any more, ms since the Unix epoch; null: never. */
+  readonly expiresAt: number | null;
+  /** What endpoints that are ordered by key order it by. */
+  readonly orderingKey: string | null;
+  /** Whether any endpoint wanted it. */
+  readonly matched: boolean;
   readonly createdAt: number;
 }
 
@@ -27,14 +33,27 @@ export interface NewMessage {
   readonly tags: readonly string[] | null;
   readonly payload: string;
   readonly deliverAt: number | null;
+  readonly expiresAt: number | null;
+  readonly orderingKey: string | null;
   /** When the payload is expunged, ms since the Unix epoch; null: `PAYLOAD_KEPT_MS` after `createdAt`, the longest. */
   readonly payloadUntil: number | null;
   readonly createdAt: number;
   readonly deliveries: readonly NewDelivery[];
 }
 
-/** A delivery as it enters the store: already leased to this node (`sending`), waiting its turn, or held. */
-export interface NewDelivery {
-  readonly endpointKey: number;
-  readonly state: Extract<Delivery['state'], 'sending' | 'pending' | 'held'>;
-}
+/**
+ * A delivery as it enters the store: already leased to this node (`sending`), waiting its turn, or held. An ordered one is
+ * never leased at once: the store knows whether it is its turn.
+ */
+export type NewDelivery =
+  | {
+      readonly endpointKey: number;
+      readonly state: 'sending' | 'pending';
+      readonly orderKey: string | null;
+    }
+  | {
+      readonly endpointKey: number;
+      readonly state: 'held';
+      readonly reason: HeldReason;
+      readonly orderKey: string | null;
+    };

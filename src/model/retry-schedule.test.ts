@@ -1,8 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../test/helpers/manual-clock.ts';
+import { RETRIES_PER_SCHEDULE, RETRY_DELAY_MS } from '../limits.ts';
 import type { Exchange } from './exchange.ts';
-import { parseDurationMs, RETRY_AFTER_LIMIT_MS, retryAfterMs, retryAt } from './retry-schedule.ts';
+import {
+  chosenSchedule,
+  parseDurationMs,
+  RETRY_AFTER_LIMIT_MS,
+  retryAfterMs,
+  retryAt,
+  retryPresets,
+} from './retry-schedule.ts';
 
 const now = Date.UTC(2026, 0, 1);
 const answer = (status: number, retryAfter: string | null = null): Exchange => ({
@@ -73,6 +81,24 @@ describe('retry schedule', () => {
     }
     expect(retryAfterMs(null, now)).toBeNull();
     expect(retryAfterMs(' 7 ', now)).toBe(7_000);
+  });
+
+  it('is the one that an endpoint chose by name or made, else that of the settings', () => {
+    expect(chosenSchedule(null, schedule)).toBe(schedule);
+    expect(chosenSchedule({ preset: 'fast' }, schedule)).toBe(retryPresets.fast);
+    const own = { delaysMs: [], jitter: 0 };
+    expect(chosenSchedule(own, schedule)).toBe(own);
+  });
+
+  it('has presets that an endpoint could ask for in numbers, too', () => {
+    // Three tries, an hour apart.
+    expect(retryPresets['help-desk'].delaysMs).toEqual([3_600_000, 3_600_000]);
+    for (const { delaysMs, jitter } of Object.values(retryPresets)) {
+      expect(delaysMs.length).toBeLessThanOrEqual(RETRIES_PER_SCHEDULE);
+      expect(Math.min(...delaysMs)).toBeGreaterThanOrEqual(RETRY_DELAY_MS.least);
+      expect(Math.max(...delaysMs)).toBeLessThanOrEqual(RETRY_DELAY_MS.most);
+      expect(jitter).toBeLessThanOrEqual(1);
+    }
   });
 
   it('reads durations with a unit', () => {

@@ -10,6 +10,38 @@ export interface RetrySchedule {
 
 export const DEFAULT_JITTER = 0.2;
 
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+
+/** Schedules with a name. `default` is the one of the settings, and has no entry here. */
+export const retryPresets = {
+  /** Three tries, an hour apart: what help desks are known for. */
+  'help-desk': { delaysMs: [HOUR_MS, HOUR_MS], jitter: 0.05 },
+  /** For receivers whose messages are worth nothing a few minutes later. */
+  fast: { delaysMs: [1_000, 5_000, 15_000, MINUTE_MS, 3 * MINUTE_MS], jitter: DEFAULT_JITTER },
+} as const satisfies Record<string, RetrySchedule>;
+
+export type RetryPreset = keyof typeof retryPresets;
+
+/** What an endpoint asks for: a schedule by its name, or one of its own. */
+export type RetryChoice = { readonly preset: RetryPreset } | RetrySchedule;
+
+/** The schedule that an endpoint's choice stands for; `usual` is that of the settings. */
+export function chosenSchedule(choice: RetryChoice | null, usual: RetrySchedule): RetrySchedule {
+  if (choice === null) return usual;
+  return 'preset' in choice ? retryPresets[choice.preset] : choice;
+}
+
+/** How an endpoint's deliveries are tried again. */
+export interface RetryPolicy {
+  readonly schedule: RetrySchedule;
+  /** Answers that end a delivery at once, as no later one would be better. 410 always does. */
+  readonly finalStatuses: readonly number[];
+}
+
+/** 410 Gone (RFC 9110 section 15.5.11): the endpoint says that it will not come back. */
+export const GONE = 410;
+
 /** A receiver may push the next try back, at most this far. */
 export const RETRY_AFTER_LIMIT_MS = 24 * 3_600_000;
 

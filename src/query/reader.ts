@@ -1,5 +1,5 @@
 import { ApiError } from '../errors.ts';
-import { OPEN_COUNTED, SCAN_STEP_ROWS } from '../limits.ts';
+import { OPEN_COUNTED, SCAN_ROWS, SCAN_STEP_ROWS } from '../limits.ts';
 import type { Application } from '../model/application.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Delivery, DeliveryState } from '../model/delivery.ts';
@@ -15,8 +15,10 @@ import type {
   Scanned,
   Store,
 } from '../store/store.ts';
+import { messageFilter, messageIds, type ReplayAsked } from './replay-asked.ts';
 import { isUpwards, type ListAsked, scan } from './scan.ts';
 import { ScanTurns } from './scan-turns.ts';
+import { shown, storedStates } from './shown-delivery.ts';
 
 export type { AttemptFilter, EndpointDelivery, ListedAttempt, MessageFilter };
 
@@ -194,6 +196,42 @@ export class Reader {
     });
   }
 
+  /** The newest attempt at a delivery, of whichever trigger; null: there was none. Throws `too_many_requests`. */
+  async lastAttempt({ applicationKey, key }: Message, endpoint: Endpoint): Promise<ListedAttempt | null> {
+    const asked = { limit: 1, before: null, after: null, below: null, isGone: () => false };
+    const filter = { endpointKey: endpoint.key };
+    const found = await this.#scan(applicationKey, asked, (page) =>
+      this.#store.attemptList({ messageKey: key, ...page, filter, scan: SCAN_STEP_ROWS }),
+    );
+    return found.rows[0] ?? null;
+  }
+
+  /**
+   * How many deliveries a replay would be about. It looks at up to `SCAN_ROWS` messages; `complete`: that was all of them.
+   * Throws `too_many_requests`.
+   */
+  replayCount(
+    asked: ReplayAsked,
+    isGone: () => boolean,
+  ): Promise<{ count: number; scanned: number; complete: boolean }> {
+    const { applicationKey } = asked.source;
+    const filter = messageFilter(asked);
+    const { from, to } = messageIds(asked);
+    return this.#turns.within(applicationKey, async (turn) => {
+      const total = { count: 0, scanned: 0 };
+      for (let at = from; ; ) {
+        const step = { applicationKey, filter, from: at, to, scan: SCAN_STEP_ROWS };
+        const { count, scanned, scannedTo } = await this.#store.messageCount(step);
+        total.count += count;
+        total.scanned += scanned;
+        if (scannedTo === null) return { ...total, complete: true };
+        if (total.scanned >= SCAN_ROWS || isGone()) return { ...total, complete: false };
+        at = justAfter(scannedTo);
+        await turn();
+      }
+    });
+  }
+
   /** An endpoint's deliveries that are open now, by state; of each up to `OPEN_COUNTED`. */
   openCounts(endpoint: Endpoint): ReturnType<Store['deliveryCountOpen']> {
     return this.#store.deliveryCountOpen({ endpointKey: endpoint.key, limit: OPEN_COUNTED });
@@ -251,17 +289,6 @@ export class Reader {
   ): Promise<Scanned<Row>> {
     return this.#turns.within(applicationKey, (turn) => scan(turn, asked, step));
   }
-}
-
-/** One whose retry waits in memory under its lease is shown as what it is to a reader: pending. */
-function shown<Row extends Delivery>(delivery: Row, now: number): Row {
-  const waits = delivery.state === 'sending' && (delivery.nextAttemptAt ?? 0) > now;
-  return waits ? { ...delivery, state: 'pending' } : delivery;
-}
-
-/** The states in the store that can be shown as one of these. */
-function storedStates(states: readonly DeliveryState[]): readonly DeliveryState[] {
-  return states.includes('pending') ? [...states, 'sending'] : states;
 }
 
 /** A text after this id and before every other that comes after it: ids all have one length. */

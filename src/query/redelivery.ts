@@ -1,37 +1,51 @@
 import { ApiError } from '../errors.ts';
-import { RECOVERIES_PER_APPLICATION, RECOVERIES_PER_ENDPOINT, RESENDS_PER_ENDPOINT } from '../limits.ts';
+import { RESENDS_PER_ENDPOINT } from '../limits.ts';
 import type { Application } from '../model/application.ts';
-import type { Clock } from '../model/clock.ts';
+import type { Delivery } from '../model/delivery.ts';
 import type { Endpoint } from '../model/endpoint.ts';
-import { firstIdAt, type Ids } from '../model/id.ts';
+import { RESEND_DUE_AT } from '../model/lease.ts';
 import type { Message } from '../model/message.ts';
-import type { Recovery, Store } from '../store/store.ts';
+import type { Task } from '../model/task.ts';
+import type { Store } from '../store/store.ts';
+import { Consequences, type ConsequencesOptions } from './consequences.ts';
+import { assertTakes, DeliveryActions } from './delivery-actions.ts';
+import type { Reader } from './reader.ts';
+import type { ReplayAsked } from './replay-asked.ts';
+import { TaskRequests, type TaskRequestsOptions } from './task-requests.ts';
 
-export interface RedeliveryOptions {
+export type { ReplayAsked };
+
+export interface RedeliveryOptions extends ConsequencesOptions, TaskRequestsOptions {
   store: Pick<
     Store,
-    'resendInsert' | 'deliveryFind' | 'recoveryInsert' | 'messageExpunge' | 'attemptExpunge'
+    | 'resendInsert'
+    | 'deliveryFind'
+    | 'deliveryCancel'
+    | 'deliveryHurry'
+    | 'messageExpunge'
+    | 'attemptExpunge'
+    | 'taskInsert'
+    | 'taskFind'
+    | 'taskList'
+    | 'taskCancel'
   >;
-  ids: Ids;
-  clock: Clock;
-  /** Something for the endpoint waits in the store, due at that time. */
-  stored(endpointKey: number, dueAt: number): void;
-  /** A recovery was begun and is to be gone on with. */
-  recovering(recovery: Recovery): void;
-  /** Deliveries that memory held were cancelled in the store. */
-  dropped(deliveries: readonly { messageKey: number; endpointKey: number }[]): void;
+  reader: Pick<Reader, 'replayCount'>;
 }
 
-/** A message's id is at most this much later than `createdAt`: ids count in 4 ms. */
-const ID_STEP_MS = 4;
 const RESEND_RETRY_AFTER_SECONDS = 5;
 
-/** What people ask to be sent again, and what they ask to be forgotten. */
+/** What people ask to be sent again, or not to be sent any more, and what they ask to be forgotten. */
 export class Redelivery {
   readonly #options: RedeliveryOptions;
+  readonly #consequences: Consequences;
+  readonly #actions: DeliveryActions;
+  readonly #tasks: TaskRequests;
 
   constructor(options: RedeliveryOptions) {
     this.#options = options;
+    this.#consequences = new Consequences(options);
+    this.#actions = new DeliveryActions(options.store, this.#consequences);
+    this.#tasks = new TaskRequests(options);
   }
 
   /**
@@ -42,15 +56,8 @@ export class Redelivery {
   async resend(message: Message, endpoint: Endpoint): Promise<void> {
     const { store, clock, stored } = this.#options;
     if (message.payload === null) throw new ApiError('missing_payload');
-    assertEnabled(endpoint);
-    const of = { endpointKey: endpoint.key, messageKeys: [message.key] };
-    const [delivery] = await store.deliveryFind(of);
-    if (delivery === undefined) {
-      throw new ApiError(
-        'not_found',
-        `The message ${message.id} was not for the endpoint ${endpoint.id}, so that there is nothing to send again: its event type or channels were not asked for, or the endpoint is newer.`,
-      );
-    }
+    assertTakes(endpoint);
+    await this.#actions.find(message, endpoint);
     const now = clock.now();
     const place = { messageKey: message.key, endpointKey: endpoint.key, now };
     const asked = await store.resendInsert({ ...place, limit: RESENDS_PER_ENDPOINT });
@@ -62,43 +69,59 @@ export class Redelivery {
         { retryAfterSeconds: RESEND_RETRY_AFTER_SECONDS },
       );
     }
-    stored(endpoint.key, now);
+    stored(endpoint.key, RESEND_DUE_AT);
   }
 
-  /**
-   * Begins to send again what failed or is held for the endpoint, of the messages made from `from` to `to` (ms since the
-   * Unix epoch). Resolves when the task is stored: it goes on by itself, over a restart too, and waits while
-   * the endpoint is disabled. Throws `endpoint_disabled` and
-   * `limit_reached`.
-   */
-  async recover(
-    application: Application,
-    endpoint: Endpoint,
-    { from, to }: { from: number; to: number },
-  ): Promise<Recovery> {
-    const { store, ids, clock, recovering } = this.#options;
-    assertEnabled(endpoint);
-    const recovery = await store.recoveryInsert({
-      id: ids.next('qtask'),
-      applicationKey: application.key,
-      endpointKey: endpoint.key,
-      from: firstIdAt('msg', from),
-      to: firstIdAt('msg', to + ID_STEP_MS),
-      now: clock.now(),
-      limit: RECOVERIES_PER_ENDPOINT,
-      applicationLimit: RECOVERIES_PER_APPLICATION,
-    });
-    if (recovery === 'limit') throw tooMany(RECOVERIES_PER_ENDPOINT, 'endpoint');
-    if (recovery === 'application_limit') throw tooMany(RECOVERIES_PER_APPLICATION, 'application');
-    recovering(recovery);
-    return recovery;
+  /** See `DeliveryActions`. */
+  cancel(message: Message, endpoint: Endpoint): Promise<Delivery> {
+    return this.#actions.cancel(message, endpoint);
+  }
+
+  /** See `DeliveryActions`. */
+  skip(message: Message, endpoint: Endpoint): Promise<Delivery> {
+    return this.#actions.skip(message, endpoint);
+  }
+
+  /** See `DeliveryActions`. */
+  retry(message: Message, endpoint: Endpoint): Promise<Delivery> {
+    return this.#actions.retry(message, endpoint);
+  }
+
+  /** Begins to send again what was asked for. See `TaskRequests`, also for those below. */
+  replay(asked: ReplayAsked): Promise<Task> {
+    return this.#tasks.replay(asked);
+  }
+
+  /** What such a replay would be about; nothing happens. See `Reader.replayCount`. */
+  count(asked: ReplayAsked, isGone: () => boolean): ReturnType<Reader['replayCount']> {
+    return this.#options.reader.replayCount(asked, isGone);
+  }
+
+  release(endpoint: Endpoint, paced: { rate?: number | undefined } = {}): Promise<Task> {
+    return this.#tasks.release(endpoint, paced);
+  }
+
+  discard(endpoint: Endpoint): Promise<Task> {
+    return this.#tasks.discard(endpoint);
+  }
+
+  taskFind(application: Application | null, id: string): Promise<Task> {
+    return this.#tasks.find(application, id);
+  }
+
+  taskList(params: Parameters<Store['taskList']>[0]): Promise<Task[]> {
+    return this.#tasks.list(params);
+  }
+
+  taskCancel(application: Application | null, id: string): Promise<Task> {
+    return this.#tasks.cancel(application, id);
   }
 
   /** Forgets the payload for good. What is still to be sent of it is cancelled. */
   async expunge(message: Message): Promise<void> {
-    const { store, dropped } = this.#options;
-    const { leased } = await store.messageExpunge({ messageKeys: [message.key] });
-    dropped(leased);
+    const { store, clock } = this.#options;
+    const stopped = await store.messageExpunge({ messageKeys: [message.key], now: clock.now() });
+    this.#consequences.follow(stopped, { resends: true });
   }
 
   /** Forgets what an endpoint answered. Throws `not_found`. */
@@ -106,15 +129,4 @@ export class Redelivery {
     if (await this.#options.store.attemptExpunge({ messageKey: message.key, id })) return;
     throw new ApiError('not_found', `There is no attempt ${JSON.stringify(id.slice(0, 100))}.`);
   }
-}
-
-function tooMany(limit: number, of: string): ApiError {
-  return new ApiError(
-    'limit_reached',
-    `${limit} recoveries of this ${of} are under way. Wait until one has finished.`,
-  );
-}
-
-function assertEnabled(endpoint: Endpoint): void {
-  if (endpoint.disabled) throw new ApiError('endpoint_disabled');
 }

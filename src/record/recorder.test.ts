@@ -3,8 +3,9 @@ import { ManualClock, seededRandom } from '../../test/helpers/manual-clock.ts';
 import type { Exchange } from '../model/exchange.ts';
 import { createIds } from '../model/id.ts';
 import type { LeasedDelivery, Settlement } from '../model/lease.ts';
-import { type AttemptResult, StoreError } from '../store/store.ts';
-import { Recorder } from './recorder.ts';
+import { type AttemptResult, type EndpointFailingChange, StoreError } from '../store/store.ts';
+import { Failing } from './failing.ts';
+import { Recorder, type Sent } from './recorder.ts';
 
 const delivery: LeasedDelivery = {
   messageKey: 1,
@@ -15,6 +16,18 @@ const delivery: LeasedDelivery = {
   payload: '{}',
   attemptCount: 1,
   nextAttemptAt: 0,
+  expiresAt: null,
+  orderKey: null,
+  announced: false,
+};
+
+const sent: Sent = {
+  url: 'http://a.example.com/',
+  applicationKey: 7,
+  retryPolicy: {
+    schedule: { delaysMs: [1_000, 5_000, 5_000, 5_000, 5_000], jitter: 0 },
+    finalStatuses: [400],
+  },
 };
 
 function exchange(status: number): Exchange {
@@ -23,24 +36,36 @@ function exchange(status: number): Exchange {
 }
 
 /** A recorder over a store in which no fence, or every fence, still holds. */
-function recording(held = true, failures: StoreError[] = []) {
+function recording(held = true, failures: StoreError[] = [], announces = true) {
   const clock = new ManualClock();
   const random = seededRandom(1);
   const results: AttemptResult[] = [];
   const settlements: Settlement[] = [];
+  const changes: EndpointFailingChange[] = [];
+  const gone: number[] = [];
+  const told = { times: 0 };
   const recorder = new Recorder({
     store: {
       deliveryRecord: async (params) => {
         const failure = failures.shift();
         if (failure !== undefined) throw failure;
         results.push(...params.results);
+        changes.push(...(params.failing ?? []));
         return params.results.map(() => held);
       },
     },
     clock,
     random,
     ids: createIds(clock, random),
-    schedule: { delaysMs: [1_000, 5_000], jitter: 0 },
+    failing: new Failing({
+      disableAfterMs: null,
+      announcements: () => [],
+      overdue: () => {},
+      log: { warn: () => {} },
+    }),
+    gone: (endpointKey) => gone.push(endpointKey),
+    announces: (applicationKey) => announces && applicationKey === sent.applicationKey,
+    announced: () => told.times++,
     keeps: () => true,
     settled: (settled) => settlements.push(...settled),
     crowded: () => {},
@@ -48,10 +73,10 @@ function recording(held = true, failures: StoreError[] = []) {
     log: { info: () => {}, warn: () => {} },
   });
   const record = async (of: LeasedDelivery, status: number) => {
-    recorder.add(of, exchange(status), 'http://a.example.com/');
+    recorder.add(of, exchange(status), sent);
     await clock.advance(1_000);
   };
-  return { record, results, settlements, clock };
+  return { record, results, settlements, clock, changes, gone, told };
 }
 
 describe('a recorded attempt', () => {
@@ -90,5 +115,91 @@ describe('a recorded attempt', () => {
     await record(delivery, 500);
     const nextAttemptAt = clock.now() - 1_000 + 5_000;
     expect(settlements).toEqual([{ delivery, nextAttemptAt, kept: false, arrived: false }]);
+  });
+});
+
+describe('the policy of the endpoint', () => {
+  it.each([
+    [200, { state: 'succeeded' }],
+    [500, { state: 'pending', nextAttemptAt: expect.any(Number) }],
+    [400, { state: 'failed', reason: 'final_status' }],
+    [410, { state: 'failed', reason: 'endpoint_gone' }],
+  ])('decides what an answer %i does', async (status, verdict) => {
+    const { record, results, gone } = recording();
+    await record(delivery, status);
+    expect(results[0]?.verdict).toEqual(verdict);
+    expect(gone).toEqual(status === 410 ? [2] : []);
+  });
+
+  it('and the expiry of the message end it before its last try', async () => {
+    const { record, results, clock } = recording();
+    await record({ ...delivery, expiresAt: clock.now() + 4_000 }, 500);
+    expect(results[0]?.verdict).toEqual({ state: 'cancelled', reason: 'expired' });
+  });
+
+  it('a resend that is answered 410 says that the endpoint is gone, too', async () => {
+    const { record, gone } = recording();
+    await record({ ...delivery, resendKey: 9 }, 410);
+    expect(gone).toEqual([2]);
+  });
+});
+
+describe('an endpoint', () => {
+  it('fails since the first failure, and works again with a success; both are on record with the attempts', async () => {
+    const { record, changes, clock } = recording();
+    const since = clock.now();
+    for (const status of [200, 500, 500]) await record(delivery, status);
+    expect(changes).toEqual([{ endpointKey: 2, since: since + 1_000, warnedAt: null, announcements: [] }]);
+    await record(delivery, 200);
+    expect(changes[1]).toEqual({ endpointKey: 2, since: null });
+  });
+
+  it('does not begin to fail with a resend, and works again with one', async () => {
+    const { record, changes } = recording();
+    const resend = { ...delivery, resendKey: 9 };
+    await record(resend, 500);
+    expect(changes).toEqual([]);
+    await record(delivery, 500);
+    await record(resend, 200);
+    expect(changes.map(({ since }) => since)).toEqual([expect.any(Number), null]);
+  });
+
+  it('keeps its change until it is written', async () => {
+    const { record, changes } = recording(true, [new StoreError('unavailable', 'Full.')]);
+    await record(delivery, 500);
+    expect(changes).toHaveLength(1);
+  });
+});
+
+describe('operators', () => {
+  const at = (attemptCount: number, fields: Partial<LeasedDelivery> = {}) => ({
+    ...delivery,
+    attemptCount,
+    ...fields,
+  });
+  const cases: [text: string, of: LeasedDelivery, status: number, type: string | null][] = [
+    ['a first failure', at(0), 500, null],
+    ['the third', at(2), 500, null],
+    ['the fourth', at(3), 500, 'message.attempt.failing'],
+    ['the fifth', at(4), 500, null],
+    ['the last', at(5), 500, 'message.attempt.exhausted'],
+    ['a final one', at(3), 400, 'message.attempt.exhausted'],
+    ['one of a resend', at(3, { resendKey: 9 }), 500, null],
+    ['a success', at(3), 200, null],
+    ['a success after the fourth failure', at(4), 200, 'message.attempt.recovered'],
+    ['a success of what they were told of', at(0, { announced: true }), 200, 'message.attempt.recovered'],
+    ['a success of a resend', at(0, { resendKey: 9 }), 200, 'message.attempt.recovered'],
+  ];
+  it.each(cases)('are told of %s as that is', async (_, of, status, type) => {
+    const { record, results, told } = recording();
+    await record(of, status);
+    expect(results[0]?.announce).toEqual(type && { type, applicationKey: 7 });
+    expect(told.times).toBe(type === null ? 0 : 1);
+  });
+
+  it('are told of nothing when none of them listens', async () => {
+    const { record, results, told } = recording(true, [], false);
+    await record(at(3), 500);
+    expect([results[0]?.announce, told.times]).toEqual([null, 0]);
   });
 });

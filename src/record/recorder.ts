@@ -1,18 +1,32 @@
-import { RECORD_BATCH_ATTEMPTS, RECORD_QUEUE_ATTEMPTS, RECORD_WINDOW_MS } from '../limits.ts';
+import {
+  FAILING_ATTEMPT,
+  RECORD_BATCH_ATTEMPTS,
+  RECORD_QUEUE_ATTEMPTS,
+  RECORD_WINDOW_MS,
+} from '../limits.ts';
+import type { AttemptAnnouncementType } from '../model/announcement.ts';
 import type { Clock, Random, Timer } from '../model/clock.ts';
-import { afterAttempt, afterResend } from '../model/delivery.ts';
-import type { Exchange } from '../model/exchange.ts';
+import { afterAttempt, afterResend, type Verdict } from '../model/delivery.ts';
+import { type Exchange, succeeded } from '../model/exchange.ts';
 import type { Ids } from '../model/id.ts';
 import type { LeasedDelivery, Settlement } from '../model/lease.ts';
-import type { RetrySchedule } from '../model/retry-schedule.ts';
-import { type AttemptResult, type Store, StoreError } from '../store/store.ts';
+import { GONE, type RetryPolicy } from '../model/retry-schedule.ts';
+import { type AttemptResult, type EndpointFailingChange, type Store, StoreError } from '../store/store.ts';
+import type { Failing } from './failing.ts';
 
 export interface RecorderOptions {
   store: Pick<Store, 'deliveryRecord'>;
   clock: Clock;
   random: Random;
   ids: Ids;
-  schedule: RetrySchedule;
+  /** Since when endpoints do nothing but fail. */
+  failing: Failing;
+  /** The endpoint says that it will not come back. Called again with each answer that says so. */
+  gone(endpointKey: number): void;
+  /** Whether operators want to hear of attempts for this application. */
+  announces(applicationKey: number): boolean;
+  /** Something to tell operators was written. */
+  announced(): void;
   /** Whether a retry due then shall wait in memory, under the lease it has. */
   keeps(delivery: LeasedDelivery, nextAttemptAt: number): boolean;
   /** What is on record now. */
@@ -22,6 +36,13 @@ export interface RecorderOptions {
   /** The store is broken: the process must not go on. */
   broken(error: Error): void;
   log: { warn(fields: object, text: string): void; info(fields: object, text: string): void };
+}
+
+/** Where a delivery went, as it was when the request began. */
+export interface Sent {
+  readonly url: string;
+  readonly applicationKey: number;
+  readonly retryPolicy: RetryPolicy;
 }
 
 interface Waiting {
@@ -54,13 +75,22 @@ export class Recorder {
   }
 
   /** One attempt that ended. */
-  add(delivery: LeasedDelivery, exchange: Exchange, url: string): void {
-    const { clock, random, schedule, ids } = this.#options;
+  add(delivery: LeasedDelivery, exchange: Exchange, { url, applicationKey, retryPolicy }: Sent): void {
+    const { clock, random, ids, announces } = this.#options;
     const isResend = delivery.resendKey !== null;
     const number = isResend ? 0 : delivery.attemptCount + 1;
     const verdict = isResend
       ? afterResend(exchange)
-      : afterAttempt({ exchange, attemptNumber: number, schedule, now: clock.now(), random });
+      : afterAttempt({
+          exchange,
+          attemptNumber: number,
+          policy: retryPolicy,
+          expiresAt: delivery.expiresAt,
+          now: clock.now(),
+          random,
+        });
+    const type = announcement(delivery, verdict);
+    this.#learn(delivery, exchange);
     this.#waiting.push({
       unsure: false,
       delivery,
@@ -76,6 +106,7 @@ export class Recorder {
           exchange,
         },
         verdict,
+        announce: type !== null && announces(applicationKey) ? { type, applicationKey } : null,
         keepLease: verdict.state === 'pending' && this.#options.keeps(delivery, verdict.nextAttemptAt),
       },
     });
@@ -84,6 +115,14 @@ export class Recorder {
       this.#options.crowded(true);
     }
     this.#schedule();
+  }
+
+  /** What the endpoint's state is by this. A resend that fails says nothing: a person may try what they like. */
+  #learn({ endpointKey, resendKey }: LeasedDelivery, exchange: Exchange): void {
+    const { failing, gone, clock } = this.#options;
+    if (succeeded(exchange)) failing.succeeded(endpointKey);
+    else if (exchange.status === GONE) gone(endpointKey);
+    else if (resendKey === null) failing.failed(endpointKey, clock.now());
   }
 
   /** Resolves when everything so far is on record. */
@@ -116,12 +155,18 @@ export class Recorder {
   }
 
   async #write(): Promise<void> {
+    const { store, clock, failing, announced } = this.#options;
     const batch = this.#waiting.slice(0, RECORD_BATCH_ATTEMPTS);
+    const changes = failing.changes(RECORD_BATCH_ATTEMPTS);
     try {
-      const held = await this.#options.store.deliveryRecord({
+      const held = await store.deliveryRecord({
         results: batch.map((waiting) => waiting.result),
+        now: clock.now(),
+        ...(changes.length > 0 && { failing: changes }),
       });
       this.#waiting.splice(0, batch.length);
+      failing.written(changes);
+      if (changes.some(hasAnnouncements) || batch.some(({ result }) => result.announce !== null)) announced();
       this.#recovered();
       this.#options.settled(batch.map((waiting, index) => settlement(waiting, held[index] ?? false)));
     } catch (error) {
@@ -155,6 +200,25 @@ export class Recorder {
       this.#options.log.warn({ err: error }, 'outcomes cannot be recorded; they wait and are tried again');
     this.#pauseMs = Math.min(Math.max(FIRST_PAUSE_MS, this.#pauseMs * 2), LONGEST_PAUSE_MS);
   }
+}
+
+function hasAnnouncements(change: EndpointFailingChange): boolean {
+  return change.since !== null && (change.announcements?.length ?? 0) > 0;
+}
+
+/** What operators are told of an attempt. */
+function announcement(
+  { attemptCount, resendKey, announced }: LeasedDelivery,
+  { state }: Verdict,
+): AttemptAnnouncementType | null {
+  if (state === 'succeeded') {
+    // Memory may not know that they were told before; the store does.
+    const mayBeKnown = announced || attemptCount >= FAILING_ATTEMPT || resendKey !== null;
+    return mayBeKnown ? 'message.attempt.recovered' : null;
+  }
+  if (resendKey !== null) return null;
+  if (state === 'failed') return 'message.attempt.exhausted';
+  return state === 'pending' && attemptCount + 1 === FAILING_ATTEMPT ? 'message.attempt.failing' : null;
 }
 
 /** A delivery whose fence no longer held was taken out of our hands (cancelled, or another node's): it is done here. */

@@ -32,6 +32,7 @@ function fields(characters: number): EventTypeFields {
     deprecated: false,
     featureFlags: null,
     groupName: null,
+    validation: 'off',
   };
 }
 
@@ -75,5 +76,40 @@ describe('the schemas of the whole catalogue', () => {
     await expect(eventTypes.create('three', fields(14))).rejects.toMatchObject(full);
     await eventTypes.update('one', { schemas: null });
     await eventTypes.create('three', fields(300));
+  });
+});
+
+describe('event types whose payloads are checked', () => {
+  const wrong = { a: 1 };
+  const schemas = { 1: { properties: { a: { type: 'string' } } } };
+  const broken = { 1: { $ref: 'https://example.com/elsewhere' } };
+
+  it('are so from the change on, and after a start', async () => {
+    const eventTypes = catalogue();
+    await eventTypes.create('one', { ...fields(0), schemas });
+    expect(eventTypes.checks.problems('one', wrong)).toBeNull();
+    await eventTypes.update('one', { validation: 'reject' });
+    expect(eventTypes.checks.problems('one', wrong)?.problems).toHaveLength(1);
+    const restarted = catalogue();
+    await restarted.list();
+    expect(restarted.checks.problems('one', wrong)?.validation).toBe('reject');
+    await restarted.update('one', { schemas: null });
+    expect(restarted.checks.problems('one', wrong)).toBeNull();
+    await restarted.put('one', { ...fields(0), schemas, validation: 'warn' });
+    expect(restarted.checks.problems('one', wrong)?.validation).toBe('warn');
+    await restarted.delete('one');
+    expect(restarted.checks.problems('one', wrong)).toBeNull();
+  });
+
+  it('need a schema that checks', async () => {
+    const eventTypes = catalogue();
+    const refused = { code: 'validation', at: ['body', 'validation'] };
+    const checked = { ...fields(0), schemas: broken, validation: 'warn' as const };
+    await expect(eventTypes.create('one', checked)).rejects.toMatchObject(refused);
+    await eventTypes.create('one', { ...checked, validation: 'off' });
+    await expect(eventTypes.update('one', { validation: 'warn' })).rejects.toMatchObject(refused);
+    await eventTypes.update('one', { validation: 'warn', schemas });
+    await expect(eventTypes.update('one', { schemas: broken })).rejects.toMatchObject(refused);
+    await expect(eventTypes.put('one', checked)).rejects.toMatchObject(refused);
   });
 });

@@ -1,15 +1,20 @@
 import { ApiError } from '../errors.ts';
 import { CATALOGUE_SCHEMAS_CHARACTERS, EVENT_TYPES } from '../limits.ts';
 import type { Clock } from '../model/clock.ts';
-import type { EventType } from '../model/event-type.ts';
+import type { EventType, Validation } from '../model/event-type.ts';
 import type { EventTypeChanges, Store } from '../store/store.ts';
+import { PayloadChecks, schemaFault } from './payload-checks.ts';
 import { Turns } from './turns.ts';
 
 /** What a caller says of an event type; the times are the registry's. */
-export type EventTypeFields = Omit<EventType, 'name' | 'createdAt' | 'updatedAt'>;
+export type EventTypeFields = Omit<EventType, 'name' | 'createdAt' | 'updatedAt' | 'validation'> & {
+  /** Left out, it is off at first, and then stays: clients of the protocol don't know it. */
+  readonly validation?: Validation | undefined;
+};
 
 /** The catalogue, all in memory once it was asked for. Each change is in memory before its promise resolves. */
 export class EventTypes {
+  readonly checks = new PayloadChecks();
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #schemasCharacters: number;
@@ -77,6 +82,7 @@ export class EventTypes {
     return this.#change(async (known) => {
       if (!(await this.#store.eventTypeDelete({ name }))) throw unknown();
       known.delete(name);
+      this.checks.delete(name);
     });
   }
 
@@ -91,7 +97,10 @@ export class EventTypes {
 
   #known(): Promise<Map<string, EventType>> {
     this.#loaded ??= this.#store.eventTypeList().then(
-      (all) => new Map(all.map((each) => [each.name, each])),
+      (all) => {
+        for (const each of all) this.checks.set(each);
+        return new Map(all.map((each) => [each.name, each]));
+      },
       (error: unknown) => {
         this.#loaded = null;
         throw error;
@@ -114,21 +123,30 @@ export class EventTypes {
     // One that is there and not archived is refused by the store, for being there.
     if (known.get(name)?.archived !== false) this.#assertRoom(known, name, fields.schemas);
     const now = this.#clock.now();
-    const eventType = { name, ...fields, createdAt: now, updatedAt: now };
+    const { validation = 'off' } = fields;
+    const eventType = { name, ...fields, validation, createdAt: now, updatedAt: now };
+    assertCheckable(eventType);
     const made = await this.#store.eventTypeInsert({ eventType, limit: EVENT_TYPES });
     if (made === 'exists') throw new ApiError('event_type_exists');
     if (made === 'limit') {
       throw new ApiError('limit_reached', `There are at most ${EVENT_TYPES} event types.`);
     }
     known.set(name, made);
+    this.checks.set(made);
     return made;
   }
 
   async #update(known: Map<string, EventType>, name: string, changes: EventTypeChanges): Promise<EventType> {
     if (changes.schemas !== undefined && known.has(name)) this.#assertRoom(known, name, changes.schemas);
+    const current = known.get(name);
+    if (current && (changes.schemas !== undefined || changes.validation !== undefined)) {
+      const { schemas = current.schemas, validation = current.validation } = changes;
+      assertCheckable({ schemas, validation });
+    }
     const changed = await this.#store.eventTypeUpdate({ name, now: this.#clock.now(), changes });
     if (changed === null) throw unknown();
     known.set(name, changed);
+    this.checks.set(changed);
     return changed;
   }
 
@@ -145,6 +163,16 @@ export class EventTypes {
       `The schemas of all event types may have at most ${this.#schemasCharacters} characters as JSON.`,
     );
   }
+}
+
+/** What is to be checked by a schema needs one that checks. */
+function assertCheckable({ schemas, validation }: Pick<EventType, 'schemas' | 'validation'>): void {
+  if (validation === 'off' || schemas === null) return;
+  const fault = schemaFault(schemas);
+  if (fault === null) return;
+  throw new ApiError('validation', `Payloads can't be checked by this schema: ${fault}`, {
+    at: ['body', 'validation'],
+  });
 }
 
 function charactersOf(schemas: EventType['schemas']): number {

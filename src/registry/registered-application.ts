@@ -1,6 +1,8 @@
 import type { Application } from '../model/application.ts';
-import type { Endpoint } from '../model/endpoint.ts';
-import type { Destination, Target } from '../model/exchange.ts';
+import type { Destination } from '../model/destination.ts';
+import { type Endpoint, heldReason } from '../model/endpoint.ts';
+import type { Target } from '../model/exchange.ts';
+import { chosenSchedule, type RetrySchedule } from '../model/retry-schedule.ts';
 
 /** An endpoint ready for use: with its secrets and headers opened. */
 export interface RegisteredEndpoint {
@@ -46,15 +48,21 @@ export class RegisteredApplication {
     return key === undefined ? null : this.endpointByKey(key);
   }
 
-  destination(endpointKey: number): Destination | null {
+  /** `usual`: the retry schedule of endpoints that have none of their own. */
+  destination(endpointKey: number, usual: RetrySchedule): Destination | null {
     const found = this.#endpoints.get(endpointKey);
     if (!found) return null;
-    const { disabled, throttleRate } = found.endpoint;
+    const { endpoint, target } = found;
     return {
-      target: found.target,
-      disabled,
-      throttleRate,
+      target,
+      heldReason: heldReason(endpoint),
+      throttleRate: endpoint.throttleRate,
       applicationThrottleRate: this.#application.throttleRate,
+      maxInFlight: endpoint.maxInFlight,
+      retryPolicy: {
+        schedule: chosenSchedule(endpoint.retrySchedule, usual),
+        finalStatuses: endpoint.finalStatuses,
+      },
     };
   }
 

@@ -5,37 +5,48 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ManualClock, seededRandom } from '../../test/helpers/manual-clock.ts';
 import type { Application } from '../model/application.ts';
 import { createIds } from '../model/id.ts';
+import type { Task } from '../model/task.ts';
 import { openSqliteStore } from '../store/sqlite/open.ts';
 import type { Store } from '../store/store.ts';
-import { Registry } from './registry.ts';
+import { type EndpointFieldChanges, type RegisteredEndpoint, Registry } from './registry.ts';
 
 let folder: string;
 let store: Store;
 /** What the registry told of. */
 let told: string[];
+let tasks: Task[];
+const retrySchedule = { delaysMs: [1_000], jitter: 0 };
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'posthorn-registry-'));
   store = await openSqliteStore({ folder });
   told = [];
+  tasks = [];
 });
 afterEach(async () => {
   await store.close();
   await rm(folder, { recursive: true });
 });
 
-function newRegistry(over: Partial<Store> = {}): Registry {
+const newRegistry = (over: Partial<Store> = {}): Registry => withClock(over).registry;
+
+function withClock(over: Partial<Store> = {}): { registry: Registry; clock: ManualClock } {
   const clock = new ManualClock();
   const random = seededRandom(1);
-  return new Registry({
+  const registry = new Registry({
     store: { ...store, ...over },
     clock,
     random,
     ids: createIds(clock, random),
     masterKey: { bytes: Buffer.alloc(32, 7), id: Buffer.alloc(4, 7) },
+    retrySchedule,
     onEndpointChanged: (key) => told.push(`endpoint ${key} changed`),
     onEndpointDeleted: (key) => told.push(`endpoint ${key} deleted`),
     onApplicationDeleted: (key) => told.push(`application ${key} deleted`),
+    onEndpointEnabled: (key) => told.push(`endpoint ${key} enabled`),
+    onTask: (task) => tasks.push(task),
+    onAnnounced: () => told.push('announced'),
   });
+  return { registry, clock };
 }
 
 const newApplication = (registry: Registry) =>
@@ -137,9 +148,11 @@ describe('a destination', () => {
         headers: { a: 'b' },
         secrets: [{ text: expect.stringMatching(/^whsec_/), until: null }],
       },
-      disabled: false,
+      heldReason: null,
       throttleRate: 5,
       applicationThrottleRate: null,
+      maxInFlight: 32,
+      retryPolicy: { schedule: retrySchedule, finalStatuses: [] },
     });
     await registry.endpointUpdate(application, endpoint, { throttleRate: 6 });
     await registry.applicationUpdate(application, { throttleRate: 7 });
@@ -177,5 +190,169 @@ describe('who is told', () => {
     expect(told.splice(0)).toEqual(['endpoint 1 changed', 'endpoint 2 changed']);
     await registry.applicationDelete(application);
     expect(told).toEqual(['application 1 deleted', 'endpoint 1 deleted', 'endpoint 2 deleted']);
+  });
+});
+
+describe('an endpoint that takes nothing', () => {
+  const standing = ({ endpoint }: RegisteredEndpoint) => {
+    const { disabled, disabledReason, disabledAt, pausedAt } = endpoint;
+    return [disabled, disabledReason, disabledAt, pausedAt];
+  };
+
+  it('says since when, and by whom it was disabled', async () => {
+    const { registry, clock } = withClock();
+    const application = await newApplication(registry);
+    const made = await newEndpoint(registry, application, { disabled: true, paused: true });
+    const first = clock.now();
+    expect(standing(made)).toEqual([true, 'manual', first, first]);
+    await clock.advance(1_000);
+    const change = async (changes: EndpointFieldChanges) =>
+      standing(await registry.endpointUpdate(application, made.endpoint, changes));
+    // What it was already, it is since then.
+    expect(await change({ disabled: true, paused: true })).toEqual([true, 'manual', first, first]);
+    expect(await change({ description: 'x' })).toEqual([true, 'manual', first, first]);
+    expect(await change({ disabled: false })).toEqual([false, null, null, first]);
+    expect(await change({ paused: false })).toEqual([false, null, null, null]);
+    expect(await change({ disabled: true })).toEqual([true, 'manual', first + 1_000, null]);
+  });
+
+  it('lets go what a pause held when that ends, unless it is disabled then', async () => {
+    const { registry } = withClock();
+    const application = await newApplication(registry);
+    const { endpoint } = await newEndpoint(registry, application);
+    const change = (changes: EndpointFieldChanges) => registry.endpointUpdate(application, endpoint, changes);
+    await change({ paused: true });
+    await change({ paused: true, disabled: true });
+    await change({ paused: false });
+    await change({ disabled: false });
+    expect([tasks, await store.taskListRunning()]).toEqual([[], []]);
+    await change({ paused: true });
+    await change({ paused: false });
+    expect(tasks).toEqual([
+      expect.objectContaining({ kind: 'release', sourceKey: endpoint.key, targetKey: endpoint.key }),
+    ]);
+    expect(await store.taskListRunning()).toEqual(tasks);
+  });
+
+  it('may be disabled for what it answered: once, and as long as it is there', async () => {
+    const { registry, clock } = withClock();
+    const application = await newApplication(registry);
+    const { endpoint } = await newEndpoint(registry, application);
+    const disable = (endpointKey: number) =>
+      registry.endpointDisable(endpointKey, { reason: 'gone', since: clock.now() });
+    expect(await disable(endpoint.key)).toBe(true);
+    expect(standing(await registry.endpoint(application, endpoint.id))).toEqual([
+      true,
+      'gone',
+      clock.now(),
+      null,
+    ]);
+    expect(await disable(endpoint.key)).toBe(false);
+    // A person who says so too changes nothing.
+    await registry.endpointUpdate(application, endpoint, { disabled: true });
+    expect((await registry.endpoint(application, endpoint.id)).endpoint.disabledReason).toBe('gone');
+    told.length = 0;
+    await registry.endpointUpdate(application, endpoint, { disabled: false });
+    expect(told).toEqual(['endpoint 1 enabled', 'endpoint 1 changed']);
+    await registry.endpointDelete(application, endpoint);
+    expect(await disable(endpoint.key)).toBe(false);
+    expect(await disable(99)).toBe(false);
+  });
+
+  it('is known by a registry that never had it in memory', async () => {
+    const first = withClock().registry;
+    const application = await newApplication(first);
+    const { endpoint } = await newEndpoint(first, application);
+    const { registry } = withClock();
+    expect(await registry.endpointDisable(endpoint.key, { reason: 'failing', since: 0 })).toBe(true);
+    expect((await registry.destination(endpoint.key))?.heldReason).toBe('endpoint_disabled');
+  });
+});
+
+describe('operators', () => {
+  const types = async () => (await store.announcementList({ limit: 100 })).map(({ type }) => type);
+
+  it('are told of endpoints once one of theirs listens, and not of that', async () => {
+    const { registry } = withClock();
+    await registry.start();
+    const application = await newApplication(registry);
+    await newEndpoint(registry, application);
+    expect(registry.announces(application.key)).toBe(false);
+    const listener = await newEndpoint(registry, registry.operational);
+    await registry.endpointUpdate(registry.operational, listener.endpoint, { disabled: true });
+    expect(await types()).toEqual([]);
+    expect(told).not.toContain('announced');
+    expect(registry.announces(application.key)).toBe(true);
+    expect(registry.announces(registry.operational.key)).toBe(false);
+
+    const { endpoint } = await newEndpoint(registry, application, { uid: 'mine' });
+    await registry.endpointRotateSecret(application, endpoint, { secret: null, graceMs: 0 });
+    await registry.endpointUpdate(application, endpoint, { headers: { a: 'b' } });
+    await registry.endpointUpdate(application, endpoint, { disabled: true });
+    await registry.endpointUpdate(application, endpoint, { disabled: false });
+    await registry.endpointDisable(endpoint.key, { reason: 'failing', since: 0 });
+    await registry.endpointDelete(application, endpoint);
+    const announced = await store.announcementList({ limit: 100 });
+    expect(announced.map(({ type }) => type)).toEqual([
+      'endpoint.created',
+      'endpoint.updated',
+      'endpoint.updated',
+      'endpoint.updated',
+      'endpoint.disabled',
+      'endpoint.updated',
+      'endpoint.enabled',
+      'endpoint.updated',
+      'endpoint.disabled',
+      'endpoint.deleted',
+    ]);
+    const names = {
+      appId: application.id,
+      appUid: null,
+      endpointId: endpoint.id,
+      endpointUid: 'mine',
+    };
+    const data = announced.map((each) => ('data' in each ? each.data : null));
+    expect(data[0]).toEqual(names);
+    expect(data[8]).toEqual({ ...names, reason: 'failing', failSince: '1970-01-01T00:00:00.000Z' });
+
+    await registry.endpointDelete(registry.operational, listener.endpoint);
+    await newEndpoint(registry, application);
+    expect(await types()).toHaveLength(10);
+  });
+
+  it('are told by the next run, too, and before an endpoint is disabled', async () => {
+    const first = withClock().registry;
+    await first.start();
+    await newEndpoint(first, first.operational);
+    const application = await newApplication(first);
+    const { endpoint } = await newEndpoint(first, application);
+    const { registry } = withClock();
+    await registry.start();
+    expect(registry.operational.id).toBe(first.operational.id);
+    expect(registry.announces(application.key)).toBe(true);
+    const times = { since: 0, disableAt: 1_000 };
+    expect(registry.failingAnnouncements(endpoint.key, times)).toBeNull();
+    await registry.destination(endpoint.key);
+    expect(registry.failingAnnouncements(endpoint.key, times)).toEqual([
+      {
+        applicationKey: application.key,
+        type: 'endpoint.failing',
+        data: expect.objectContaining({
+          endpointId: endpoint.id,
+          failSince: '1970-01-01T00:00:00.000Z',
+          disableAt: '1970-01-01T00:00:01.000Z',
+        }),
+      },
+    ]);
+  });
+
+  it('have an application that stays as it is', async () => {
+    const { registry } = withClock();
+    await registry.start();
+    const conflict = { code: 'conflict' };
+    await expect(registry.applicationUpdate(registry.operational, { name: 'B' })).rejects.toMatchObject(
+      conflict,
+    );
+    await expect(registry.applicationDelete(registry.operational)).rejects.toMatchObject(conflict);
   });
 });

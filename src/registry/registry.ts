@@ -1,13 +1,15 @@
 import { ApiError } from '../errors.ts';
-import { ENDPOINTS_PER_APPLICATION } from '../limits.ts';
+import { ENDPOINTS_PER_APPLICATION, IN_FLIGHT_PER_ENDPOINT } from '../limits.ts';
 import type { Application } from '../model/application.ts';
 import type { Clock, Random } from '../model/clock.ts';
-import type { Endpoint } from '../model/endpoint.ts';
-import type { EventType } from '../model/event-type.ts';
-import type { Destination } from '../model/exchange.ts';
+import type { Destination } from '../model/destination.ts';
+import type { DisabledReason, Endpoint } from '../model/endpoint.ts';
+import type { EventType, Validation } from '../model/event-type.ts';
 import type { Ids } from '../model/id.ts';
+import type { RetrySchedule } from '../model/retry-schedule.ts';
 import type { MasterKey } from '../model/sealed.ts';
 import { newSecret, newSecretLike } from '../model/secret.ts';
+import type { NewTask, Task } from '../model/task.ts';
 import type {
   ApplicationChanges,
   EndpointChanges,
@@ -15,9 +17,12 @@ import type {
   NewEndpoint,
   Store,
 } from '../store/store.ts';
+import { Announcing } from './announcing.ts';
 import { ApplicationCache } from './application-cache.ts';
 import { EndpointSecrets, rotated } from './endpoint-secrets.ts';
+import { disabledBy, releaseAfterPause, standingAfter } from './endpoint-standing.ts';
 import { EventTypes } from './event-types.ts';
+import type { PayloadProblems } from './payload-checks.ts';
 import { RegisteredApplication, type RegisteredEndpoint } from './registered-application.ts';
 import { Turns } from './turns.ts';
 
@@ -29,21 +34,44 @@ export interface RegistryOptions {
   random: Random;
   ids: Ids;
   masterKey: MasterKey;
+  /** Of endpoints that have none of their own. */
+  retrySchedule: RetrySchedule;
   onEndpointChanged: (endpointKey: number) => void;
+  /** It was disabled, and is no more: what it did before counts no longer. */
+  onEndpointEnabled: (endpointKey: number) => void;
+  /** There is something to tell operators. */
+  onAnnounced: () => void;
+  /** A task began with a change. */
+  onTask: (task: Task) => void;
   onEndpointDeleted: (endpointKey: number) => void;
   onApplicationDeleted: (applicationKey: number) => void;
 }
 
 export type ApplicationFields = Omit<NewApplication, 'id' | 'now'>;
 
+/** What has its usual value where a caller does not speak of it: older clients of the protocol don't know it. */
+type DeliveryFields = Pick<NewEndpoint, 'maxInFlight' | 'ordering' | 'retrySchedule' | 'finalStatuses'> & {
+  readonly paused: boolean;
+};
+
 /** What a caller says of an endpoint; what is secret comes open and is sealed here. */
 export type EndpointFields = Omit<
   NewEndpoint,
-  'applicationKey' | 'id' | 'now' | 'sealedHeaders' | 'sealedSecret' | 'secretExpiries'
-> & {
-  /** Extra request headers. */
-  readonly headers: Readonly<Record<string, string>>;
-};
+  | 'applicationKey'
+  | 'id'
+  | 'now'
+  | 'sealedHeaders'
+  | 'sealedSecret'
+  | 'secretExpiries'
+  | 'disabledReason'
+  | 'disabledAt'
+  | 'pausedAt'
+  | keyof DeliveryFields
+> &
+  Partial<DeliveryFields> & {
+    /** Extra request headers. */
+    readonly headers: Readonly<Record<string, string>>;
+  };
 
 /** What is left out stays. */
 export type EndpointFieldChanges = Partial<EndpointFields> & {
@@ -61,12 +89,54 @@ export class Registry {
   readonly #options: RegistryOptions;
   readonly #secrets: EndpointSecrets;
   readonly #turns = new Turns<number>();
+  readonly #announcing = new Announcing();
+  #operational: Application | null = null;
   readonly #cache = new ApplicationCache((applicationKey) => this.#read(applicationKey));
 
   constructor(options: RegistryOptions) {
     this.#options = options;
     this.#secrets = new EndpointSecrets(options.masterKey, options.random);
     this.eventTypes = new EventTypes(options);
+  }
+
+  /** Makes the operational application when there is none, and has in memory what must be there for the first call. */
+  async start(): Promise<void> {
+    const { store, ids, clock } = this.#options;
+    this.#operational = await store.applicationOperational({ id: ids.next('app'), now: clock.now() });
+    this.#announcing.load(
+      this.#operational,
+      await store.endpointList({ applicationKey: this.#operational.key }),
+    );
+    await this.eventTypes.list();
+  }
+
+  /** The application whose endpoints get the operational webhooks. */
+  get operational(): Application {
+    if (this.#operational === null) throw new Error('The registry was not started.');
+    return this.#operational;
+  }
+
+  /** Whether operators want to hear of what happens in this application. */
+  announces(applicationKey: number): boolean {
+    return this.#announcing.about(applicationKey);
+  }
+
+  /** What they are told before an endpoint is disabled; null when the endpoint is not in memory at the moment. */
+  failingAnnouncements(endpointKey: number, times: { since: number; disableAt: number }) {
+    const registered = this.#cache.ofEndpoint(endpointKey);
+    const found = registered?.endpointByKey(endpointKey);
+    if (!registered || !found) return null;
+    return this.#announcing.failing(registered.application, found.endpoint, times);
+  }
+
+  /** Whether payloads of this event type are checked: to parse a raw one is worth it only then. */
+  payloadValidation(eventType: string): Validation {
+    return this.eventTypes.checks.validation(eventType);
+  }
+
+  /** What the schema of an event type that has its payloads checked does not allow in this one; null: nothing. */
+  payloadProblems(eventType: string, payload: unknown): PayloadProblems | null {
+    return this.eventTypes.checks.problems(eventType, payload);
   }
 
   /** By `app_…` id, uid or number. Throws `not_found`. */
@@ -99,7 +169,8 @@ export class Registry {
   }
 
   /** Throws `conflict`, `not_found`. */
-  applicationUpdate({ key }: Application, changes: ApplicationChanges): Promise<Application> {
+  async applicationUpdate({ key }: Application, changes: ApplicationChanges): Promise<Application> {
+    this.#assertNotOperational(key);
     return this.#turns.take(key, async () => {
       const { store, clock } = this.#options;
       const before = await this.withEndpoints(key);
@@ -115,8 +186,9 @@ export class Registry {
     });
   }
 
-  /** Deletes it with all that it has; what still waits for its endpoints is cancelled in the background. Throws `not_found`. */
-  applicationDelete({ key }: Application): Promise<void> {
+  /** Deletes it with all that it has; what still waits for its endpoints is cancelled in the background. Throws `conflict`, `not_found`. */
+  async applicationDelete({ key }: Application): Promise<void> {
+    this.#assertNotOperational(key);
     return this.#turns.take(key, async () => {
       const { store, clock } = this.#options;
       const deleted = await store.applicationDelete({ applicationKey: key, now: clock.now() });
@@ -125,6 +197,11 @@ export class Registry {
       this.#options.onApplicationDeleted(key);
       for (const endpointKey of deleted.endpointKeys) this.#options.onEndpointDeleted(endpointKey);
     });
+  }
+
+  #assertNotOperational(applicationKey: number): void {
+    if (applicationKey !== this.#operational?.key) return;
+    throw new ApiError('conflict', 'The application of the operational webhooks stays as it is.');
   }
 
   /** An application's endpoints, oldest first; at once when they are in memory. */
@@ -138,13 +215,15 @@ export class Registry {
   /** What the schedule needs to know of an endpoint, null when it was deleted; at once when it is in memory. */
   destination(endpointKey: number): Destination | null | Promise<Destination | null> {
     const application = this.#cache.ofEndpoint(endpointKey);
-    return application ? application.destination(endpointKey) : this.#readDestination(endpointKey);
+    return application
+      ? application.destination(endpointKey, this.#options.retrySchedule)
+      : this.#readDestination(endpointKey);
   }
 
   async #readDestination(endpointKey: number): Promise<Destination | null> {
     const endpoint = await this.#options.store.endpointFindByKey({ endpointKey });
     const application = endpoint && (await this.#cache.load(endpoint.applicationKey));
-    return application?.destination(endpointKey) ?? null;
+    return application?.destination(endpointKey, this.#options.retrySchedule) ?? null;
   }
 
   /** Throws `not_found`. */
@@ -182,21 +261,25 @@ export class Registry {
   /** @param fields `secret` null: one is made. Throws `conflict`, `limit_reached`, `not_found`. */
   endpointCreate(
     { key }: Application,
-    { secret, headers, ...fields }: EndpointFields & { secret: string | null },
+    { secret, headers, disabled, paused, ...fields }: EndpointFields & { secret: string | null },
   ): Promise<RegisteredEndpoint> {
     return this.#turns.take(key, async () => {
       const { store, ids, clock, random } = this.#options;
       // It may have been deleted while this waited for its turn.
-      await this.withEndpoints(key);
+      const { application } = await this.withEndpoints(key);
       const id = ids.next('ep');
+      const now = clock.now();
       const made = await store.endpointInsert({
-        ...fields,
+        ...USUAL,
+        ...defined(fields),
+        ...standingAfter({ disabled, paused }, { now }),
         ...this.#secrets.sealHeaders(id, headers),
         ...this.#secrets.sealSecrets(id, [{ text: secret ?? newSecret(random), until: null }]),
         id,
         applicationKey: key,
-        now: clock.now(),
+        now,
         limit: ENDPOINTS_PER_APPLICATION,
+        announcements: this.#announcing.created(application, { id, uid: fields.uid }),
       });
       if (made === 'uid_taken') throw endpointExists();
       if (made === 'limit') {
@@ -207,6 +290,8 @@ export class Registry {
       }
       const registered = this.#secrets.open(made);
       this.#cache.endpointChanged(registered);
+      this.#announcing.changed(made, true);
+      this.#announced(key);
       return registered;
     });
   }
@@ -221,9 +306,12 @@ export class Registry {
     changes: EndpointFieldChanges | ((current: RegisteredEndpoint) => EndpointFieldChanges),
   ): Promise<RegisteredEndpoint> {
     return this.#endpointChange(application, current, (registered) => {
-      const { headers, secret, ...fields } = typeof changes === 'function' ? changes(registered) : changes;
+      const { headers, secret, disabled, paused, ...fields } =
+        typeof changes === 'function' ? changes(registered) : changes;
+      const { endpoint: before } = registered;
       return {
         ...fields,
+        ...standingAfter({ disabled, paused }, { before, now: this.#options.clock.now() }),
         ...(headers && this.#secrets.sealHeaders(current.id, headers)),
         ...(secret !== undefined && this.#rotated(registered, { secret, graceMs: 0 })),
       };
@@ -251,39 +339,88 @@ export class Registry {
     );
   }
 
+  /**
+   * Disables it for what it answered: `since` is when it began to do nothing but fail. One that is disabled already, or
+   * gone, stays as it is: false.
+   */
+  async endpointDisable(
+    endpointKey: number,
+    { reason, since }: { reason: Exclude<DisabledReason, 'manual'>; since: number },
+  ): Promise<boolean> {
+    const { store, clock } = this.#options;
+    const applicationKey =
+      this.#cache.ofEndpoint(endpointKey)?.application.key ??
+      (await store.endpointFindByKey({ endpointKey }))?.applicationKey;
+    if (applicationKey === undefined) return false;
+    return this.#turns.take(applicationKey, async () => {
+      const application = await this.#cache.load(applicationKey);
+      const current = application?.endpointByKey(endpointKey);
+      if (!application || !current || current.endpoint.disabled) return false;
+      const now = clock.now();
+      await this.#write(application.application, current, { changes: disabledBy(reason, now), since, now });
+      return true;
+    });
+  }
+
   #endpointChange(
     { key }: Application,
     endpoint: Endpoint,
     changesOf: (current: RegisteredEndpoint) => EndpointChanges,
   ): Promise<RegisteredEndpoint> {
     return this.#turns.take(key, async () => {
-      const { store, clock } = this.#options;
-      const current = (await this.withEndpoints(key)).endpointByKey(endpoint.key);
+      const registered = await this.withEndpoints(key);
+      const current = registered.endpointByKey(endpoint.key);
       if (!current) throw new ApiError('not_found');
-      const updated = await store.endpointUpdate({
-        applicationKey: key,
-        endpointKey: endpoint.key,
-        now: clock.now(),
-        changes: changesOf(current),
-      });
-      if (updated === null) throw new ApiError('not_found');
-      if (updated === 'uid_taken') throw endpointExists();
-      const registered = this.#secrets.open(updated);
-      this.#cache.endpointChanged(registered);
-      this.#options.onEndpointChanged(updated.key);
-      return registered;
+      const now = this.#options.clock.now();
+      return this.#write(registered.application, current, { changes: changesOf(current), since: now, now });
     });
   }
 
+  /** Writes an endpoint's change with all that begins with it: what operators are told, and what a pause held. */
+  async #write(
+    application: Application,
+    { endpoint: before }: RegisteredEndpoint,
+    { changes, since, now }: { changes: EndpointChanges; since: number; now: number },
+  ): Promise<RegisteredEndpoint> {
+    const { store, ids, onEndpointChanged, onEndpointEnabled, onTask } = this.#options;
+    const after = { ...before, ...defined(changes) };
+    const task = releaseAfterPause(before, after, { id: () => ids.next('qtask'), now });
+    const updated = await store.endpointUpdate({
+      applicationKey: application.key,
+      endpointKey: before.key,
+      now,
+      changes,
+      announcements: this.#announcing.updated(application, before, after, since),
+      ...(task && { task }),
+    });
+    if (updated === null) throw new ApiError('not_found');
+    if (updated === 'uid_taken') throw endpointExists();
+    const registered = this.#secrets.open(updated);
+    this.#cache.endpointChanged(registered);
+    if (before.disabled && !updated.disabled) onEndpointEnabled(updated.key);
+    onEndpointChanged(updated.key);
+    this.#announced(application.key);
+    if (task) onTask(begun(task));
+    return registered;
+  }
+
   /** Deletes it at once; what still waits for it is cancelled in the background, in steps. Throws `not_found`. */
-  endpointDelete({ key }: Application, endpoint: Endpoint): Promise<void> {
+  endpointDelete(application: Application, endpoint: Endpoint): Promise<void> {
+    const { key } = application;
     return this.#turns.take(key, async () => {
       const { store, clock } = this.#options;
-      const params = { applicationKey: key, endpointKey: endpoint.key, now: clock.now() };
+      const announcements = this.#announcing.deleted(application, endpoint);
+      const params = { applicationKey: key, endpointKey: endpoint.key, now: clock.now(), announcements };
       if (!(await store.endpointDelete(params))) throw new ApiError('not_found');
-      this.#cache.changed(key, (application) => application.remove(endpoint.key));
+      this.#cache.changed(key, (registered) => registered.remove(endpoint.key));
       this.#options.onEndpointDeleted(endpoint.key);
+      this.#announcing.changed(endpoint, false);
+      this.#announced(key);
     });
+  }
+
+  #announced(applicationKey: number): void {
+    if (this.announces(applicationKey)) this.#options.onAnnounced();
   }
 
   /** All, archived ones too, in the order they were added. */
@@ -295,6 +432,24 @@ export class Registry {
   eventTypeFind(name: string): Promise<EventType | null> {
     return this.eventTypes.find(name);
   }
+}
+
+const USUAL: Omit<DeliveryFields, 'paused'> = {
+  maxInFlight: IN_FLIGHT_PER_ENDPOINT,
+  ordering: 'none',
+  retrySchedule: null,
+  finalStatuses: [],
+};
+
+/** Without what is there and says nothing. */
+function defined<Fields extends object>(fields: Fields): Fields {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Fields;
+}
+
+/** A task as it is in the store when it has begun. */
+function begun({ now, ...task }: NewTask): Task {
+  const nothing = { scanned: 0, affected: 0, position: task.from };
+  return { ...task, ...nothing, state: 'running', createdAt: now, updatedAt: now };
 }
 
 function applicationExists(uid: string | null): ApiError {

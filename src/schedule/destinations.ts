@@ -1,5 +1,5 @@
 import type { Clock } from '../model/clock.ts';
-import type { Destination } from '../model/exchange.ts';
+import type { Destination } from '../model/destination.ts';
 import type { Alarms } from './alarms.ts';
 import type { Lane } from './lane.ts';
 

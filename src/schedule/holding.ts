@@ -1,4 +1,4 @@
-/** `silent`: the last requests got no answer. `new`: nothing is known yet. */
+/** `silent`: the last requests got no answer, or the breaker is open. `new`: nothing is known yet. */
 export type Standing = 'answering' | 'new' | 'silent';
 
 /** Deliveries in memory, and the characters of their payloads. */

@@ -1,13 +1,15 @@
 import { IN_FLIGHT_PER_ENDPOINT } from '../limits.ts';
-import type { Destination, Exchange } from '../model/exchange.ts';
+import type { Destination } from '../model/destination.ts';
+import type { Exchange } from '../model/exchange.ts';
 import { Fifo } from '../model/fifo.ts';
-import type { LeasedDelivery } from '../model/lease.ts';
+import { type LeasedDelivery, RESEND_DUE_AT } from '../model/lease.ts';
+import type { Breaker } from './breaker.ts';
 import type { Holding, Standing } from './holding.ts';
 import type { Pace } from './pace.ts';
 import type { Voids } from './voids.ts';
 
 /**
- * Requests at once that a lane starts with. It grows by one with each answer, up to `IN_FLIGHT_PER_ENDPOINT`, and
+ * Requests at once that a lane starts with. It grows by one with each answer, up to what the endpoint may have under way, and
  * halves with each request that got none: a thousand endpoints that hang hold a thousand places, not 32 thousand.
  */
 const FIRST_IN_FLIGHT = 4;
@@ -51,7 +53,12 @@ export class Lane {
   /** As what `Residency` has counted them. */
   countedAs: Standing = 'new';
   inFlight = 0;
+  /** Requests at once that the endpoint has shown it can take. */
   limit = FIRST_IN_FLIGHT;
+  /** Requests at once that it may get, whatever it can take. */
+  maxInFlight = IN_FLIGHT_PER_ENDPOINT;
+  /** Null: it has not failed since it last succeeded. */
+  breaker: Breaker | null = null;
   /** The endpoint has answered since this lane was made. */
   answered = false;
   /** How long it takes to answer, a mean in ms. */
@@ -71,7 +78,7 @@ export class Lane {
   delayed = false;
   /** What it may not keep in memory is on its way back to the store. */
   unloading = false;
-  /** The endpoint is disabled: what is in memory goes back to the store, and is held there. */
+  /** The endpoint is disabled or paused: what is in memory goes back to the store, and is held there. */
   paused = false;
   /** The endpoint was deleted: what comes back is recorded, nothing is sent any more. */
   closed = false;
@@ -91,7 +98,25 @@ export class Lane {
   }
 
   get canSend(): boolean {
-    return !this.halted && !this.delayed && this.inFlight < this.limit && this.ready.size > 0;
+    if (this.halted || this.delayed || this.inFlight >= this.maxInFlight || this.ready.size === 0)
+      return false;
+    return this.broken ? this.hasProbe : this.inFlight < this.limit;
+  }
+
+  /** The first of what is ready is there, and the breaker lets it go out. */
+  get hasProbe(): boolean {
+    const { first } = this.ready;
+    return first !== undefined && this.breaker?.lets(first.resendKey !== null) === true;
+  }
+
+  /** Whether anything in the store, were it due, is to be brought into memory: not before a breaker lets it go out. */
+  get canLoad(): boolean {
+    return this.breaker === null || this.breaker.lets(this.storeDueAt === RESEND_DUE_AT);
+  }
+
+  /** The breaker is open: what is in memory goes back to the store, but for what may be sent. */
+  get broken(): boolean {
+    return this.breaker?.open === true;
   }
 
   /** Nothing is sent, and nothing is taken from the store. */
@@ -101,18 +126,18 @@ export class Lane {
 
   /** What is known of the endpoint: with others of its kind it shares places and memory, and cannot take those of the rest. */
   get standing(): Standing {
-    if (this.unanswered >= SILENT_AFTER) return 'silent';
+    if (this.unanswered >= SILENT_AFTER || this.broken) return 'silent';
     return this.answered ? 'answering' : 'new';
   }
 
   /** The endpoint has shown that it takes what it is given. */
   get proven(): boolean {
-    return this.limit === IN_FLIGHT_PER_ENDPOINT;
+    return this.limit >= IN_FLIGHT_PER_ENDPOINT;
   }
 
   /** Requests a second that the endpoint answers when it is kept busy. */
   get answersPerSecond(): number {
-    return (1_000 * IN_FLIGHT_PER_ENDPOINT) / Math.max(1, this.answerMs);
+    return (1_000 * this.maxInFlight) / Math.max(1, this.answerMs);
   }
 
   get idle(): boolean {
@@ -127,7 +152,7 @@ export class Lane {
       this.answerMs = this.answered ? this.answerMs + (durationMs - this.answerMs) * NEWEST : durationMs;
       this.answered = true;
       this.unanswered = 0;
-      this.limit = Math.min(this.limit + 1, IN_FLIGHT_PER_ENDPOINT);
+      this.limit = Math.min(this.limit + 1, Math.max(this.maxInFlight, IN_FLIGHT_PER_ENDPOINT));
     } else {
       this.unanswered++;
       this.limit = Math.max(1, this.limit >> 1);

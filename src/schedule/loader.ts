@@ -1,5 +1,5 @@
 import type { Clock } from '../model/clock.ts';
-import type { LeasedDelivery } from '../model/lease.ts';
+import { type LeasedDelivery, RESEND_DUE_AT } from '../model/lease.ts';
 import type { Store } from '../store/store.ts';
 import type { Alarms } from './alarms.ts';
 import type { Lane } from './lane.ts';
@@ -22,6 +22,8 @@ export interface LoaderOptions {
 const CLAIM_AGAIN_MS = 1_000;
 /** The wall clock may be set: what waits for a wall time is looked at again after this at the latest. */
 const LONGEST_ALARM_MS = 60_000;
+/** What is no resend may be due since ever, too. */
+const LONG_DUE = RESEND_DUE_AT + 1;
 /** Lanes that one transaction claims for: one fsync for all of them, and no long stop of the event loop. */
 const LANES_AT_ONCE = 64;
 /** Deliveries and payload read by one transaction, over all its lanes. */
@@ -35,6 +37,9 @@ const CLAIM_CHARACTERS = 16 * 1024 * 1024;
  *     waits in store ──alarm──► wanting ──► claiming ──► loaded
  *                                  ▲            │ more is due
  *                       room ──── starved ◄─────┘ no room
+ *
+ * For a lane whose breaker is open nothing is brought before its probe is due, but for resends; it stands in no line, and its
+ * breaker wakes it.
  */
 export class Loader {
   readonly #options: LoaderOptions;
@@ -60,7 +65,13 @@ export class Loader {
 
   /** The lane has more room than before, or memory has. */
   feed(lane: Lane): void {
-    if (this.#starved.has(lane) && this.#isWorthwhile(lane)) this.#want(lane);
+    if (this.#starved.has(lane) && lane.canLoad && this.#isWorthwhile(lane)) this.#want(lane);
+  }
+
+  /** What the lane's breaker lets it load has changed. */
+  wake(lane: Lane): void {
+    this.#starved.delete(lane);
+    this.#wake(lane);
   }
 
   /** Lanes that starve because others fill the memory get their chance in turn. */
@@ -68,7 +79,8 @@ export class Loader {
     let left = Math.min(LANES_AT_ONCE, this.#starved.size);
     for (const lane of this.#starved) {
       if (left-- === 0) break;
-      if (this.#isWorthwhile(lane)) this.#want(lane);
+      if (!lane.canLoad) this.#starved.delete(lane);
+      else if (this.#isWorthwhile(lane)) this.#want(lane);
       else {
         // To the end: those whose own share is full do not stand before those that only need room.
         this.#starved.delete(lane);
@@ -94,6 +106,8 @@ export class Loader {
   #wake(lane: Lane): void {
     const { clock, alarms } = this.#options;
     if (lane.storeDueAt === null || lane.claiming || this.#starved.has(lane) || this.#stopped) return;
+    // It is woken when its breaker lets it.
+    if (!lane.canLoad) return;
     const delayMs = Math.min(lane.storeDueAt - clock.now(), LONGEST_ALARM_MS);
     if (delayMs <= 0) {
       this.#want(lane);
@@ -136,7 +150,7 @@ export class Loader {
     for (const lane of this.#wanting) {
       if (rooms.size === LANES_AT_ONCE || left === 0) break;
       this.#wanting.delete(lane);
-      if (lane.claiming || lane.halted || lane.storeDueAt === null) continue;
+      if (lane.claiming || lane.halted || lane.storeDueAt === null || !lane.canLoad) continue;
       if (!this.#isWorthwhile(lane)) {
         this.#starved.add(lane);
         continue;
@@ -168,7 +182,7 @@ export class Loader {
         const { claimed, nextDueAt } = claims[index] as (typeof claims)[number];
         lane.claiming = false;
         // What is left for an endpoint that was disabled or deleted meanwhile is withdrawn.
-        if (!lane.halted) lane.storeDueAt = earliest(nextDueAt, lane.storedWhileClaiming);
+        if (!lane.halted) lane.storeDueAt = earliest(dueAfter(claimed, nextDueAt), lane.storedWhileClaiming);
         for (const { payload } of claimed) residency.reserve(lane, 1, payload.length);
         loaded(lane, claimed);
         this.#wake(lane);
@@ -186,6 +200,12 @@ export class Loader {
       });
     }
   }
+}
+
+/** Resends come first: when another came, none is left, though what is next was due long ago. */
+function dueAfter(claimed: readonly LeasedDelivery[], nextDueAt: number | null): number | null {
+  if (nextDueAt !== RESEND_DUE_AT || claimed.every(({ resendKey }) => resendKey !== null)) return nextDueAt;
+  return LONG_DUE;
 }
 
 function earliest(one: number | null, other: number | null): number | null {

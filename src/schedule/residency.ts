@@ -28,7 +28,7 @@ export interface Room {
  * Which deliveries may be in memory. Nobody can fill it for the others:
  *
  * - a lane has a share that grows with what its endpoint has taken so far, and shrinks to next to nothing while the
- *   endpoint is silent;
+ *   endpoint is silent; while its breaker is open, it has nothing but what may be sent as the probe;
  * - silent endpoints have a quarter of the memory among them, the others the rest;
  * - no lane has more than its endpoint takes in ten seconds, by its throttle and by how long it takes to answer, or 16;
  * - what throttles keep waiting is bounded by a quarter;
@@ -53,6 +53,8 @@ export class Residency {
 
   /** Deliveries that a lane may have in memory. */
   share(lane: Lane): number {
+    // What may be its probe, beside what was sent before its breaker opened.
+    if (lane.broken) return lane.inFlight + 1;
     if (lane.standing === 'silent') return 2 * lane.limit;
     const { residentPerEndpoint } = this.#limits;
     const share = lane.proven ? residentPerEndpoint : Math.min(16 * lane.limit, residentPerEndpoint);
@@ -66,6 +68,7 @@ export class Residency {
 
   /** Deliveries that a lane keeps when it gives back what is too much: it may have got them before its throttle was known. */
   keep(lane: Lane): number {
+    if (lane.broken) return lane.inFlight + (lane.hasProbe ? 1 : 0);
     const share = this.share(lane);
     if (lane.throttle === null) return this.isFarAbove(lane) ? share : Number.POSITIVE_INFINITY;
     const { deliveries, characters } = this.#throttledRoom(ALL, lane.holding, lane.throttle);

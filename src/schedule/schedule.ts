@@ -1,18 +1,21 @@
 import { RETRY_IN_MEMORY_MS, SCHEDULE_LIMITS } from '../limits.ts';
 import type { Clock } from '../model/clock.ts';
-import type { Destination, Exchange, SendJob, SendResult, Target } from '../model/exchange.ts';
-import { Fifo } from '../model/fifo.ts';
+import type { Destination } from '../model/destination.ts';
+import type { Exchange, SendJob, SendResult } from '../model/exchange.ts';
 import type { LeasedDelivery, Settlement } from '../model/lease.ts';
+import type { RetryPolicy } from '../model/retry-schedule.ts';
 import type { Store } from '../store/store.ts';
 import { Alarms } from './alarms.ts';
+import { Breakers } from './breakers.ts';
 import { Destinations } from './destinations.ts';
-import { Holdings, type Standing } from './holding.ts';
+import { Holdings } from './holding.ts';
 import type { Lane } from './lane.ts';
 import { Lanes } from './lanes.ts';
 import { Loader } from './loader.ts';
 import { Places } from './places.ts';
 import { Residency } from './residency.ts';
 import { Throttles } from './throttle.ts';
+import { Turns } from './turns.ts';
 import { Unloader } from './unloader.ts';
 import { Voids } from './voids.ts';
 
@@ -26,34 +29,50 @@ export interface ScheduleOptions {
   destination(endpointKey: number): Destination | null | Promise<Destination | null>;
   send(jobs: readonly SendJob[]): void;
   /** Gets each delivery that was sent, with what came back. */
-  ended(delivery: LeasedDelivery, exchange: Exchange, url: string): void;
-  /** The endpoint is deleted or disabled: what waits for it in the store wants to be withdrawn. */
+  ended(delivery: LeasedDelivery, exchange: Exchange, sentBy: SentBy): void;
+  /** These expired before they were sent, and are in memory no longer: they want to be cancelled in the store. */
+  expired(deliveries: readonly LeasedDelivery[]): void;
+  /** The endpoint is deleted, disabled or paused: what waits for it in the store wants to be withdrawn. */
   orphaned(endpointKey: number): void;
   log: { warn(fields: object, text: string): void };
 }
 
-interface UnderWay {
-  readonly lane: Lane;
-  readonly delivery: LeasedDelivery;
-  /** The lane's, when the request began. */
-  readonly standing: Standing;
+/** Of the endpoint, as it was when the request began. */
+export interface SentBy {
   readonly url: string;
+  readonly applicationKey: number;
+  readonly retryPolicy: RetryPolicy;
 }
 
-/** A lane's turn: so many at a time, then the next lane; one at a time while nothing good is known of the endpoint. */
-const TURN = 4;
+/** What memory knows of an endpoint. */
+export interface LaneState {
+  /** Requests under way. */
+  readonly inFlight: number;
+  /** Deliveries in memory, those under way too. */
+  readonly resident: number;
+  readonly breaker: {
+    readonly open: boolean;
+    /** In a row. */
+    readonly failures: number;
+    /** When the next delivery is tried, ms since the Unix epoch; null while it is closed, and while one is tried. */
+    readonly probeAt: number | null;
+  };
+  /** Something is ready, and waits for a throttle. */
+  readonly throttled: boolean;
+}
 
 /**
- * Decides what goes next. Each endpoint has a lane; lanes with something ready take turns, so that a dead, slow or
- * busy endpoint delays no other. Memory is bounded: what finds no room waits in the store and is claimed lane by lane.
+ * Decides what goes next. Each endpoint has a lane; lanes with something ready take turns. Memory is bounded: what finds no
+ * room waits in the store and is claimed lane by lane.
  *
  *     push ──► ready ──turn──► in flight ──► (record) ──► settled: gone
  *                ▲                               │
  *                ├── alarm ◄── waits in memory ◄─┤ due soon
  *                └── claim ◄── waits in store  ◄─┘ due later
  *
- * A lane is out of the turns while its throttle has it wait. A disabled endpoint's lane is paused: everything in memory goes
- * back to the store, where it is held, and what comes after it too, until the endpoint is changed again.
+ * A lane is out of the turns while its throttle has it wait, and while its breaker is open but for probes and resends. A
+ * disabled or paused endpoint's lane is paused: everything in memory goes back to the store, where it is held, and what
+ * comes after it too, until the endpoint is changed again.
  */
 export class Schedule {
   readonly #options: ScheduleOptions;
@@ -62,17 +81,14 @@ export class Schedule {
   readonly #alarms: Alarms;
   readonly #lanes: Lanes;
   readonly #holdings = new Holdings();
-  readonly #turns = new Fifo<Lane>();
-  readonly #underWay = new Map<number, UnderWay>();
+  readonly #turns: Turns;
   readonly #places: Places;
   readonly #residency: Residency;
   readonly #loader: Loader;
   readonly #unloader: Unloader;
   readonly #destinations: Destinations;
   readonly #throttles: Throttles;
-  #lastRef = 0;
-  #pumping = false;
-  #paused = false;
+  readonly #breakers: Breakers;
   #stopped = false;
   #drained: (() => void) | null = null;
 
@@ -104,6 +120,20 @@ export class Schedule {
       set: (lane, throttle) => this.#residency.setThrottle(lane, throttle),
       wake: (lane) => this.#resume(lane),
     });
+    this.#breakers = new Breakers({
+      ...parts,
+      wake: (lane) => {
+        this.#loader.wake(lane);
+        this.#resume(lane);
+      },
+    });
+    this.#turns = new Turns({
+      ...parts,
+      places: this.#places,
+      destinations: this.#destinations,
+      throttles: this.#throttles,
+      expired: (deliveries) => this.#expired(deliveries),
+    });
   }
 
   /** Learns what waits in the store. Reads a row per endpoint, not per delivery. */
@@ -113,11 +143,35 @@ export class Schedule {
   }
 
   get inFlight(): number {
-    return this.#underWay.size;
+    return this.#turns.underWay;
   }
 
   get resident(): number {
     return this.#residency.deliveries;
+  }
+
+  /** Whether a request of this delivery, or a resend of it, is under way. */
+  sends(endpointKey: number, messageKey: number): boolean {
+    return this.#turns.sends(endpointKey, messageKey);
+  }
+
+  /** Null when memory knows nothing of it: nothing was sent to it for long, or nothing waits for it. */
+  state(endpointKey: number): LaneState | null {
+    const lane = this.#lanes.find(endpointKey);
+    if (lane === undefined) return null;
+    const { inFlight, resident, breaker } = lane;
+    const waits = lane.broken && breaker?.probing === false;
+    const waitMs = waits ? Math.max(0, breaker.probeAt - this.#clock.monotonic()) : 0;
+    return {
+      inFlight,
+      resident,
+      breaker: {
+        open: lane.broken,
+        failures: breaker?.failures ?? 0,
+        probeAt: waits ? Math.round(this.#clock.now() + waitMs) : null,
+      },
+      throttled: lane.delayed && lane.ready.size > 0,
+    };
   }
 
   admit(applicationKey: number, endpointKey: number, characters: number): boolean {
@@ -126,7 +180,8 @@ export class Schedule {
     this.#belongs(lane, applicationKey);
     // What waits in the store and is due goes first.
     const behind = lane.storeDueAt !== null && lane.storeDueAt <= this.#clock.now();
-    if (behind || lane.halted || !this.#residency.admits(lane, characters)) {
+    const stopped = lane.halted || lane.breaker?.lets(false) === false;
+    if (behind || stopped || !this.#residency.admits(lane, characters)) {
       this.#lanes.rest(lane);
       return false;
     }
@@ -143,10 +198,10 @@ export class Schedule {
 
   push(deliveries: readonly LeasedDelivery[]): void {
     for (const delivery of deliveries) this.#ready(this.#lanes.get(delivery.endpointKey), delivery);
-    this.#pumpSoon();
+    this.#turns.pumpSoon();
   }
 
-  /** Deliveries of this endpoint wait in the store; the first is due at `dueAt`. */
+  /** Deliveries of this endpoint wait in the store; the first is due at `dueAt`, which is `RESEND_DUE_AT` when it is a resend. */
   stored(endpointKey: number, dueAt: number): void {
     const lane = this.#lanes.get(endpointKey);
     if (!lane.halted) this.#loader.stored(lane, dueAt);
@@ -160,27 +215,28 @@ export class Schedule {
   keeps(delivery: LeasedDelivery, nextAttemptAt: number): boolean {
     if (this.#stopped || nextAttemptAt - this.#clock.now() > RETRY_IN_MEMORY_MS) return false;
     const lane = this.#lanes.find(delivery.endpointKey);
-    return lane !== undefined && !lane.halted;
+    return lane !== undefined && !lane.halted && !lane.broken;
   }
 
   /** What the sender brought back. */
   results(results: readonly SendResult[]): void {
     for (const { ref, exchange } of results) {
-      const job = this.#underWay.get(ref);
-      if (job === undefined) continue;
-      const { lane } = job;
-      this.#underWay.delete(ref);
-      lane.inFlight--;
+      const request = this.#turns.end(ref);
+      if (request === undefined) continue;
+      const { lane, delivery } = request;
+      const { target, retryPolicy } = request.destination;
       lane.learn(exchange);
-      this.#places.free(job.standing, lane.holding);
+      this.#breakers.learn(lane, delivery, exchange);
+      this.#places.free(request.standing, lane.holding);
       // It may wait for a place among those that it was like before; a turn too many does no harm.
       if (this.#residency.recount(lane)) lane.queued = false;
       if (this.#residency.isFarAbove(lane)) this.#unloader.check(lane);
-      this.#takeTurn(lane);
-      this.#options.ended(job.delivery, exchange, job.url);
+      this.#turns.take(lane);
+      const { href: url, applicationKey } = target;
+      this.#options.ended(delivery, exchange, { url, applicationKey, retryPolicy });
     }
-    if (this.#underWay.size === 0) this.#drained?.();
-    this.#pumpSoon();
+    if (this.#turns.underWay === 0) this.#drained?.();
+    this.#turns.pumpSoon();
   }
 
   /** What was recorded: makes room, and takes retries on. */
@@ -195,18 +251,22 @@ export class Schedule {
       }
       this.#residency.free(lane, 1, delivery.payload.length);
       if (nextAttemptAt !== null) this.stored(delivery.endpointKey, nextAttemptAt);
+      else if (mayFollow(delivery, arrived)) this.stored(delivery.endpointKey, this.#clock.now());
       this.#loader.feed(lane);
       this.#lanes.rest(lane);
     }
     this.#loader.feedSome();
   }
 
-  /** The leases on these are void: what is not under way is not sent any more, resends of them neither. */
-  drop(deliveries: readonly { readonly messageKey: number; readonly endpointKey: number }[]): void {
+  /** The leases on these are void: what is not under way is not sent any more, and with `resends` no resend of it either. */
+  drop(
+    deliveries: readonly { readonly messageKey: number; readonly endpointKey: number }[],
+    { resends }: { resends: boolean },
+  ): void {
     for (const [endpointKey, dropped] of Map.groupBy(deliveries, (each) => each.endpointKey)) {
       const lane = this.#lanes.find(endpointKey);
       if (lane === undefined) continue;
-      this.#void(lane, dropped, true);
+      this.#void(lane, dropped, resends);
       this.#loader.feed(lane);
       this.#lanes.rest(lane);
     }
@@ -221,8 +281,15 @@ export class Schedule {
     const unsure = known === undefined || lane.paused;
     lane.paused = false;
     this.#destinations.changed(lane);
+    this.#breakers.hurry(lane);
     // What may wait for it in the store is not known here: a claim tells.
     if (unsure) this.#loader.stored(lane, this.#clock.now());
+  }
+
+  /** Somebody wants to see something sent to the endpoint now: an open breaker's next probe goes out at once. */
+  hurry(endpointKey: number): void {
+    const lane = this.#lanes.find(endpointKey);
+    if (lane) this.#breakers.hurry(lane);
   }
 
   /** The endpoint is gone: nothing more is sent to it. Its deliveries are cancelled in the store by `upkeep`. */
@@ -233,22 +300,21 @@ export class Schedule {
 
   /** Sending waits, while what was sent cannot be recorded. */
   pause(): void {
-    this.#paused = true;
+    this.#turns.pause();
   }
 
   resume(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
-    this.#pumpSoon();
+    this.#turns.resume();
   }
 
   /** Sends nothing more; resolves when nothing is under way. */
   stop(): Promise<void> {
     this.#stopped = true;
     this.#alarms.stop();
+    this.#turns.stop();
     this.#loader.stop();
     this.#unloader.stop();
-    if (this.#underWay.size === 0) return Promise.resolve();
+    if (this.#turns.underWay === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#drained = resolve;
     });
@@ -257,7 +323,7 @@ export class Schedule {
   /** Stops, and hears no more of what is under way. */
   abandon(): void {
     void this.stop();
-    this.#underWay.clear();
+    this.#turns.abandon();
   }
 
   #ready(lane: Lane, delivery: LeasedDelivery): void {
@@ -267,16 +333,18 @@ export class Schedule {
       this.#lanes.rest(lane);
       return;
     }
-    lane.ready.push(delivery);
-    if (lane.paused) this.#unloader.check(lane);
-    else this.#takeTurn(lane);
+    // What a person waits for goes first.
+    if (delivery.resendKey === null) lane.ready.push(delivery);
+    else lane.ready.insertBefore(delivery, ({ resendKey }) => resendKey === null);
+    if (lane.paused || lane.broken) this.#unloader.check(lane);
+    this.#turns.take(lane);
   }
 
   #loaded(lane: Lane, claimed: readonly LeasedDelivery[]): void {
     for (const delivery of claimed) this.#ready(lane, delivery);
     if (lane.standing === 'silent') this.#unloader.check(lane);
     this.#lanes.rest(lane);
-    this.#pumpSoon();
+    this.#turns.pumpSoon();
   }
 
   #unloaded(lane: Lane, dueAt: number): void {
@@ -302,83 +370,28 @@ export class Schedule {
     for (const { payload } of dropped) this.#residency.free(lane, 1, payload.length);
   }
 
-  #takeTurn(lane: Lane): void {
-    if (lane.queued || !lane.canSend) return;
-    lane.queued = true;
-    this.#turns.push(lane);
-  }
-
   #resume(lane: Lane): void {
-    this.#takeTurn(lane);
+    this.#turns.take(lane);
     this.#lanes.rest(lane);
-    this.#pumpSoon();
+    this.#turns.pumpSoon();
   }
 
-  #pumpSoon(): void {
-    if (this.#pumping || this.#paused || this.#stopped) return;
-    if (this.#turns.size === 0 && !this.#places.awaited) return;
-    this.#pumping = true;
-    this.#clock.soon(() => {
-      this.#pumping = false;
-      this.#pump();
-    });
-  }
-
-  /** Gives lanes their turns until all are empty or full, or there are no places left for them. */
-  #pump(): void {
-    if (this.#paused || this.#stopped) return;
-    const jobs: SendJob[] = [];
-    const released = this.#places.released();
-    for (const lane of released) this.#turns.push(lane);
-    for (let lane = this.#turns.shift(); lane !== undefined; lane = this.#turns.shift()) {
-      lane.queued = false;
-      // Since it was queued, its deliveries may have become void.
-      const destination = lane.canSend ? (lane.destination ?? this.#destinations.of(lane)) : null;
-      if (destination === null) continue;
-      if (!this.#places.has(lane.standing, lane.holding)) {
-        lane.queued = true;
-        this.#places.await(lane);
-        if (this.#places.full) break;
-        continue;
-      }
-      if (lane.throttle !== null && !this.#throttles.admits(lane, lane.throttle)) continue;
-      const turns = lane.standing === 'answering' && lane.throttle === null ? TURN : 1;
-      for (
-        let turn = 0;
-        turn < turns && lane.canSend && this.#places.has(lane.standing, lane.holding);
-        turn++
-      ) {
-        jobs.push(this.#begin(lane, destination.target));
-      }
-      this.#takeTurn(lane);
+  #expired(deliveries: readonly LeasedDelivery[]): void {
+    for (const { endpointKey, payload } of deliveries) {
+      const lane = this.#lanes.get(endpointKey);
+      this.#residency.free(lane, 1, payload.length);
+      this.#loader.feed(lane);
+      this.#lanes.rest(lane);
     }
-    if (jobs.length > 0) this.#options.send(jobs);
-    // Those that were let out have nothing to send any more: nobody else would let out those behind them.
-    else if (released.length > 0) this.#pumpSoon();
-  }
-
-  #begin(lane: Lane, target: Target): SendJob {
-    const delivery = lane.ready.shift() as LeasedDelivery;
-    const ref = ++this.#lastRef;
-    lane.inFlight++;
-    const { standing } = lane;
-    this.#places.take(standing, lane.holding);
-    this.#underWay.set(ref, { lane, delivery, standing, url: target.href });
-    return {
-      ref,
-      target,
-      messageId: delivery.messageId,
-      payload: delivery.payload,
-      timeoutMs: this.#options.requestTimeoutMs,
-      test: false,
-    };
+    this.#options.expired(deliveries);
   }
 
   #found(lane: Lane, destination: Destination | null): void {
     if (destination === null) this.#close(lane);
-    else if (destination.disabled) this.#pause(lane);
+    else if (destination.heldReason !== null) this.#pause(lane);
     else {
       lane.destination = destination;
+      lane.maxInFlight = destination.maxInFlight;
       this.#belongs(lane, destination.target.applicationKey);
       this.#throttles.adopt(lane, destination);
       if (lane.throttle !== null) this.#unloader.check(lane);
@@ -418,7 +431,7 @@ export class Schedule {
       return;
     }
     lane.waiting.set(delivery.messageKey, delivery);
-    if (lane.paused) this.#unloader.check(lane);
+    if (lane.paused || lane.broken) this.#unloader.check(lane);
     // When the wall clock was set back meanwhile, the retry does not wait for it.
     const delayMs = Math.min(delivery.nextAttemptAt - this.#clock.now(), RETRY_IN_MEMORY_MS);
     this.#alarms.set(delayMs, () => {
@@ -426,7 +439,12 @@ export class Schedule {
       if (lane.waiting.get(delivery.messageKey) !== delivery) return;
       lane.waiting.delete(delivery.messageKey);
       this.#ready(lane, delivery);
-      this.#pumpSoon();
+      this.#turns.pumpSoon();
     });
   }
+}
+
+/** Its end may have let go what stood behind it, in the order of the endpoint or of a key. Of a resend nobody knows. */
+function mayFollow({ orderKey, resendKey }: LeasedDelivery, arrived: boolean): boolean {
+  return orderKey !== null || (arrived && resendKey !== null);
 }

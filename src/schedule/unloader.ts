@@ -1,5 +1,5 @@
 import type { Clock } from '../model/clock.ts';
-import type { LeasedDelivery } from '../model/lease.ts';
+import { type LeasedDelivery, RESEND_DUE_AT } from '../model/lease.ts';
 import type { Store } from '../store/store.ts';
 import type { Alarms } from './alarms.ts';
 import type { Lane } from './lane.ts';
@@ -22,8 +22,8 @@ const UNLOADED_AT_ONCE = 512;
 const LOOKED_AT_ONCE = 4_096;
 
 /**
- * Gives back to the store what a lane may not keep in memory: all of it when its endpoint is disabled, and what is above
- * its share when others need the room. It is tried until it works: what is neither here nor there would be sent by nobody.
+ * Gives back to the store what a lane may not keep in memory: all of it when its endpoint is disabled or paused, all but what
+ * may be sent while its breaker is open, and what is above its share when others need the room. It is tried until it works: what is neither here nor there would be sent by nobody.
  */
 export class Unloader {
   readonly #options: UnloaderOptions;
@@ -68,7 +68,7 @@ export class Unloader {
       if (left === 0 || looks-- === 0) break;
       this.#lanes.delete(lane);
       if (lane.unloading || lane.closed) continue;
-      const surplus = lane.paused ? takeAll(lane, left) : this.#takeAboveShare(lane, left);
+      const surplus = this.#surplus(lane, left);
       if (surplus.length === 0) continue;
       left -= surplus.length;
       lane.unloading = true;
@@ -77,9 +77,11 @@ export class Unloader {
     return taken;
   }
 
-  #takeAboveShare(lane: Lane, most: number): LeasedDelivery[] {
-    const share = this.#options.residency.keep(lane) - lane.inFlight;
-    return lane.ready.truncate(Math.max(share, lane.ready.size - most, 0));
+  #surplus(lane: Lane, most: number): LeasedDelivery[] {
+    const keep = lane.paused ? 0 : this.#options.residency.keep(lane) - lane.inFlight;
+    const retries = lane.paused || lane.broken ? takeWaiting(lane, most) : [];
+    const left = most - retries.length;
+    return retries.concat(lane.ready.truncate(Math.max(keep, lane.ready.size - left, 0)));
   }
 
   async #unlease(surplus: ReadonlyMap<Lane, readonly LeasedDelivery[]>): Promise<void> {
@@ -94,18 +96,22 @@ export class Unloader {
     for (const [lane, leases] of surplus) {
       lane.unloading = false;
       for (const { payload } of leases) residency.free(lane, 1, payload.length);
-      unloaded(lane, Math.min(...leases.map(({ nextAttemptAt }) => nextAttemptAt)));
+      unloaded(lane, Math.min(...leases.map(dueAt)));
       this.check(lane);
     }
   }
 }
 
-function takeAll(lane: Lane, most: number): LeasedDelivery[] {
+function takeWaiting(lane: Lane, most: number): LeasedDelivery[] {
   const taken: LeasedDelivery[] = [];
-  for (const delivery of lane.waiting.values()) {
-    if (taken.length === most) return taken;
-    taken.push(delivery);
-    lane.waiting.delete(delivery.messageKey);
+  for (const retry of lane.waiting.values()) {
+    if (taken.length === most) break;
+    taken.push(retry);
+    lane.waiting.delete(retry.messageKey);
   }
-  return taken.concat(lane.ready.truncate(Math.max(0, lane.ready.size - most + taken.length)));
+  return taken;
+}
+
+function dueAt({ resendKey, nextAttemptAt }: LeasedDelivery): number {
+  return resendKey === null ? Math.max(nextAttemptAt, RESEND_DUE_AT + 1) : RESEND_DUE_AT;
 }

@@ -1,11 +1,18 @@
+import type {
+  Announcement,
+  AttemptAnnouncementType,
+  NewEndpointAnnouncement,
+} from '../model/announcement.ts';
 import type { Application } from '../model/application.ts';
 import type { Attempt } from '../model/attempt.ts';
-import type { Delivery, DeliveryState, Verdict } from '../model/delivery.ts';
-import type { Endpoint } from '../model/endpoint.ts';
+import type { Delivery, DeliveryReason, DeliveryState, HeldReason, Verdict } from '../model/delivery.ts';
+import type { DisabledReason, Endpoint, Ordering } from '../model/endpoint.ts';
 import type { EventType } from '../model/event-type.ts';
 import type { Key, KeySlot } from '../model/key.ts';
 import type { Lease, LeasedDelivery } from '../model/lease.ts';
 import type { Message, NewMessage } from '../model/message.ts';
+import type { RetryChoice } from '../model/retry-schedule.ts';
+import type { NewTask, Task, TaskKind, TaskState } from '../model/task.ts';
 
 /**
  * The store's port: what the rooms ask of a database. Every driver passes `test/contract/store.ts`.
@@ -22,6 +29,8 @@ export interface Store {
    * the number of an application: `applicationFind` finds the same one by a reference as long as it is there.
    */
   applicationInsert(params: NewApplication): Promise<Application | null>;
+  /** The application with number 0, whose endpoints get the operational webhooks; made when there is none. No list has it, and only its id finds it. */
+  applicationOperational(params: { id: string; now: number }): Promise<Application>;
   /** By `app_…` id, else by uid, else by number (`1`). */
   applicationFind(params: { ref: string }): Promise<Application | null>;
   applicationFindByNumber(params: { number: number }): Promise<Application | null>;
@@ -56,20 +65,34 @@ export interface Store {
    * comes after those of all web hooks the company ever had and gives no uid of another live endpoint. `limit` bounds the
    * application's live endpoints. `uid_taken`: the uid is the uid or the `webHookId` of another one of them.
    */
-  endpointInsert(params: NewEndpoint & { limit: number }): Promise<Endpoint | 'limit' | 'uid_taken'>;
+  endpointInsert(
+    params: NewEndpoint & { limit: number; announcements?: readonly NewEndpointAnnouncement[] },
+  ): Promise<Endpoint | 'limit' | 'uid_taken'>;
   /** All live endpoints of an application, oldest first. */
   endpointList(params: { applicationKey: number }): Promise<Endpoint[]>;
   /** A live endpoint by its key, with the application's. */
   endpointFindByKey(params: { endpointKey: number }): Promise<Endpoint | null>;
-  /** Changes the named fields of a live endpoint; the uid as in `endpointInsert`. Null when there is none. */
+  /**
+   * Changes the named fields of a live endpoint; the uid as in `endpointInsert`. One that is enabled by it is no longer failing.
+   * `task`: begins with the change, as by `taskInsert` but without limits. Null when there is none.
+   */
   endpointUpdate(params: {
     applicationKey: number;
     endpointKey: number;
     now: number;
     changes: EndpointChanges;
+    announcements?: readonly NewEndpointAnnouncement[];
+    task?: NewTask;
   }): Promise<Endpoint | 'uid_taken' | null>;
   /** Marks it deleted: it is found no more. Its deliveries stay, see `deliveryWithdraw`. False when there was none. */
-  endpointDelete(params: { applicationKey: number; endpointKey: number; now: number }): Promise<boolean>;
+  endpointDelete(params: {
+    applicationKey: number;
+    endpointKey: number;
+    now: number;
+    announcements?: readonly NewEndpointAnnouncement[];
+  }): Promise<boolean>;
+  /** Live endpoints that did nothing but fail since a time. */
+  endpointFailing(): Promise<EndpointFailing[]>;
 
   /** Adds the event types whose names are not there yet. Returns how many. */
   eventTypeInsertMissing(params: { eventTypes: readonly EventType[] }): Promise<number>;
@@ -113,7 +136,7 @@ export interface Store {
 
   /**
    * Takes many publishes in one transaction. Each is taken whole or not at all; one refused does not hurt the others.
-   * A held delivery gets the reason `endpoint_disabled`; one of a message with `deliverAt` is due then.
+   * A delivery of a message with `deliverAt` is due then. An ordered one whose turn it is not has no time yet.
    */
   messageAccept(params: {
     publishes: readonly Publish[];
@@ -137,16 +160,24 @@ export interface Store {
     filter?: MessageFilter;
     scan?: number;
   }): Promise<Scanned<Message>>;
+  /** Counts the messages with ids from `from` and below `to` that a filter picks, of which at most `scan` are looked at. */
+  messageCount(params: {
+    applicationKey: number;
+    filter: MessageFilter;
+    from: string;
+    to: string;
+    scan: number;
+  }): Promise<{ count: number; scanned: number; scannedTo: string | null }>;
   /**
    * Expunges the payloads of these messages, in their order, and cancels their open deliveries and resends
    * (`payload_expunged`), in one transaction. It ends with the message, at the earliest the first, with which `scan`
-   * deliveries were looked at: `expunged` says how many messages are done. `leased`: the deliveries that were, for memory to
-   * drop them.
+   * deliveries were looked at: `expunged` says how many messages are done.
    */
-  messageExpunge(params: { messageKeys: readonly number[]; scan?: number }): Promise<{
-    expunged: number;
-    leased: { messageKey: number; endpointKey: number }[];
-  }>;
+  messageExpunge(params: {
+    messageKeys: readonly number[];
+    now: number;
+    scan?: number;
+  }): Promise<Stopped & { expunged: number }>;
   /**
    * Messages whose payload's time is over: those with a `payloadUntil` up to `now`, and those made before `keptSince`, at
    * most `limit`. What was expunged is not named again, and costs no look again.
@@ -157,8 +188,9 @@ export interface Store {
    * Leases pending deliveries that are due at `dueBy`, earliest first, with their messages: for each of `lanes` up to so
    * many deliveries and characters of payload, and up to `characters` over all of them. The first delivery of a call, and
    * of each lane that the call gets to, is taken whatever its size. A lane's waiting resends go first, in the order they
-   * were asked for: they are due whatever the clock says, and their time is 0. Answers in the order of `lanes`; `nextDueAt`:
-   * when the first of those left pending is due, null when none is left.
+   * were asked for: they are due whatever the clock says, and their time is 0. What is due and expired by `dueBy` is cancelled
+   * (`expired`), at most as many as the lane may have deliveries, and not claimed; resends never expire. Answers in the order of
+   * `lanes`; `nextDueAt`: when the first of those left pending is due, null when none is left.
    */
   deliveryClaimDue(params: {
     lanes: readonly LaneClaim[];
@@ -170,14 +202,17 @@ export interface Store {
   deliveryUnlease(params: { leases: readonly Lease[] }): Promise<number>;
   /** Per endpoint with pending deliveries or resends: when the first is due. Cost grows with endpoints, not with deliveries. */
   deliveryBacklog(): Promise<Backlog[]>;
-  /** Deleted endpoints with deliveries that are still held, which no backlog shows. Cost grows with endpoints. */
+  /**
+   * Endpoints that take nothing and have deliveries to withdraw that no backlog shows: of deleted ones what is held, of disabled and
+   * paused ones too what waits behind another. Cost grows with endpoints.
+   */
   deliveryOrphans(): Promise<number[]>;
   /** Makes pending what is leased under a fence below `before`, resends too. Returns how many. */
   deliveryRelease(params: { before: number }): Promise<number>;
   /**
    * Takes back up to `limit` deliveries of an endpoint that takes none: those of a deleted one (pending, sending, held)
-   * are cancelled and its resends removed, those of a disabled one that are pending are held. A live endpoint's stay.
-   * Returns how many.
+   * are cancelled and its resends removed, those of a disabled or paused one that are pending are held, whatever they wait for.
+   * Another's stay. Returns how many.
    */
   deliveryWithdraw(params: { endpointKey: number; limit: number }): Promise<number>;
   /**
@@ -186,8 +221,44 @@ export interface Store {
    * it was under way, and arrived, has succeeded.
    * A resend's row goes. When it arrived, its delivery has succeeded whatever it was, and a lease on that is void; when not,
    * the delivery stays as it is.
+   * When an ordered delivery ends so that it no longer stands before others, the next one of its key gets its time: `now`, or its
+   * message's `deliverAt`.
    */
-  deliveryRecord(params: { results: readonly AttemptResult[] }): Promise<boolean[]>;
+  deliveryRecord(params: {
+    results: readonly AttemptResult[];
+    now: number;
+    failing?: readonly EndpointFailingChange[];
+  }): Promise<boolean[]>;
+  /**
+   * Cancels deliveries that are pending, sending or held, and their resends (which do not expire). With `failedToo`, failed ones as well.
+   * Leaves others as they are. Returns which were cancelled, and what that leads to.
+   */
+  deliveryCancel(params: {
+    deliveries: readonly { readonly messageKey: number; readonly endpointKey: number }[];
+    reason: Extract<DeliveryReason, 'cancelled' | 'skipped' | 'expired'>;
+    failedToo?: boolean;
+    now: number;
+  }): Promise<Stopped & { cancelled: { messageKey: number; endpointKey: number }[] }>;
+  /**
+   * Makes a delivery due at once: one that is pending, or waits in memory for its retry, goes on where it is in its schedule; one
+   * that failed or is held begins it again. An ordered one gets its time only when none stands before it. `under_way`: it is sent
+   * right now; `ended`: it succeeded or was cancelled; `expunged`: there is no payload; null: there is no such delivery.
+   */
+  deliveryHurry(params: {
+    messageKey: number;
+    endpointKey: number;
+    now: number;
+  }): Promise<(Stopped & { state: 'due' }) | { state: 'under_way' | 'ended' | 'expunged' } | null>;
+  /**
+   * Cancels what is open of messages that expired up to `now` and were not looked at before, at most `limit` messages: a call that
+   * looked at so many wants another.
+   */
+  deliveryExpire(params: { now: number; limit: number }): Promise<Stopped & { messages: number }>;
+  /** The older delivery that an ordered one waits behind, with its message's id; null: none. */
+  deliveryBefore(params: {
+    messageKey: number;
+    endpointKey: number;
+  }): Promise<(Delivery & { readonly messageId: string }) | null>;
   /** A message's deliveries by endpoint, oldest endpoint first: those after, or the last before, an endpoint's key. */
   deliveryList(params: {
     messageKey: number;
@@ -230,25 +301,47 @@ export interface Store {
     scannedTo: string | null;
   }>;
 
+  /** Begins a task. The limits bound the running ones of the source endpoint (`limit`) and of the application (`application_limit`). */
+  taskInsert(
+    params: NewTask & { limit: number; applicationLimit: number },
+  ): Promise<Task | 'limit' | 'application_limit'>;
+  taskFind(params: { id: string }): Promise<Task | null>;
+  /** By id, ascending or with `descending` the newest first; `before` and `after` bound the id, both exclusive. */
+  taskList(params: {
+    /** Null: of all applications. */
+    applicationKey: number | null;
+    kinds?: readonly TaskKind[];
+    states?: readonly TaskState[];
+    limit: number;
+    before: string | null;
+    after: string | null;
+    /** With no bound, or with both: the newest of them instead of the oldest, still ascending. */
+    fromEnd: boolean;
+  }): Promise<Task[]>;
+  /** Those that run, oldest first. */
+  taskListRunning(): Promise<Task[]>;
   /**
-   * Begins a recovery: `recoveryStep` brings back what is to be sent again. The limits bound the unfinished ones of the
-   * endpoint (`limit`) and of the application (`application_limit`).
+   * Goes on with a task over the next `scan` messages of its range (of `release` and `discard`: deliveries that are held, of messages up to `to`), and lets
+   * go at most `most` deliveries of them. Those that are sent begin their schedule anew, due from `now` (or their message's
+   * `deliverAt`) on in steps of `1000 / rate` ms; where the target had none of the message, one is made. What is open at the
+   * target, has no payload any more or expired stays as it is, and so does what an ordered endpoint has under way. Finished after the
+   * last message; failed when source or target is gone. While the target takes nothing, a task that sends does nothing and says
+   * why. Null when it does not run any more.
    */
-  recoveryInsert(
-    params: NewRecovery & { limit: number; applicationLimit: number },
-  ): Promise<Recovery | 'limit' | 'application_limit'>;
-  /** Those that are not finished, oldest first. */
-  recoveryList(): Promise<Recovery[]>;
-  /**
-   * Goes on with a recovery over the next `scan` messages of its range: deliveries of its endpoint that failed or are held
-   * become pending, due at `now` or at their message's `deliverAt`, at the start of their schedule; what has no payload any
-   * more stays. Finished after the
-   * last message, or when the endpoint is gone. While the endpoint is disabled nothing happens: it `waits`. Null when it is
-   * finished or unknown.
-   */
-  recoveryStep(params: { id: string; now: number; scan: number }): Promise<Recovery | 'waits' | null>;
-  /** Deletes recoveries that finished before `before`, at most `limit`. Returns how many. */
-  recoveryPurge(params: { before: number; limit: number }): Promise<number>;
+  taskStep(params: {
+    id: string;
+    now: number;
+    scan: number;
+    most: number;
+  }): Promise<(Stopped & { task: Task }) | { waits: HeldReason } | null>;
+  /** Null when it does not run any more. */
+  taskCancel(params: { id: string; now: number }): Promise<Task | null>;
+  /** Deletes tasks that ended before `before`, at most `limit`. Returns how many. */
+  taskPurge(params: { before: number; limit: number }): Promise<number>;
+
+  /** What is yet to be told, oldest first. */
+  announcementList(params: { limit: number }): Promise<Announcement[]>;
+  announcementDelete(params: { keys: readonly number[] }): Promise<void>;
 
   /** The answer to an earlier call under this idempotency key (`messageAccept` has its own). */
   answerFind(params: { keyHash: Buffer }): Promise<KeptAnswer | null>;
@@ -284,9 +377,16 @@ export interface NewEndpoint {
   href: string;
   description: string;
   disabled: boolean;
+  disabledReason: DisabledReason | null;
+  disabledAt: number | null;
+  pausedAt: number | null;
   eventTypes: readonly string[] | null;
   channels: readonly string[] | null;
   throttleRate: number | null;
+  maxInFlight: number;
+  ordering: Ordering;
+  retrySchedule: RetryChoice | null;
+  finalStatuses: readonly number[];
   version: number;
   metadata: Readonly<Record<string, string>>;
   sealedHeaders: Buffer | null;
@@ -327,9 +427,15 @@ export interface Backlog {
 }
 
 export interface AttemptResult {
-  readonly lease: Lease;
+  /** With what its delivery is ordered by. */
+  readonly lease: Lease & { readonly orderKey: string | null };
   readonly attempt: Attempt;
   readonly verdict: Verdict;
+  /**
+   * Operators are told, when the lease still holds. `message.attempt.recovered` only when they were told before that it fails
+   * (`LeasedDelivery.announced`, which is set by the two others).
+   */
+  readonly announce: { readonly type: AttemptAnnouncementType; readonly applicationKey: number } | null;
   /** With a `pending` verdict: the lease is kept, the retry waits in memory; the row says `sending`. */
   readonly keepLease: boolean;
 }
@@ -353,11 +459,18 @@ export interface Scanned<Row> {
 
 /** What a message must be like; what is left out does not matter. */
 export interface MessageFilter {
+  /** One of these; `ticket.*` for all that begin with `ticket.`. */
   readonly eventTypes?: readonly string[];
   readonly channel?: string;
+  /** It has one of these. */
+  readonly channels?: readonly string[];
   readonly tag?: string;
-  /** It has a delivery to this endpoint; `states` then speaks of that. */
+  /** It has a delivery to this endpoint; `states` and `statusClass` then speak of that. */
   readonly endpointKey?: number;
+  /** It has no delivery to this endpoint. */
+  readonly missingFor?: number;
+  /** Only beside `endpointKey`: the last attempt was answered from this status on and below 100 more; 0: not at all. */
+  readonly statusClass?: number;
   /** It has a delivery in one of these states. */
   readonly states?: readonly DeliveryState[];
   /** Its id, event id, event type or a tag is this text, or its payload contains it, as it is or in a spelling of
@@ -382,27 +495,28 @@ export interface EndpointDelivery extends Delivery {
   readonly endpointDeleted: boolean;
 }
 
-export interface NewRecovery {
-  /** `qtask_…` */
-  id: string;
-  applicationKey: number;
-  endpointKey: number;
-  /** Message ids: from the first on, and below the second. */
-  from: string;
-  to: string;
-  now: number;
+/** What a change stopped or set free, for memory to follow. */
+export interface Stopped {
+  /** Deliveries that were leased and are no longer: memory drops them. */
+  readonly dropped: readonly { readonly messageKey: number; readonly endpointKey: number }[];
+  /** Endpoints for which something waits in the store now, and from when on. */
+  readonly stored: readonly { readonly endpointKey: number; readonly dueAt: number }[];
 }
 
-/** Failed and held deliveries of an endpoint that are sent again, in the background and in steps. */
-export interface Recovery {
-  readonly id: string;
-  readonly applicationKey: number;
+export interface EndpointFailing {
   readonly endpointKey: number;
-  /** Deliveries brought back so far. */
-  readonly recovered: number;
-  readonly finished: boolean;
-  readonly updatedAt: number;
+  /** The first failure after the last success, ms since the Unix epoch. */
+  readonly since: number;
+  /** When operators were told that it will be disabled; null: not yet. */
+  readonly warnedAt: number | null;
 }
+
+/** Null: it works again. */
+export type EndpointFailingChange =
+  | (EndpointFailing & {
+      readonly announcements?: readonly (NewEndpointAnnouncement & { applicationKey: number })[];
+    })
+  | { readonly endpointKey: number; readonly since: null };
 
 export interface KeptAnswer {
   /** SHA-256 of the body that was answered. */

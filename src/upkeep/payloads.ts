@@ -1,12 +1,12 @@
 import { EXPUNGE_DELIVERIES, PAYLOAD_KEPT_MS } from '../limits.ts';
 import type { Clock } from '../model/clock.ts';
-import type { Store } from '../store/store.ts';
+import type { Stopped, Store } from '../store/store.ts';
 
 export interface PayloadsOptions {
   store: Pick<Store, 'messageListExpired' | 'messageExpunge'>;
   clock: Clock;
-  /** These were leased, and are cancelled. */
-  dropped(deliveries: readonly { messageKey: number; endpointKey: number }[]): void;
+  /** What was stopped or set free. */
+  follow(stopped: Stopped, resends: { resends: boolean }): void;
 }
 
 /** Messages expunged by one transaction at the most: each may have megabytes of payload. */
@@ -14,7 +14,7 @@ const STEP_MESSAGES = 50;
 
 /** Expunges payloads whose time is over, in steps, until none is left or `stopped` says so. Rejects as the store does. */
 export async function expungeExpired(
-  { store, clock, dropped }: PayloadsOptions,
+  { store, clock, follow }: PayloadsOptions,
   stopped: () => boolean,
 ): Promise<void> {
   while (!stopped()) {
@@ -25,8 +25,12 @@ export async function expungeExpired(
       limit: STEP_MESSAGES,
     });
     if (messageKeys.length === 0) return;
-    const { expunged, leased } = await store.messageExpunge({ messageKeys, scan: EXPUNGE_DELIVERIES });
-    dropped(leased);
+    const { expunged, ...stopped } = await store.messageExpunge({
+      messageKeys,
+      now,
+      scan: EXPUNGE_DELIVERIES,
+    });
+    follow(stopped, { resends: true });
     if (expunged < STEP_MESSAGES && expunged === messageKeys.length) return;
     await new Promise<void>((resolve) => clock.soon(resolve));
   }

@@ -1,8 +1,10 @@
-import { ENDED_KEY_KEPT_MS, IDEMPOTENCY_KEPT_MS, RECOVERY_KEPT_MS } from '../limits.ts';
+import { ENDED_KEY_KEPT_MS, IDEMPOTENCY_KEPT_MS, TASK_KEPT_MS } from '../limits.ts';
 import type { Clock, Timer } from '../model/clock.ts';
-import type { Recovery, Store } from '../store/store.ts';
+import type { Stopped, Store } from '../store/store.ts';
+import { Announcements, type OperationalMessage } from './announcements.ts';
+import { Expiry } from './expiry.ts';
 import { expungeExpired } from './payloads.ts';
-import { Recoveries } from './recoveries.ts';
+import { type RunningTask, Tasks } from './tasks.ts';
 import { Withdrawals } from './withdrawals.ts';
 
 export interface UpkeepOptions {
@@ -10,9 +12,16 @@ export interface UpkeepOptions {
     Store,
     | 'deliveryWithdraw'
     | 'deliveryOrphans'
-    | 'recoveryList'
-    | 'recoveryStep'
-    | 'recoveryPurge'
+    | 'deliveryExpire'
+    | 'deliveryCancel'
+    | 'taskListRunning'
+    | 'taskStep'
+    | 'taskPurge'
+    | 'announcementList'
+    | 'announcementDelete'
+    | 'attemptFind'
+    | 'messageFind'
+    | 'applicationFindByKey'
     | 'messageListExpired'
     | 'messageExpunge'
     | 'idempotencyPurge'
@@ -21,8 +30,13 @@ export interface UpkeepOptions {
   clock: Clock;
   /** Deliveries of this endpoint wait in the store again, due at `dueAt`. */
   stored(endpointKey: number, dueAt: number): void;
-  /** These were leased, and are cancelled. */
-  dropped(deliveries: readonly { messageKey: number; endpointKey: number }[]): void;
+  /** These were leased and are no longer; with `resends`, leased resends of them neither. */
+  dropped(
+    deliveries: readonly { readonly messageKey: number; readonly endpointKey: number }[],
+    options: { resends: boolean },
+  ): void;
+  /** Publishes into the operational application: see `AnnouncementsOptions`. */
+  publish(messages: readonly OperationalMessage[]): Promise<unknown>;
   log: { warn(fields: object, text: string): void };
 }
 
@@ -34,45 +48,66 @@ const ROUND_EVERY_MS = 60_000;
 export class Upkeep {
   readonly #options: UpkeepOptions;
   readonly #withdrawals: Withdrawals;
-  readonly #recoveries: Recoveries;
+  readonly #tasks: Tasks;
+  readonly #expiry: Expiry;
+  readonly #announcements: Announcements;
   #timer: Timer | null = null;
   #stopped = false;
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
+    const parts = { ...options, follow: this.#follow };
     this.#withdrawals = new Withdrawals(options);
-    this.#recoveries = new Recoveries(options);
+    this.#tasks = new Tasks(parts);
+    this.#expiry = new Expiry(parts);
+    this.#announcements = new Announcements(options);
   }
 
   /** Takes up what the last run left, and begins its rounds. */
   async start(): Promise<void> {
     // A process that ended between the deletion of an endpoint and the end of its deliveries left these.
     for (const endpointKey of await this.#options.store.deliveryOrphans()) this.withdraw(endpointKey);
-    await this.#recoveries.start();
+    await this.#tasks.start();
+    this.#expiry.start();
+    this.announced();
     this.#roundLater();
   }
 
   stop(): void {
     this.#stopped = true;
-    this.#withdrawals.stop();
-    this.#recoveries.stop();
+    for (const part of [this.#withdrawals, this.#tasks, this.#expiry, this.#announcements]) part.stop();
     this.#timer?.cancel();
   }
 
-  /** Takes back what is open for an endpoint that was deleted or disabled. */
+  /** Takes back what is open for an endpoint that was deleted, disabled or paused. */
   withdraw(endpointKey: number): void {
     this.#withdrawals.add(endpointKey);
   }
 
-  /** The endpoint may be enabled again: recoveries that waited for that go on. */
+  /** The endpoint may take something again: tasks that waited for that go on. */
   endpointChanged(endpointKey: number): void {
-    this.#recoveries.again(endpointKey);
+    this.#tasks.again(endpointKey);
   }
 
-  /** Goes on with a recovery until it is finished. */
-  recover(recovery: Recovery): void {
-    this.#recoveries.add(recovery);
+  /** Goes on with a task until it ends. */
+  task(task: RunningTask): void {
+    this.#tasks.add(task);
   }
+
+  /** These were found in memory too old to be worth sending: they are cancelled in the store. */
+  expired(deliveries: readonly { readonly messageKey: number; readonly endpointKey: number }[]): void {
+    this.#expiry.add(deliveries);
+  }
+
+  /** Announcements were written, or may have been. */
+  announced(): void {
+    this.#announcements.poke();
+  }
+
+  readonly #follow = ({ dropped, stored }: Stopped, resends: { resends: boolean }): void => {
+    if (dropped.length > 0) this.#options.dropped(dropped, resends);
+    for (const { endpointKey, dueAt } of stored) this.#options.stored(endpointKey, dueAt);
+  };
 
   #roundLater(): void {
     if (this.#stopped) return;
@@ -83,10 +118,11 @@ export class Upkeep {
   async #round(): Promise<void> {
     const { store, clock } = this.#options;
     const now = clock.now();
-    // In case that one was laid aside just after its endpoint was enabled.
-    this.#recoveries.again();
+    // In case that one was laid aside just after its endpoint was enabled, or written without a word.
+    this.#tasks.again();
+    this.announced();
     await this.#attempt('payloads whose time is over could not be expunged', () =>
-      expungeExpired(this.#options, () => this.#stopped),
+      expungeExpired({ store, clock, follow: this.#follow }, () => this.#stopped),
     );
     await this.#attempt('old idempotency keys could not be deleted', () =>
       this.#repeat(() => store.idempotencyPurge({ before: now - IDEMPOTENCY_KEPT_MS, limit: STEP_ROWS })),
@@ -94,8 +130,8 @@ export class Upkeep {
     await this.#attempt('keys that ended long ago could not be deleted', () =>
       this.#repeat(() => store.keyPurge({ before: now - ENDED_KEY_KEPT_MS, limit: STEP_ROWS })),
     );
-    await this.#attempt('old recoveries could not be deleted', () =>
-      this.#repeat(() => store.recoveryPurge({ before: now - RECOVERY_KEPT_MS, limit: STEP_ROWS })),
+    await this.#attempt('old tasks could not be deleted', () =>
+      this.#repeat(() => store.taskPurge({ before: now - TASK_KEPT_MS, limit: STEP_ROWS })),
     );
     this.#roundLater();
   }

@@ -11,7 +11,7 @@ export interface WithdrawalsOptions {
 const STEP_ROWS = 500;
 const AGAIN_MS = 1_000;
 
-/** Takes back what is open for endpoints that take nothing: deleted ones, whose deliveries are cancelled, and disabled ones, whose are held. */
+/** Takes back what is open for endpoints that take nothing: deleted ones, whose deliveries are cancelled, and disabled or paused ones, whose are held. */
 export class Withdrawals {
   readonly #options: WithdrawalsOptions;
   readonly #endpoints = new Set<number>();
@@ -48,7 +48,7 @@ export class Withdrawals {
         this.#endpoints.add(endpointKey);
         log.warn(
           { err: error, endpointKey },
-          'deliveries of an endpoint that is deleted or disabled could not be taken back; trying again',
+          'deliveries of an endpoint that is deleted, disabled or paused could not be taken back; trying again',
         );
         await new Promise<void>((resolve) => void clock.timer(AGAIN_MS, resolve));
       }

@@ -70,6 +70,8 @@ describe('PUT', () => {
       uid: null,
       description: '',
       disabled: false,
+      disabledReason: null,
+      disabledAt: null,
       eventTypes: null,
       filterTypes: null,
       channels: null,

@@ -95,8 +95,13 @@ async function somethingOfEach({ operate, call }: World): Promise<{ known: Known
   const uid = `fuzz-${number}`;
   const app = await made('app', { name: 'Fuzz', uid });
   const url = 'http://127.0.0.1:1/';
-  const endpoint = await made(`app/${uid}/endpoint`, { url, uid: 'ep-uid' });
+  // Ordered, so that its deliveries can be skipped; the task waits as long as its endpoint is paused.
+  const endpoint = await made(`app/${uid}/endpoint`, { url, uid: 'ep-uid', ordering: 'endpoint' });
+  const paused = await made(`app/${uid}/endpoint`, { url, paused: true });
+  const since = new Date(Date.now() - 1_000).toISOString();
+  const task = await made(`app/${uid}/endpoint/${paused.id}/recover`, { since });
   const disabled = await made(`app/${uid}/endpoint`, { url, disabled: true });
+  const operational = await made('operational-webhook/endpoint', { url, disabled: true });
   const name = `fuzz.type-${number}`;
   await made('event-type', { name, description: 'x', schemas: { 1: { examples: [{ a: 1 }] } } });
   const message = await made(`app/${uid}/msg`, { eventType: name, eventId: 'event', payload: { a: 1 } });
@@ -111,11 +116,12 @@ async function somethingOfEach({ operate, call }: World): Promise<{ known: Known
     .toBeGreaterThan(0);
   const known = {
     app_id: [app.id, uid],
-    endpoint_id: [endpoint.id, 'ep-uid', disabled.id],
+    endpoint_id: [endpoint.id, 'ep-uid', disabled.id, operational.id],
     msg_id: [message.id, 'event', other.id],
     attempt_id: [(await attempts())[0].id],
     event_type_name: [name],
     key_id: [key.id],
+    task_id: [task.id],
     id: [hook.web_hook.id],
   };
   return { known, token };

@@ -94,6 +94,9 @@ describe('a list of messages', () => {
       id: expect.stringMatching(/^msg_/),
       timestamp: expect.any(String),
       deliverAt: null,
+      expiresAt: null,
+      orderingKey: null,
+      matched: false,
     });
   });
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { NewMessage } from '../../src/model/message.ts';
+import { systemClock } from '../../src/system/clock.ts';
 import { startReceiver } from '../helpers/receiver.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
@@ -61,6 +62,30 @@ describe('deliverAt', () => {
   });
 });
 
+describe('expiresAt', () => {
+  it('comes back in each call that shows the message, and is stored', async () => {
+    const times = { expiresAt: inMs(2 * HOUR_MS), deliverAt: inMs(HOUR_MS) };
+    const answer = await publish(times);
+    expect([answer.status, answer.json()]).toEqual([202, expect.objectContaining(times)]);
+    expect(stored[0]).toMatchObject({ expiresAt: Date.parse(times.expiresAt) });
+    const { id } = answer.json();
+    expect((await world.operate('GET', `${MSG}/${id}`)).json()).toEqual(answer.json());
+    const { data } = (await world.operate('GET', `${MSG}?limit=1`)).json();
+    expect(data[0]).toEqual(answer.json());
+  });
+
+  it('may be given in a batch, for each message', async () => {
+    const expiresAt = inMs(90 * DAY_MS - 60_000);
+    const body = { messages: [message({}), message({ expiresAt, eventId: 'expires-in-a-batch' })] };
+    expect((await world.operate('POST', `${MSG}/batch`, body)).status).toBe(202);
+    expect(stored.map((each) => each.expiresAt)).toEqual([null, Date.parse(expiresAt)]);
+  });
+
+  it('may be null', async () => {
+    expect((await publish({ expiresAt: null })).json().expiresAt).toBeNull();
+  });
+});
+
 describe('the time that a payload is kept', () => {
   it.each([
     [{}, null],
@@ -89,6 +114,17 @@ describe('times that cannot be', () => {
     ['text', { deliverAt: 'tomorrow' }, ['deliverAt']],
     ['a date', { deliverAt: '2030-01-01' }, ['deliverAt']],
     ['a number', { deliverAt: 1_900_000_000 }, ['deliverAt']],
+    ['expires now', { expiresAt: inMs(0) }, ['expiresAt']],
+    ['expired', { expiresAt: '2020-01-01T00:00:00Z' }, ['expiresAt']],
+    ['expires in 91 days', { expiresAt: inMs(91 * DAY_MS) }, ['expiresAt']],
+    [
+      'expires before it is delivered',
+      { expiresAt: inMs(HOUR_MS), deliverAt: inMs(HOUR_MS + 1) },
+      ['expiresAt'],
+    ],
+    ['expires as text', { expiresAt: 'tomorrow' }, ['expiresAt']],
+    ['expires as a number', { expiresAt: 1_900_000_000 }, ['expiresAt']],
+    ['expires in a leap second', { expiresAt: '2026-12-31T23:59:60Z' }, ['expiresAt']],
     ['a leap second', { deliverAt: '2026-12-31T23:59:60Z' }, ['deliverAt']],
     ['after the payload', { deliverAt: inMs(2 * HOUR_MS), payloadRetentionHours: 1 }, ['deliverAt']],
     ['no hours', { payloadRetentionHours: 0 }, ['payloadRetentionHours']],
@@ -109,5 +145,24 @@ describe('times that cannot be', () => {
     const body = { messages: [message({}), message({ deliverAt: inMs(31 * DAY_MS) })] };
     const answer = await world.operate('POST', `${MSG}/batch`, body);
     expect([answer.status, answer.json().detail[0].loc]).toEqual([422, ['body', 'messages', 1, 'deliverAt']]);
+  });
+});
+
+describe('no look at the clock', () => {
+  it('is there for a message that says nothing of times', async () => {
+    const asked: string[] = [];
+    const now = () => {
+      asked.push(new Error().stack ?? '');
+      return systemClock.now();
+    };
+    const watched = await startWorld({ clock: { ...systemClock, now } });
+    const of = async (more: object) => {
+      asked.length = 0;
+      expect((await watched.operate('POST', MSG, message(more))).status).toBe(202);
+      return asked.filter((stack) => stack.includes('message-in.ts')).length;
+    };
+    expect(await of({ orderingKey: 'k', tags: ['t'] })).toBe(0);
+    expect(await of({ expiresAt: inMs(HOUR_MS) })).toBe(1);
+    await watched.close();
   });
 });

@@ -40,6 +40,9 @@ describe('publishing a message', () => {
       id: expect.stringMatching(/^msg_[0-9A-Za-z]{27}$/),
       timestamp: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
       deliverAt: null,
+      expiresAt: null,
+      orderingKey: null,
+      matched: false,
     });
     expect(Date.parse(message.timestamp)).toBeGreaterThanOrEqual(before);
     expect((await stored(message.id)).json()).toEqual(message);
@@ -354,6 +357,7 @@ describe('publishing a batch', () => {
       eventId: 'in-a-batch',
       eventType: 'a.0',
       timestamp: expect.stringMatching(/Z$/),
+      matched: false,
     });
     expect(new Set(data.map(({ id }: { id: string }) => id)).size).toBe(1_000);
     expect((await stored(data[999].id)).json()).toMatchObject({
@@ -411,5 +415,51 @@ describe('publishing a batch', () => {
   ])('answers 422 to %.30s', async (body, loc) => {
     const answer = await publishBatch(body);
     expect([answer.status, answer.json().detail[0].loc]).toEqual([422, loc]);
+  });
+});
+
+describe('what Posthorn adds to a message', () => {
+  it.each(['k', 'with space & "quotes"', 'ünïcode 😀', '\u0000', 'x'.repeat(256)])(
+    'an orderingKey may be any text: %j',
+    async (orderingKey) => {
+      const answer = await publish({ eventType: 'a', payload: {}, orderingKey });
+      expect([answer.status, answer.json().orderingKey]).toEqual([202, orderingKey]);
+      expect((await stored(answer.json().id)).json()).toEqual(answer.json());
+    },
+  );
+
+  it.each<[unknown, string]>([
+    ['', 'must not have fewer than 1 characters'],
+    ['x'.repeat(257), 'must not have more than 256 characters'],
+    [5, 'must be string'],
+    ['\ud800', 'must be text that UTF-8 can carry'],
+  ])('an orderingKey can not be %j', async (orderingKey, msg) => {
+    const item = { eventType: 'a', payload: {}, orderingKey };
+    for (const [answer, at] of [
+      [await publish(item), ['body']],
+      [await publishBatch({ messages: [item] }), ['body', 'messages', 0]],
+    ] as const) {
+      expect([answer.status, answer.json().detail]).toEqual([
+        422,
+        [{ loc: [...at, 'orderingKey'], msg, type: expect.any(String) }],
+      ]);
+    }
+  });
+
+  it('says whether any endpoint wanted it, also later', async () => {
+    const { application } = await world.addCompany('matched');
+    const path = `/api/v1/app/${application.number}`;
+    const url = 'http://127.0.0.1:1/';
+    await world.operate('POST', `${path}/endpoint`, { url, eventTypes: ['ticket.*'], disabled: true });
+    const matched = async (eventType: string) => {
+      const answer = await world.operate('POST', `${path}/msg`, { eventType, payload: {} });
+      expect((await world.operate('GET', `${path}/msg/${answer.json().id}`)).json()).toEqual(answer.json());
+      return answer.json().matched;
+    };
+    expect([await matched('ticket.any'), await matched('other'), await matched('ticket')]).toEqual([
+      true,
+      false,
+      false,
+    ]);
   });
 });

@@ -136,6 +136,14 @@ describe('endpoints', () => {
       throttleRate: 9,
       rateLimit: 9,
       metadata: { a: 'b' },
+      paused: false,
+      pausedAt: null,
+      disabledReason: null,
+      disabledAt: null,
+      maxInFlight: 32,
+      ordering: 'none',
+      retrySchedule: { preset: 'default', delaysSeconds: [0.02, 0.02], jitter: 0.2 },
+      finalStatuses: [],
       id: expect.stringMatching(/^ep_/),
       webHookId: expect.stringMatching(new RegExp(`^${application.number}_\\d{14}$`)),
       createdAt: expect.stringMatching(/Z$/),
@@ -309,9 +317,16 @@ describe('deliveries and attempts', () => {
 
     const page = await deliveries();
     expect(page).toMatchObject({ done: true, iterator: disabled.id, prevIterator: `-${endpoints[0].id}` });
-    const { metadata: _, ...shown } = endpoints[0];
+    const [{ id, webHookId, uid, url, version, createdAt, updatedAt }] = endpoints;
     expect(page.data[0]).toEqual({
-      ...shown,
+      ...{ id, webHookId, uid, url, version, createdAt, updatedAt },
+      description: '',
+      disabled: false,
+      eventTypes: null,
+      filterTypes: null,
+      channels: null,
+      rateLimit: null,
+      throttleRate: null,
       status: 0,
       statusText: 'success',
       nextAttempt: null,

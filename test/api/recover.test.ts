@@ -52,6 +52,8 @@ describe('a recovery', () => {
         id: expect.stringMatching(/^qtask_[0-9A-Za-z]{27}$/),
         status: 'running',
         task: 'endpoint.recover',
+        data: expect.objectContaining({ scanned: 0, affected: 0, rate: 100, waiting: null }),
+        createdAt: expect.stringMatching(/Z$/),
         updatedAt: expect.stringMatching(/Z$/),
       },
     ]);
@@ -61,6 +63,19 @@ describe('a recovery', () => {
     const attempts = async (id: string) =>
       (await world.operate('GET', `${path}/attempt/msg/${id}`)).json().data.length;
     expect([await attempts('good'), await attempts('one')]).toEqual([1, 3]);
+  });
+
+  it('counts first what it would send again', async () => {
+    await publish('good');
+    await expect.poll(states, { timeout: 10_000 }).toEqual({ good: 'succeeded' });
+    await disable(true);
+    await publish('one');
+    await publish('two');
+    await disable(false);
+    const counted = await recover({ since: ago(60_000), dryRun: true });
+    expect([counted.status, counted.json()]).toEqual([200, { count: 2, scanned: 3, complete: true }]);
+    expect((await world.operate('GET', `${path}/task`)).json().data).toEqual([]);
+    expect(await states()).toEqual({ good: 'succeeded', one: 'held', two: 'held' });
   });
 
   it('delivers what was held while the endpoint was disabled', async () => {
@@ -102,6 +117,9 @@ describe('a recovery', () => {
     ['a number', () => ({ since: 5 }), ['body', 'since']],
     ['a leap second', () => ({ since: '2026-06-30T23:59:60Z' }), ['body', 'since']],
     ['an end that is no time', () => ({ since: ago(1_000), until: 'now' }), ['body', 'until']],
+    ['a rate of none', () => ({ since: ago(1_000), rate: 0 }), ['body', 'rate']],
+    ['a rate of too many', () => ({ since: ago(1_000), rate: 10_001 }), ['body', 'rate']],
+    ['a dry run that is no boolean', () => ({ since: ago(1_000), dryRun: 'yes' }), ['body', 'dryRun']],
     ['more than 14 days', () => ({ since: ago(14 * DAY_MS + 10 * 60_000) }), ['body', 'since']],
     ['15 days long ago', () => ({ since: ago(45 * DAY_MS), until: ago(30 * DAY_MS) }), ['body', 'since']],
     ['an end before its beginning', () => ({ since: ago(1_000), until: ago(2_000) }), ['body', 'since']],

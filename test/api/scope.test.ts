@@ -33,8 +33,15 @@ const refused: Partial<Record<Kind, string>> = { unknown: 'phk_nobody_has_this_k
 let shared: Things;
 
 beforeAll(async () => {
-  world = await startWorld({ clock: { ...systemClock, now: () => systemClock.now() + ahead } });
-  receiver = await startReceiver();
+  world = await startWorld({
+    clock: { ...systemClock, now: () => systemClock.now() + ahead },
+    // What failed once stays pending, and tasks run until they are cancelled: both can then be acted upon.
+    retryScheduleMs: [3_600_000],
+    store: (store) => ({ ...store, taskStep: async () => ({ waits: 'endpoint_paused' }) }),
+  });
+  receiver = await startReceiver((response, { path }) =>
+    response.writeHead(path === '/hooks' ? 500 : 200).end(),
+  );
   routes = world.http.routes;
   shared = await makeThings();
   refused.expired = await newKey({ application: shared.app_id, expiry: 60 });
@@ -59,6 +66,9 @@ interface Things {
   attempt_id: string;
   event_type_name: string;
   key_id: string;
+  task_id: string;
+  /** The endpoint of operators: its paths call it `endpoint_id`, too. */
+  operational_id: string;
 }
 
 let made = 0;
@@ -66,7 +76,9 @@ let made = 0;
 async function makeThings(): Promise<Things> {
   const app = await ok('POST', '/api/v1/app', { name: 'A' });
   const base = `/api/v1/app/${app.id}`;
-  const endpoint = await ok('POST', `${base}/endpoint`, { url: `${receiver.url}/hooks` });
+  const url = `${receiver.url}/hooks`;
+  // Ordered, so that its delivery can be skipped.
+  const endpoint = await ok('POST', `${base}/endpoint`, { url, ordering: 'endpoint' });
   const eventType = `scope.walk.${++made}`;
   const schemas = { 1: { examples: [{ a: 1 }] } };
   await ok('POST', '/api/v1/event-type', { name: eventType, description: '', schemas });
@@ -76,6 +88,8 @@ async function makeThings(): Promise<Things> {
     await world.call('GET', '/web_hooks.json', { key: await newKey({ application: app.id }) })
   ).json().web_hooks;
   const key = await ok('POST', '/api/v1/key', { name: 'a', application: app.id });
+  const task = await ok('POST', `${base}/endpoint/${endpoint.id}/recover`, range());
+  const operational = await ok('POST', '/api/v1/operational-webhook/endpoint', { url });
   return {
     app_id: app.id,
     number: app.number,
@@ -85,6 +99,8 @@ async function makeThings(): Promise<Things> {
     attempt_id: attempt?.id ?? '',
     event_type_name: eventType,
     key_id: key.id,
+    task_id: task.id,
+    operational_id: operational.id,
   };
 }
 
@@ -123,6 +139,8 @@ async function keyOf(kind: Kind, application: string): Promise<string | undefine
   return refused[kind] ?? newKey({ application, capabilities: [kind] });
 }
 
+const range = () => ({ since: new Date(systemClock.now()).toISOString() });
+
 /** Bodies with which the call would succeed, so that nothing but the key can refuse it. */
 const BODIES: Record<string, (things: Things) => unknown> = {
   'POST /api/v1/app': () => ({ name: 'A' }),
@@ -134,9 +152,9 @@ const BODIES: Record<string, (things: Things) => unknown> = {
   'POST /api/v1/app/{app_id}/endpoint/{endpoint_id}/secret/rotate': () => ({}),
   'PUT /api/v1/app/{app_id}/endpoint/{endpoint_id}/headers': () => ({ headers: { 'x-a': 'b' } }),
   'PATCH /api/v1/app/{app_id}/endpoint/{endpoint_id}/headers': () => ({ headers: { 'x-a': 'b' } }),
-  'POST /api/v1/app/{app_id}/endpoint/{endpoint_id}/recover': () => ({
-    since: new Date(systemClock.now()).toISOString(),
-  }),
+  'POST /api/v1/app/{app_id}/endpoint/{endpoint_id}/recover': range,
+  'POST /api/v1/app/{app_id}/endpoint/{endpoint_id}/replay-missing': range,
+  'POST /api/v1/app/{app_id}/endpoint/{endpoint_id}/bulk-replay': range,
   'POST /api/v1/app/{app_id}/endpoint/{endpoint_id}/send-example': ({ event_type_name }) => ({
     eventType: event_type_name,
   }),
@@ -148,6 +166,12 @@ const BODIES: Record<string, (things: Things) => unknown> = {
   'PATCH /api/v1/event-type/{event_type_name}': () => ({ description: 'b' }),
   'POST /api/v1/key': () => ({ name: 'a', application: null }),
   'POST /api/v1/key/{key_id}/rotate': () => ({}),
+  'POST /api/v1/operational-webhook/endpoint': () => ({ url: receiver.url }),
+  'PUT /api/v1/operational-webhook/endpoint/{endpoint_id}': () => ({ url: receiver.url }),
+  'PATCH /api/v1/operational-webhook/endpoint/{endpoint_id}': () => ({ description: 'b' }),
+  'POST /api/v1/operational-webhook/endpoint/{endpoint_id}/secret/rotate': () => ({}),
+  'PUT /api/v1/operational-webhook/endpoint/{endpoint_id}/headers': () => ({ headers: { 'x-a': 'b' } }),
+  'PATCH /api/v1/operational-webhook/endpoint/{endpoint_id}/headers': () => ({ headers: { 'x-a': 'b' } }),
   'POST /web_hooks.json': () => ({ web_hook: { url: receiver.url } }),
   'PUT /web_hook/{id}.json': () => ({ web_hook: { url: receiver.url } }),
   'PUT /web_hooks/{id}.json': () => ({ web_hook: { url: receiver.url } }),
@@ -162,7 +186,10 @@ async function call(route: string, kind: Kind, things: Things) {
 
 function pathOf(route: string, things: Things): string {
   const [, path = ''] = route.split(' ');
-  const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: keyof Things) => String(things[name]));
+  const named = path.startsWith('/api/v1/operational-webhook/')
+    ? { ...things, endpoint_id: things.operational_id }
+    : things;
+  const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: keyof Things) => String(named[name]));
   expect(filled).not.toContain('undefined');
   return filled;
 }

@@ -62,6 +62,9 @@ describe('an example', () => {
         id: expect.stringMatching(/^msg_/),
         timestamp: expect.any(String),
         deliverAt: null,
+        expiresAt: null,
+        orderingKey: null,
+        matched: true,
       },
     ]);
     const deliveries = (await world.operate('GET', `${path}/msg/${data[0].id}/endpoint`)).json().data;

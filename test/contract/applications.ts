@@ -174,6 +174,26 @@ function deletions(test: ContractTest): void {
 }
 
 function lists(test: ContractTest): void {
+  test('have one for operational webhooks beside them: made once, in no list, and found by nothing but its id', async (given) => {
+    const first = await given.application();
+    const id = given.id('app');
+    const made = await given.store.applicationOperational({ id, now: NOW + 1 });
+    expect(made).toMatchObject({ id, number: 0, uid: null, throttleRate: null, createdAt: NOW + 1 });
+    await given.reopen();
+    expect(await given.store.applicationOperational({ id: given.id('app'), now: NOW + 2 })).toEqual(made);
+    expect(await given.store.applicationFind({ ref: id })).toEqual(made);
+    expect(await given.store.applicationFindByKey({ applicationKey: made.key })).toEqual(made);
+    expect(await given.store.applicationFind({ ref: '0' })).toBeNull();
+    expect(await given.store.applicationFindByNumber({ number: 0 })).toBeNull();
+    const all = { limit: 9, before: null, after: null, fromEnd: false };
+    expect(await given.store.applicationList(all)).toEqual([first]);
+    expect(await given.store.applicationLastNumber()).toBe(1);
+    const endpoint = await given.endpoint(made.key);
+    expect(await given.store.endpointList({ applicationKey: made.key })).toEqual([endpoint]);
+    // It may come before any other.
+    expect((await given.application({ uid: '0' })).number).toBe(2);
+  });
+
   test('are listed by id, live ones only, between exclusive bounds', async (given) => {
     const ids: string[] = [];
     for (let count = 0; count < 7; count++) {

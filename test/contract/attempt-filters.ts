@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import type { NewMessage } from '../../src/model/message.ts';
 import type { AttemptFilter } from '../../src/store/store.ts';
-import { ALL, type ContractTest, type Given } from './world.ts';
+import { ALL, type ContractTest, type Given, NOW } from './world.ts';
 
 export function attemptFilterContract(test: ContractTest): void {
   statuses(test);
@@ -55,6 +55,7 @@ function messages(test: ContractTest): void {
     expect(await pick({ eventTypes: ['a'] })).toEqual([5, 4, 1, 0]);
     expect(await pick({ eventTypes: ['b', 'c'] })).toEqual([3, 2]);
     expect(await pick({ eventTypes: [] })).toEqual([]);
+    expect(await pick({ eventTypes: ['a.*', 'b'] })).toEqual([3, 2]);
     expect(await pick({ channel: 'x' })).toEqual([3, 2, 1, 0]);
     expect(await pick({ tag: 'vip' })).toEqual([5, 4, 1, 0]);
     expect(await pick({ tag: 'vi' })).toEqual([]);
@@ -66,7 +67,7 @@ function messages(test: ContractTest): void {
     const { application, keys } = await given.company(2);
     const messageKey = await given.accepted(application.key, keys);
     const results = keys.map((key) => given.result(given.lease(messageKey, key, 1), { state: 'succeeded' }));
-    await given.store.deliveryRecord({ results });
+    await given.store.deliveryRecord({ results, now: NOW });
     for (const [index, endpointKey] of keys.entries()) {
       const filter = { endpointKey };
       const { rows } = await given.store.attemptList({ messageKey, ...ALL, filter, scan: 100 });
@@ -127,7 +128,7 @@ async function recorded(
       const exchange = { ...result.attempt.exchange, status };
       return { ...result, attempt: { ...result.attempt, exchange } };
     });
-    await given.store.deliveryRecord({ results });
+    await given.store.deliveryRecord({ results, now: NOW });
     ids.push(...results.map(({ attempt }) => attempt.id));
   }
   return { endpointKey, ids };

@@ -14,7 +14,7 @@ export function attemptListContract(test: ContractTest): void {
     const results = exchanges().map((exchange, index) =>
       given.result(lease, { state: 'succeeded' }, { exchange, url, number: index + 1, trigger: 'manual' }),
     );
-    await given.store.deliveryRecord({ results });
+    await given.store.deliveryRecord({ results, now: NOW });
     await given.reopen();
     const named = { messageId: message.id, endpointId: endpoint?.id };
     const expected = results.map(({ attempt }) => ({ ...attempt, ...named })).toReversed();
@@ -50,7 +50,7 @@ export function attemptListContract(test: ContractTest): void {
       for (const endpointKey of keys) {
         const result = given.result(given.lease(messageKey, endpointKey, 1), { state: 'succeeded' });
         ids[`${messageKey} ${endpointKey}`] = result.attempt.id;
-        await given.store.deliveryRecord({ results: [result] });
+        await given.store.deliveryRecord({ results: [result], now: NOW });
       }
     }
     const named = ({ rows }: { rows: ListedAttempt[] }) => rows.map(({ id }) => id);
@@ -67,7 +67,7 @@ export function attemptListContract(test: ContractTest): void {
     const { application, keys } = await given.company();
     const messageKey = await given.accepted(application.key, keys);
     const lease = given.lease(messageKey, keys[0], 1);
-    await given.store.deliveryRecord({ results: [given.result(lease, { state: 'succeeded' })] });
+    await given.store.deliveryRecord({ results: [given.result(lease, { state: 'succeeded' })], now: NOW });
     await given.store.endpointDelete({ applicationKey: application.key, endpointKey: keys[0], now: NOW });
     expect((await given.store.attemptList({ messageKey, ...ALL })).rows).toHaveLength(1);
     expect((await given.store.attemptList({ endpointKey: keys[0], ...ALL })).rows).toHaveLength(1);
@@ -123,7 +123,7 @@ async function recorded(given: Given) {
     ids.push(result.attempt.id);
     const elsewhere = await given.accepted(application.key, [other]);
     const stranger = given.result(given.lease(elsewhere, other, 1), { state: 'succeeded' });
-    await given.store.deliveryRecord({ results: [result, stranger] });
+    await given.store.deliveryRecord({ results: [result, stranger], now: NOW });
   }
   return {
     ids,

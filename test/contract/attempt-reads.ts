@@ -94,6 +94,6 @@ async function recorded(given: Given, statuses: readonly (number | null)[]) {
     const exchange = { ...result.attempt.exchange, ...answer, startedAt: NOW };
     return { ...result, attempt: { ...result.attempt, exchange } };
   });
-  await given.store.deliveryRecord({ results });
+  await given.store.deliveryRecord({ results, now: NOW });
   return { messageKey, endpointKey, ids: results.map(({ attempt }) => attempt.id) };
 }

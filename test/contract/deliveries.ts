@@ -31,9 +31,14 @@ function claims(test: ContractTest): void {
     const { claimed } = await claim(given, keys[0], { dueBy: NOW + 3, fence });
     const { id: messageId, payload } = message;
     const lease = given.lease(messageKey, keys[0], fence);
-    expect(claimed).toEqual([{ ...lease, messageId, payload, attemptCount: 0, nextAttemptAt: NOW + 3 }]);
+    expect(claimed).toEqual([
+      {
+        ...{ ...lease, messageId, payload, attemptCount: 0, nextAttemptAt: NOW + 3 },
+        ...{ expiresAt: null, orderKey: null, announced: false },
+      },
+    ]);
     const done = [given.result(lease, { state: 'succeeded' })];
-    expect(await given.store.deliveryRecord({ results: done })).toEqual([true]);
+    expect(await given.store.deliveryRecord({ results: done, now: NOW })).toEqual([true]);
   });
 
   test('are claimed up to the limit and the time; the next one is announced', async (given) => {
@@ -107,11 +112,11 @@ function releases(test: ContractTest): void {
     expect(await given.store.deliveryCountOpen({})).toEqual({ pending: 2, sending: 1, held: 0 });
     // The lease of the old process is void, that of the new one holds, and the due time stays.
     const old = claimed.map((lease) => given.result(lease, { state: 'succeeded' }));
-    expect(await given.store.deliveryRecord({ results: old })).toEqual([false]);
+    expect(await given.store.deliveryRecord({ results: old, now: NOW })).toEqual([false]);
     const again = await claim(given, mine, { dueBy: NOW + 5 });
     expect(again.claimed).toMatchObject([{ messageKey: claimed[0]?.messageKey, nextAttemptAt: NOW + 5 }]);
     const results = [given.result(given.lease(fresh, mine, fence), { state: 'succeeded' })];
-    expect(await given.store.deliveryRecord({ results })).toEqual([true]);
+    expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([true]);
   });
 
   test('are released below the fence, not at it', async (given) => {
@@ -136,7 +141,7 @@ function returns(test: ContractTest): void {
     expect(await given.deliveryOf(first)).toMatchObject({ state: 'pending', nextAttemptAt: NOW + 1 });
     expect(await given.deliveryOf(second)).toMatchObject({ state: 'sending', nextAttemptAt: NOW + 2 });
     const results = [given.result(first, { state: 'succeeded' })];
-    expect(await given.store.deliveryRecord({ results })).toEqual([false]);
+    expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([false]);
     expect((await claim(given, keys[0], { dueBy: NOW + 9 })).claimed).toHaveLength(1);
   });
 }
@@ -150,7 +155,8 @@ function lists(test: ContractTest): void {
     const before = await given.store.endpointFindByKey({ endpointKey: deleted });
     await given.store.endpointDelete({ applicationKey: application.key, endpointKey: deleted, now: NOW });
     const listed = await given.store.deliveryList({ messageKey, ...ALL });
-    const open = { messageKey, state: 'pending', attemptCount: 0, nextAttemptAt: NOW, reason: null };
+    const row = { messageKey, attemptCount: 0, orderKey: null, reason: null };
+    const open = { ...row, state: 'pending', nextAttemptAt: NOW };
     const endpoint = await given.store.endpointFindByKey({ endpointKey: live });
     expect(listed).toEqual([
       { ...open, endpointKey: live, endpoint, endpointDeleted: false },
@@ -189,7 +195,7 @@ function lists(test: ContractTest): void {
     const pending = await given.accepted(application.key, keys);
     const messageKeys = [pending, elsewhere, held, 999];
     const found = await given.store.deliveryFind({ endpointKey, messageKeys });
-    const row = { endpointKey, attemptCount: 0, reason: null };
+    const row = { endpointKey, attemptCount: 0, orderKey: null, reason: null };
     expect(found.toSorted((one, two) => one.messageKey - two.messageKey)).toEqual([
       { ...row, messageKey: held, state: 'held', nextAttemptAt: null, reason: 'endpoint_disabled' },
       { ...row, messageKey: pending, state: 'pending', nextAttemptAt: NOW },

@@ -1,98 +1,138 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Verdict } from '../../src/model/delivery.ts';
-import type { Lease } from '../../src/model/lease.ts';
+import { orderKeyOf } from '../../src/model/endpoint.ts';
 import type { AttemptResult } from '../../src/store/store.ts';
+import { CONTROL_COMMANDS } from './delivery-control-commands.ts';
 import {
+  advance,
+  type Command,
   change,
-  compare,
+  command,
   dueOf,
   emptyModel,
-  isOpen,
+  isExpired,
   type Model,
+  messageOf,
   nextDueOf,
   pendingOf,
   type Real,
   type Row,
+  rowOf,
   waitingOf,
 } from './delivery-model.ts';
-import { claimDue, Given, NOW, type OpenWorld } from './world.ts';
+import { ENDPOINTS, endpointIndex, moment } from './delivery-values.ts';
+import { claimDue, delivery, Given, NOW, type OpenWorld } from './world.ts';
 
-const ENDPOINTS = 3;
-const RUNS = 40;
-const COMMANDS = 50;
-
-type Command = fc.AsyncCommand<Model, Real>;
+const RUNS = 120;
+const COMMANDS = 100;
 
 /** Random calls in random order: after each the store shows what the model says. */
 export function deliveryModelContract(open: OpenWorld): void {
-  test('behaves as the model does', { timeout: 120_000 }, async () => {
+  test('behaves as the model does', { timeout: 240_000 }, async () => {
+    // The way of a delivery twice: most of what is asked for happens on it.
+    const commandsOfAllKinds = [...COMMANDS_OF_THE_WAY, ...COMMANDS_OF_THE_WAY, ...CONTROL_COMMANDS];
     await fc.assert(
-      fc.asyncProperty(fc.commands(COMMANDS_OF_ALL_KINDS, { maxCommands: COMMANDS }), async (commands) => {
-        const world = await open();
-        try {
-          const given = new Given(world);
-          const { application, keys } = await given.company(ENDPOINTS);
-          const real = { given, applicationKey: application.key, keys };
-          await fc.asyncModelRun(() => ({ model: emptyModel(), real }), commands);
-        } finally {
-          await world.dispose();
-        }
-      }),
+      fc.asyncProperty(
+        fc.commands(commandsOfAllKinds, { maxCommands: COMMANDS, size: 'max' }),
+        async (commands) => {
+          const world = await open();
+          try {
+            const given = new Given(world);
+            const { application, keys } = await given.company(ENDPOINTS);
+            const real = { given, applicationKey: application.key, keys };
+            const model = emptyModel();
+            // The last one orders from the beginning, the one before by keys.
+            for (const [index, ordering] of (['endpoint', 'key'] as const).entries()) {
+              const endpointKey = keys.at(-1 - index) as number;
+              const place = { applicationKey: application.key, endpointKey, now: NOW };
+              await given.store.endpointUpdate({ ...place, changes: { ordering } });
+              model.ordering.set(endpointKey, ordering);
+            }
+            await fc.asyncModelRun(() => ({ model, real }), commands);
+          } finally {
+            await world.dispose();
+          }
+        },
+      ),
       { numRuns: RUNS },
     );
   });
 }
 
-const endpointIndex = fc.nat({ max: ENDPOINTS - 1 });
-const moment = fc.integer({ min: 0, max: 5 }).map((offset) => NOW + offset);
+interface Accepted {
+  endpoints: readonly number[];
+  state: 'pending' | 'sending' | 'held';
+  now: number;
+  deliverAt: number | null;
+  expiresAt: number | null;
+  orderingKey: string | null;
+}
+
 const verdict: fc.Arbitrary<Verdict> = fc.oneof(
   fc.constant({ state: 'succeeded' as const }),
+  fc.constant({ state: 'succeeded' as const }),
   fc.constant({ state: 'failed' as const, reason: 'retries_exhausted' as const }),
+  fc.constant({ state: 'cancelled' as const, reason: 'expired' as const }),
   moment.map((nextAttemptAt) => ({ state: 'pending' as const, nextAttemptAt })),
 );
+const seldom = <Value>(value: fc.Arbitrary<Value>) => fc.option(value, { freq: 3, nil: null });
 
-const COMMANDS_OF_ALL_KINDS: fc.Arbitrary<Command>[] = [
+const COMMANDS_OF_THE_WAY: fc.Arbitrary<Command>[] = [
   fc
-    .tuple(
-      fc.uniqueArray(endpointIndex, { minLength: 1 }),
-      fc.constantFrom('pending' as const, 'sending' as const, 'held' as const),
-      moment,
-    )
-    .map(([endpoints, state, now]) => accept(endpoints, state, now)),
+    .record({
+      endpoints: fc.uniqueArray(endpointIndex, { minLength: 1 }),
+      // What is held stands in the way of its line: seldom, so that lines move.
+      state: fc.constantFrom('pending', 'pending', 'pending', 'sending', 'held'),
+      now: moment,
+      deliverAt: seldom(moment),
+      expiresAt: seldom(moment),
+      orderingKey: fc.constantFrom(null, 'a', 'a'),
+    })
+    .map(accept),
   fc.tuple(endpointIndex, moment, fc.nat({ max: 3 })).map((params) => claim(...params)),
-  fc.array(fc.tuple(fc.nat(), verdict, fc.boolean()), { minLength: 1, maxLength: 3 }).map(record),
+  fc
+    .tuple(fc.array(fc.tuple(fc.nat(), verdict, fc.boolean()), { minLength: 1, maxLength: 3 }), moment)
+    .map((params) => record(...params)),
   fc.nat().map(release),
   fc.nat().map(unlease),
   fc.tuple(fc.nat(), moment).map((params) => resend(...params)),
-  fc
-    .tuple(endpointIndex, fc.constantFrom('disabled' as const, 'deleted' as const, null))
-    .map((params) => stop(...params)),
-  fc.tuple(endpointIndex, fc.integer({ min: 1, max: 3 })).map((params) => withdraw(...params)),
-  fc.tuple(endpointIndex, moment).map((params) => recover(...params)),
-  fc.nat().map(expunge),
   fc.constant(reopen()),
 ];
 
-function accept(endpoints: readonly number[], state: 'pending' | 'sending' | 'held', now: number): Command {
-  return command(`accept(${endpoints}, ${state}, +${now - NOW})`, async (model, real) => {
-    const keys = endpoints.map((index) => real.keys[index] as number);
-    const given = real.given;
+function accept(accepted: Accepted): Command {
+  return command(`accept(${JSON.stringify(accepted)})`, async (model, { given, applicationKey, keys }) => {
+    const { endpoints, now, orderingKey, ...times } = accepted;
+    const { deliverAt, expiresAt } = times;
     const fence = given.fence();
-    const messageKey = await given.accepted(real.applicationKey, keys, { state, now, fence });
-    for (const endpointKey of keys) {
-      const held = state === 'held';
-      const place = { messageKey, endpointKey };
+    const deliveries = endpoints.map((index) => {
+      const endpointKey = keys[index] as number;
+      const ordering = model.ordering.get(endpointKey) ?? 'none';
+      const orderKey = orderKeyOf({ ordering }, orderingKey);
+      // One that is ordered is not leased at once.
+      const leased = accepted.state === 'sending' && orderKey === null;
+      return delivery(
+        endpointKey,
+        accepted.state === 'held' ? 'held' : leased ? 'sending' : 'pending',
+        orderKey,
+      );
+    });
+    const message = given.message({ ...{ deliverAt, expiresAt, orderingKey }, deliveries });
+    const publishes = [given.publish(applicationKey, message)];
+    const [result] = await given.store.messageAccept({ publishes, fence, now });
+    const messageKey = (result?.kind === 'accepted' && result.messageKeys[0]) as number;
+    model.messages.push({ messageKey, orderingKey, expunged: false, lookedAt: false, deliverAt, expiresAt });
+    for (const { endpointKey, state, orderKey } of deliveries) {
       if (state === 'sending') model.leases.push(given.lease(messageKey, endpointKey, fence));
-      const due = { nextAttemptAt: held ? null : now, fence: state === 'sending' ? fence : 0 };
+      const timed = state !== 'held' && orderKey === null;
       model.rows.push({
-        ...place,
-        state,
-        attemptCount: 0,
-        reason: held ? 'endpoint_disabled' : null,
-        ...due,
+        ...{ messageKey, endpointKey, state, orderKey, attemptCount: 0 },
+        reason: state === 'held' ? 'endpoint_disabled' : null,
+        nextAttemptAt: timed ? (deliverAt ?? now) : null,
+        fence: state === 'sending' ? fence : 0,
       });
     }
+    advance(model, now);
   });
 }
 
@@ -102,16 +142,16 @@ function claim(index: number, dueBy: number, limit: number): Command {
     const fence = given.fence();
     const { claimed, nextDueAt } = await claimDue(given.store, { endpointKey, dueBy, limit, fence });
     const resent = waitingOf(model, endpointKey).slice(0, limit);
-    const pending = pendingOf(model, endpointKey).filter((row) => dueOf(row) <= dueBy);
-    const taken = pending.slice(0, limit - resent.length);
+    const { taken, expired } = dueRows(model, { endpointKey, dueBy, limit, room: limit - resent.length });
     const place = { endpointKey, fence };
     expect(claimed).toMatchObject([
       ...resent.map(({ messageKey, resendKey }) => ({
-        ...{ ...place, messageKey, attemptCount: 0, nextAttemptAt: 0 },
+        ...{ ...place, messageKey, attemptCount: 0, nextAttemptAt: 0, expiresAt: null, orderKey: null },
         resendKey: resendKey ?? expect.any(Number),
       })),
-      ...taken.map(({ messageKey, attemptCount, nextAttemptAt }) => ({
-        ...{ ...place, messageKey, attemptCount, nextAttemptAt, resendKey: null },
+      ...taken.map(({ messageKey, attemptCount, nextAttemptAt, orderKey }) => ({
+        ...{ ...place, messageKey, attemptCount, nextAttemptAt, orderKey, resendKey: null },
+        expiresAt: messageOf(model, { messageKey }).expiresAt,
       })),
     ]);
     for (const [at, each] of resent.entries()) {
@@ -119,27 +159,49 @@ function claim(index: number, dueBy: number, limit: number): Command {
       each.fence = fence;
     }
     for (const row of taken) change(row, { state: 'sending', fence });
+    for (const row of expired) change(row, { state: 'cancelled', nextAttemptAt: null, reason: 'expired' });
     model.leases.push(...claimed);
+    advance(model, dueBy);
     expect(nextDueAt).toBe(nextDueOf(model, endpointKey));
   });
 }
 
-function record(picks: readonly (readonly [number, Verdict, boolean])[]): Command {
-  return command(`record(${JSON.stringify(picks)})`, async (model, { given }) => {
+/** What a claim takes of the schedule, and what it finds to have expired on the way. */
+function dueRows(
+  model: Model,
+  { endpointKey, dueBy, limit, room }: { endpointKey: number; dueBy: number; limit: number; room: number },
+): { taken: Row[]; expired: Row[] } {
+  const [taken, expired]: [Row[], Row[]] = [[], []];
+  for (const row of pendingOf(model, endpointKey)) {
+    if (dueOf(row) > dueBy || taken.length >= room || expired.length >= limit) break;
+    (isExpired(model, row, dueBy) ? expired : taken).push(row);
+  }
+  return { taken, expired };
+}
+
+function record(picks: readonly (readonly [number, Verdict, boolean])[], now: number): Command {
+  return command(`record(${JSON.stringify(picks)}, +${now - NOW})`, async (model, { given }) => {
     if (model.leases.length === 0) return;
     const results = picks.map(([pick, verdict, keepLease]) => {
-      const lease = model.leases[pick % model.leases.length] as Lease;
+      const lease = leaseOf(model, pick);
       const number = lease.resendKey === null ? pick % 9 : 0;
       return { ...given.result(lease, verdict, { number }), keepLease };
     });
     const expected = results.map((result) => recorded(model, result));
-    expect(await given.store.deliveryRecord({ results })).toEqual(expected);
+    expect(await given.store.deliveryRecord({ results, now })).toEqual(expected);
+    advance(model, now);
   });
+}
+
+/** Half of the time one of the latest, which may hold yet. */
+function leaseOf({ leases }: Model, pick: number): AttemptResult['lease'] {
+  const from = pick % 2 === 0 ? 0 : Math.max(0, leases.length - 3);
+  return leases[from + (pick % (leases.length - from))] as AttemptResult['lease'];
 }
 
 /** Does to the model what a result does to a store. Returns whether the fence held. */
 function recorded(model: Model, { lease, verdict, keepLease, attempt }: AttemptResult): boolean {
-  const row = rowOf(model, lease);
+  const row = rowOf(model, lease) as Row;
   if (lease.resendKey !== null) {
     const held = model.resends.find(
       (each) => each.resendKey === lease.resendKey && each.fence === lease.fence,
@@ -158,7 +220,7 @@ function recorded(model: Model, { lease, verdict, keepLease, attempt }: AttemptR
     fence: retry && keepLease ? lease.fence : 0,
     attemptCount: attempt.number,
     nextAttemptAt: retry ? verdict.nextAttemptAt : null,
-    reason: verdict.state === 'failed' ? verdict.reason : null,
+    reason: 'reason' in verdict ? verdict.reason : null,
   });
   return true;
 }
@@ -179,130 +241,39 @@ function release(pick: number): Command {
     expect(await given.store.deliveryRelease({ before })).toBe(freed.length + resends.length);
     for (const row of freed) change(row, { state: 'pending', fence: 0 });
     for (const each of resends) each.fence = 0;
+    advance(model, NOW);
   });
 }
 
 function unlease(pick: number): Command {
   return command(`unlease(${pick})`, async (model, { given }) => {
-    const lease = model.leases[pick % Math.max(1, model.leases.length)];
-    if (lease === undefined) return;
+    if (model.leases.length === 0) return;
+    const lease = leaseOf(model, pick);
     const { resendKey, fence } = lease;
-    const row = rowOf(model, lease);
+    const row = rowOf(model, lease) as Row;
     const waits = model.resends.find((each) => each.resendKey === resendKey && each.fence === fence);
     const holds = resendKey === null ? row.fence === fence : waits !== undefined;
     expect(await given.store.deliveryUnlease({ leases: [lease] })).toBe(holds ? 1 : 0);
     if (resendKey === null && holds) change(row, { state: 'pending', fence: 0 });
     else if (waits !== undefined) waits.fence = 0;
+    advance(model, NOW);
   });
 }
 
 function resend(pick: number, now: number): Command {
-  return command(`resend(${pick}, +${now - NOW})`, async (model, { given }) => {
+  return command(`resend(${pick}, +${now - NOW})`, async (model, { given }: Real) => {
     const row = model.rows[pick % Math.max(1, model.rows.length)];
     if (row === undefined) return;
     const { messageKey, endpointKey } = row;
     const asked = await given.store.resendInsert({ messageKey, endpointKey, now, limit: 1_000 });
     const there = waitingOf(model, endpointKey).some((each) => each.messageKey === messageKey);
-    expect(asked).toBe(!there && model.expunged.has(messageKey) ? 'expunged' : 'waits');
-    if (there || model.expunged.has(messageKey)) return;
+    const { expunged } = messageOf(model, row);
+    expect(asked).toBe(!there && expunged ? 'expunged' : 'waits');
+    if (there || expunged) return;
     model.resends.push({ messageKey, endpointKey, resendKey: null, fence: 0 });
-  });
-}
-
-/** Disables, deletes or (null) enables an endpoint. Deleted is for good. */
-function stop(index: number, how: 'disabled' | 'deleted' | null): Command {
-  return command(`stop(${index}, ${how})`, async (model, { given, applicationKey, keys }) => {
-    const endpointKey = keys[index] as number;
-    if (model.stopped.get(endpointKey) === 'deleted') return;
-    const place = { applicationKey, endpointKey, now: NOW };
-    if (how === 'deleted') await given.store.endpointDelete(place);
-    else await given.store.endpointUpdate({ ...place, changes: { disabled: how === 'disabled' } });
-    if (how === null) model.stopped.delete(endpointKey);
-    else model.stopped.set(endpointKey, how);
-  });
-}
-
-/** Until nothing is left: which go first is the store's affair. */
-function withdraw(index: number, limit: number): Command {
-  return command(`withdraw(${index}, ${limit})`, async (model, { given, keys }) => {
-    const endpointKey = keys[index] as number;
-    const how = model.stopped.get(endpointKey);
-    const ofEndpoint = (each: { endpointKey: number }) => each.endpointKey === endpointKey;
-    const rows = model.rows.filter(
-      (row) =>
-        ofEndpoint(row) && (how === 'deleted' ? isOpen(row) : how === 'disabled' && row.state === 'pending'),
-    );
-    const resends = how === 'deleted' ? model.resends.filter(ofEndpoint) : [];
-    let left = rows.length + resends.length;
-    for (let taken = -1; taken !== 0; left -= taken) {
-      taken = await given.store.deliveryWithdraw({ endpointKey, limit });
-      expect(taken).toBe(Math.min(limit, left));
-    }
-    const reason = how === 'deleted' ? 'endpoint_deleted' : 'endpoint_disabled';
-    const state = how === 'deleted' ? 'cancelled' : 'held';
-    for (const row of rows) change(row, { state, fence: 0, nextAttemptAt: null, reason });
-    model.resends = model.resends.filter((each) => !resends.includes(each));
-  });
-}
-
-function recover(index: number, now: number): Command {
-  return command(`recover(${index}, +${now - NOW})`, async (model, { given, applicationKey, keys }) => {
-    const endpointKey = keys[index] as number;
-    const range = { from: 'msg_', to: 'msg_~' };
-    const id = given.id('qtask');
-    const limits = { limit: 99, applicationLimit: 99 };
-    await given.store.recoveryInsert({ id, applicationKey, endpointKey, ...range, ...limits, now });
-    const back = model.rows.filter(
-      (row) =>
-        row.endpointKey === endpointKey &&
-        (row.state === 'failed' || row.state === 'held') &&
-        !model.expunged.has(row.messageKey) &&
-        !model.stopped.has(endpointKey),
-    );
-    const stepped = await given.store.recoveryStep({ id, now, scan: 1_000 });
-    if (model.stopped.get(endpointKey) === 'disabled') expect(stepped).toBe('waits');
-    else expect(stepped).toMatchObject({ recovered: back.length, finished: true });
-    for (const row of back) {
-      change(row, { state: 'pending', attemptCount: 0, nextAttemptAt: now, fence: 0, reason: null });
-    }
-  });
-}
-
-function expunge(pick: number): Command {
-  return command(`expunge(${pick})`, async (model, { given }) => {
-    const messageKey = model.rows[pick % Math.max(1, model.rows.length)]?.messageKey;
-    if (messageKey === undefined) return;
-    const ofMessage = (each: { messageKey: number }) => each.messageKey === messageKey;
-    const leased = [
-      ...model.rows.filter((row) => ofMessage(row) && row.state === 'sending'),
-      ...model.resends.filter((each) => ofMessage(each) && each.fence > 0),
-    ].map(({ endpointKey }) => endpointKey);
-    const { expunged, leased: named } = await given.store.messageExpunge({ messageKeys: [messageKey] });
-    expect(expunged).toBe(1);
-    expect(named.every(ofMessage)).toBe(true);
-    expect(new Set(named.map(({ endpointKey }) => endpointKey))).toEqual(new Set(leased));
-    model.expunged.add(messageKey);
-    model.resends = model.resends.filter((each) => !ofMessage(each));
-    const closed = { state: 'cancelled', reason: 'payload_expunged', fence: 0, nextAttemptAt: null } as const;
-    for (const row of model.rows) if (ofMessage(row) && isOpen(row)) change(row, closed);
   });
 }
 
 function reopen(): Command {
   return command('reopen()', (_, { given }) => given.reopen());
-}
-
-function rowOf(model: Model, { messageKey, endpointKey }: Lease): Row {
-  return model.rows.find((each) => each.messageKey === messageKey && each.endpointKey === endpointKey) as Row;
-}
-
-function command(name: string, run: (model: Model, real: Real) => Promise<void>): Command {
-  return {
-    check: () => true,
-    run: async (model, real) => {
-      await run(model, real);
-      await compare(model, real);
-    },
-    toString: () => name,
-  };
 }

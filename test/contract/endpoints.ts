@@ -10,9 +10,16 @@ export function endpointContract(test: ContractTest): void {
       href: 'https://example.com/Hook',
       description: 'Line one\nline "two" 🦊',
       disabled: true,
-      eventTypes: ['ticket.created', 'ticket.closed'],
+      disabledReason: 'gone',
+      disabledAt: NOW + 3,
+      pausedAt: NOW + 4,
+      eventTypes: ['ticket.created', 'ticket.*'],
       channels: [],
       throttleRate: 7,
+      maxInFlight: 256,
+      ordering: 'key',
+      retrySchedule: { delaysMs: [100, 5_000], jitter: 0.25 },
+      finalStatuses: [400, 422],
       version: 65_535,
       metadata: { team: 'blue' },
       sealedHeaders: Buffer.from([1, 0, 254]),
@@ -107,9 +114,16 @@ export function endpointContract(test: ContractTest): void {
       uid: 'u',
       description: 'd',
       disabled: true,
+      disabledReason: 'manual' as const,
+      disabledAt: NOW + 6,
+      pausedAt: NOW + 5,
       eventTypes: ['a'],
       channels: ['b'],
       throttleRate: 3,
+      maxInFlight: 1,
+      ordering: 'endpoint' as const,
+      retrySchedule: { preset: 'help-desk' as const },
+      finalStatuses: [501],
       version: 2,
       metadata: { c: 'd' },
       sealedHeaders: Buffer.from('e'),
@@ -119,11 +133,30 @@ export function endpointContract(test: ContractTest): void {
     const expected = { ...before, url, href: url, ...changes, updatedAt: NOW + 6 };
     expect(await update(changes, NOW + 6)).toEqual(expected);
     const open = { uid: null, eventTypes: null, channels: null, throttleRate: null };
-    const cleared = { ...open, sealedHeaders: null, secretExpiries: [] };
+    const enabled = { disabledReason: null, disabledAt: null, pausedAt: null, disabled: false };
+    const usual = { retrySchedule: null, finalStatuses: [], ordering: 'none' };
+    const cleared = { ...open, ...enabled, ...usual, sealedHeaders: null, secretExpiries: [] };
     expect(await update(cleared, NOW + 7)).toEqual({ ...expected, ...cleared, updatedAt: NOW + 7 });
     const found = await given.store.endpointFindByKey({ endpointKey });
     expect(found).toEqual({ ...expected, ...cleared, updatedAt: NOW + 7 });
     expect(await given.store.endpointFindByKey({ endpointKey: neighbour?.key as number })).toEqual(neighbour);
+  });
+
+  test('begin a task with a change, whatever runs already', async (given) => {
+    const { application, keys } = await given.company();
+    const place = { applicationKey: application.key, sourceKey: keys[0], targetKey: keys[0] };
+    const params = { id: given.id('qtask'), kind: 'release', filter: {}, from: 'msg_', to: 'msg_~' } as const;
+    const task = { ...place, ...params, rate: 100, now: NOW + 1 };
+    const update = (endpointKey: number) =>
+      given.store.endpointUpdate({
+        ...{ applicationKey: application.key, endpointKey, now: NOW, task },
+        changes: { pausedAt: null },
+      });
+    expect(await update(99)).toBeNull();
+    expect(await given.store.taskFind({ id: task.id })).toBeNull();
+    expect(await update(keys[0])).toMatchObject({ pausedAt: null });
+    const begun = { id: task.id, kind: 'release', state: 'running', createdAt: NOW + 1 };
+    expect(await given.store.taskListRunning()).toMatchObject([begun]);
   });
 
   test('stay as they are where a change is undefined', async (given) => {

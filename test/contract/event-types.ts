@@ -30,6 +30,7 @@ function insertions(test: ContractTest): void {
       deprecated: true,
       featureFlags: ['beta', 'ü'],
       groupName: 'Tickets',
+      validation: 'warn',
     };
     const plain = { ...eventType('plain'), featureFlags: [] };
     await given.store.eventTypeInsertMissing({ eventTypes: [full] });
@@ -75,7 +76,14 @@ function changes(test: ContractTest): void {
       given.store.eventTypeUpdate({ name: 'a', now, changes: fields });
     const described = { ...before, description: 'new', updatedAt: NOW + 5 };
     expect(await update({ description: 'new', schemas: undefined }, NOW + 5)).toEqual(described);
-    const fields = { archived: false, deprecated: true, featureFlags: null, schemas: null, groupName: 'g' };
+    const fields = {
+      archived: false,
+      deprecated: true,
+      featureFlags: null,
+      schemas: null,
+      groupName: 'g',
+      validation: 'reject',
+    };
     const changed = { ...described, ...fields, updatedAt: NOW + 6 };
     expect(await update(fields, NOW + 6)).toEqual(changed);
     await given.reopen();
@@ -116,6 +124,7 @@ function eventType(name: string): EventType {
     deprecated: false,
     featureFlags: null,
     groupName: null,
+    validation: 'off',
     createdAt: NOW,
     updatedAt: NOW + 1,
   };

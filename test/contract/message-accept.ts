@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
 import type { NewMessage } from '../../src/model/message.ts';
 import type { Publish } from '../../src/store/store.ts';
-import { ALL, type ContractTest, claimDue, type Given, NOW } from './world.ts';
+import { ALL, type ContractTest, claimDue, delivery, type Given, NOW } from './world.ts';
 
 export function acceptContract(test: ContractTest): void {
   payloads(test);
@@ -41,6 +41,8 @@ function payloads(test: ContractTest): void {
       channels: ['a', 'ü'],
       tags: [],
       deliverAt: NOW + 9,
+      expiresAt: NOW + 99,
+      orderingKey: 'order ü',
       payloadUntil: NOW + 99,
       createdAt: NOW - 9,
     });
@@ -49,6 +51,7 @@ function payloads(test: ContractTest): void {
     expect(await given.store.messageFind({ applicationKey: application.key, ref: message.id })).toEqual({
       ...fields,
       applicationKey: application.key,
+      matched: false,
       key: result?.kind === 'accepted' && result.messageKeys[0],
     });
   });
@@ -75,11 +78,7 @@ function batches(test: ContractTest): void {
   test('makes deliveries pending, leased or held', async (given) => {
     const { application, keys } = await given.company(3);
     const [pending, sending, held] = keys as unknown as [number, number, number];
-    const deliveries = [
-      { endpointKey: pending, state: 'pending' as const },
-      { endpointKey: sending, state: 'sending' as const },
-      { endpointKey: held, state: 'held' as const },
-    ];
+    const deliveries = [delivery(pending), delivery(sending, 'sending'), delivery(held, 'held')];
     const [result] = await accept(given, [given.publish(application.key, given.message({ deliveries }))]);
     const messageKey = result?.kind === 'accepted' ? (result.messageKeys[0] as number) : 0;
     const listed = await given.store.deliveryList({ messageKey, ...ALL });
@@ -95,10 +94,7 @@ function batches(test: ContractTest): void {
   test('makes the deliveries of a message with a time due then, but for held ones', async (given) => {
     const { application, keys } = await given.company(2);
     const [pending, held] = keys as unknown as [number, number];
-    const deliveries = [
-      { endpointKey: pending, state: 'pending' as const },
-      { endpointKey: held, state: 'held' as const },
-    ];
+    const deliveries = [delivery(pending), delivery(held, 'held')];
     const later = given.message({ deliveries, deliverAt: NOW + 60_000 });
     await accept(given, [given.publish(application.key, later)]);
     const params = { endpointKey: pending, limit: 9, fence: given.fence() };
@@ -116,14 +112,14 @@ function batches(test: ContractTest): void {
     const lease = given.lease(messageKey, keys[0], fence);
     const done = { state: 'succeeded' } as const;
     const results = [given.result({ ...lease, fence: fence + 1 }, done), given.result(lease, done)];
-    expect(await given.store.deliveryRecord({ results })).toEqual([false, true]);
+    expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([false, true]);
   });
 
   test('writes nothing at all when it rejects', async (given) => {
     const { application, keys } = await given.company();
-    const deliveries = [{ endpointKey: keys[0], state: 'pending' as const }];
+    const deliveries = [delivery(keys[0])];
     const good = given.message({ deliveries });
-    const twice = { endpointKey: keys[0], state: 'pending' as const };
+    const twice = delivery(keys[0]);
     const broken = given.message({ deliveries: [twice, twice] });
     const publishes = [{ ...given.publish(application.key, good), idempotency: idempotency('k', 'b') }];
     const batch = [...publishes, given.publish(application.key, broken)];
@@ -268,7 +264,7 @@ function keyed(
   body: string,
   endpointKey?: number,
 ): Publish {
-  const deliveries = endpointKey === undefined ? [] : [{ endpointKey, state: 'pending' as const }];
+  const deliveries = endpointKey === undefined ? [] : [delivery(endpointKey)];
   const messages = [given.message({ deliveries }), given.message({ deliveries })];
   return { ...given.publish(applicationKey, ...messages), idempotency: idempotency(key, body) };
 }

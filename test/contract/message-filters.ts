@@ -7,6 +7,8 @@ export function messageFilterContract(test: ContractTest): void {
   words(test);
   texts(test);
   deliveries(test);
+  missing(test);
+  counts(test);
   steps(test);
 }
 
@@ -28,6 +30,38 @@ function words(test: ContractTest): void {
     expect(await pick({ tag: 'vip' })).toEqual([3, 0]);
     expect(await pick({ tag: 'vip', eventTypes: ['a'], channel: 'y' })).toEqual([0]);
     expect(await pick({ tag: 'eu', channel: 'y' })).toEqual([]);
+  });
+
+  test('picks by patterns of event types, which stand for what begins so', async (given) => {
+    const types = [
+      'ticket.created',
+      'ticket.',
+      'ticket',
+      'tickets.x',
+      'Ticket.x',
+      'ticket.a.b',
+      '%.x',
+      'ü.x',
+    ];
+    const pick = await filled(
+      given,
+      types.map((eventType) => ({ eventType })),
+    );
+    expect(await pick({ eventTypes: ['ticket.*'] })).toEqual([5, 1, 0]);
+    expect(await pick({ eventTypes: ['ticket.a.*', 'ticket'] })).toEqual([5, 2]);
+    expect(await pick({ eventTypes: ['%.*', 'ü.*'] })).toEqual([7, 6]);
+    expect(await pick({ eventTypes: ['*', '.*', 'ticket*'] })).toEqual([]);
+  });
+
+  test('picks by any of several channels', async (given) => {
+    const channels = [['x', 'y'], ['y'], [], null, ['z']];
+    const pick = await filled(
+      given,
+      channels.map((each) => ({ channels: each })),
+    );
+    expect(await pick({ channels: ['x', 'z'] })).toEqual([4, 0]);
+    expect(await pick({ channels: ['y'], channel: 'x' })).toEqual([0]);
+    expect(await pick({ channels: [] })).toEqual([]);
   });
 
   test('takes a tag for what it is, to the letter', async (given) => {
@@ -82,7 +116,7 @@ function texts(test: ContractTest): void {
     const { key: applicationKey } = await given.application();
     const message = { eventId: 'e', payload: '{"a":"needle"}' };
     const messageKey = await given.accepted(applicationKey, [], { message });
-    await given.store.messageExpunge({ messageKeys: [messageKey] });
+    await given.store.messageExpunge({ messageKeys: [messageKey], now: NOW });
     const found = async (text: string) => (await list(given, applicationKey, { text })).rows.length;
     expect([await found('needle'), await found('e')]).toEqual([0, 1]);
   });
@@ -110,6 +144,76 @@ function deliveries(test: ContractTest): void {
     expect(await pick({ states: [] })).toEqual([]);
     expect(await pick({ endpointKey: one, states: ['sending', 'held'] })).toEqual([1]);
     expect(await pick({ endpointKey: other, states: ['held'] })).toEqual([]);
+  });
+}
+
+function missing(test: ContractTest): void {
+  test('picks what an endpoint never had', async (given) => {
+    const { application, keys } = await given.company(2);
+    const [one, other] = keys as unknown as [number, number];
+    const ids: number[] = [];
+    for (const to of [[one, other], [one], [other], []]) ids.push(await given.accepted(application.key, to));
+    const pick = async (filter: MessageFilter) =>
+      (await list(given, application.key, filter)).rows.map(({ key }) => ids.indexOf(key));
+    expect(await pick({ missingFor: one })).toEqual([3, 2]);
+    expect(await pick({ missingFor: other, endpointKey: one })).toEqual([1]);
+    expect(await pick({ missingFor: 99 })).toEqual([3, 2, 1, 0]);
+  });
+
+  test('picks by what an endpoint answered last', async (given) => {
+    const { application, keys } = await given.company(2);
+    const [one, other] = keys as unknown as [number, number];
+    const ids: number[] = [];
+    for (const statuses of [[500, 200], [204], [null, 503], [404, null], []] as (number | null)[][]) {
+      const fence = given.fence();
+      const messageKey = await given.accepted(application.key, keys, { state: 'sending', fence });
+      ids.push(messageKey);
+      const results = statuses.map((status) => {
+        const result = given.result(given.lease(messageKey, one, fence), {
+          state: 'pending',
+          nextAttemptAt: NOW,
+        });
+        const exchange = { ...result.attempt.exchange, status };
+        return { ...result, keepLease: true, attempt: { ...result.attempt, exchange } };
+      });
+      // The other one's are none of it, though they come last.
+      const elsewhere = given.result(given.lease(messageKey, other, fence), { state: 'succeeded' });
+      await given.store.deliveryRecord({ results: [...results, elsewhere], now: NOW });
+    }
+    const pick = async (statusClass: number, filter: MessageFilter = {}) => {
+      const { rows } = await list(given, application.key, { endpointKey: one, statusClass, ...filter });
+      return rows.map(({ key }) => ids.indexOf(key));
+    };
+    expect(await pick(200)).toEqual([1, 0]);
+    expect(await pick(500)).toEqual([2]);
+    expect(await pick(400)).toEqual([]);
+    expect(await pick(0)).toEqual([3]);
+    expect(await pick(500, { states: ['sending'] })).toEqual([2]);
+    expect(await pick(500, { states: ['failed'] })).toEqual([]);
+  });
+}
+
+function counts(test: ContractTest): void {
+  test('counts within a range of ids, some rows a call, and says how far it came', async (given) => {
+    const types = Array.from({ length: 20 }, (_, n) => ({ eventType: n % 3 === 0 ? 'a' : 'b' }));
+    const { applicationKey } = await accepted(given, types);
+    const page = { applicationKey, limit: 99, before: null, after: null, withPayload: false };
+    const ids = (await given.store.messageList(page)).rows.map(({ id }) => id).reverse();
+    const at = (index: number) => ids[index] as string;
+    const count = (filter: MessageFilter, from = 'msg_', to = 'msg_~', scan = 100) =>
+      given.store.messageCount({ applicationKey, filter, from, to, scan });
+    expect(await count({})).toEqual({ count: 20, scanned: 20, scannedTo: null });
+    expect(await count({ eventTypes: ['a'] })).toEqual({ count: 7, scanned: 20, scannedTo: null });
+    expect(await count({}, at(3), at(7))).toEqual({ count: 4, scanned: 4, scannedTo: null });
+    expect(await count({}, at(7), at(3))).toEqual({ count: 0, scanned: 0, scannedTo: null });
+    expect(await count({ eventTypes: ['a'] }, 'msg_', 'msg_~', 5)).toEqual({
+      ...{ count: 2, scanned: 5, scannedTo: at(4) },
+    });
+    expect(
+      await given.store.messageCount({ applicationKey: 99, filter: {}, from: '', to: '~', scan: 9 }),
+    ).toEqual({
+      ...{ count: 0, scanned: 0, scannedTo: null },
+    });
   });
 }
 

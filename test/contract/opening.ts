@@ -18,7 +18,7 @@ export function openingContract(test: ContractTest): void {
     const { application, keys } = await given.company(2);
     const messageKey = await given.accepted(application.key, keys);
     const lease = given.lease(messageKey, keys[0], given.fence());
-    await given.store.deliveryRecord({ results: [given.result(lease, { state: 'succeeded' })] });
+    await given.store.deliveryRecord({ results: [given.result(lease, { state: 'succeeded' })], now: NOW });
     const read = async () => [
       await given.store.applicationFind({ ref: application.id }),
       await given.store.endpointList({ applicationKey: application.key }),
@@ -46,7 +46,7 @@ export function openingContract(test: ContractTest): void {
       store.applicationFind({ ref: application.id }),
       store.applicationInsert(given.newApplication()),
       store.messageAccept({ publishes: [], fence: 1, now: NOW }),
-      store.deliveryRecord({ results: [] }),
+      store.deliveryRecord({ results: [], now: NOW }),
       store.deliveryBacklog(),
       store.idempotencyPurge({ before: NOW, limit: 1 }),
     ];

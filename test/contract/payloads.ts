@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { type ContractTest, claimDue, type Given, NOW } from './world.ts';
+import { type ContractTest, claimDue, delivery, type Given, NOW } from './world.ts';
 
 export function payloadContract(test: ContractTest): void {
   expunging(test);
@@ -16,9 +16,10 @@ function expunging(test: ContractTest): void {
     await given.accepted(applicationKey, [], { message: kept });
     const find = (ref: string) => given.store.messageFind({ applicationKey, ref });
     const before = await find(message.id);
-    expect(await given.store.messageExpunge({ messageKeys: [messageKey] })).toEqual({
+    expect(await given.store.messageExpunge({ messageKeys: [messageKey], now: NOW })).toEqual({
       expunged: 1,
-      leased: [],
+      dropped: [],
+      stored: [],
     });
     await given.reopen();
     expect(await find(message.id)).toEqual({ ...before, payload: null });
@@ -28,9 +29,10 @@ function expunging(test: ContractTest): void {
     const { rows } = await given.store.messageList(page);
     expect(rows.map(({ payload }) => payload)).toEqual(['{"kept":1}', null]);
     // Again is no harm, nor is what never was.
-    expect(await given.store.messageExpunge({ messageKeys: [messageKey, 999] })).toEqual({
+    expect(await given.store.messageExpunge({ messageKeys: [messageKey, 999], now: NOW })).toEqual({
       expunged: 2,
-      leased: [],
+      dropped: [],
+      stored: [],
     });
   });
 
@@ -44,15 +46,15 @@ function expunging(test: ContractTest): void {
       [held, 'held'],
       [done, 'sending'],
     ]);
-    const deliveries = keys.map((endpointKey) => ({ endpointKey, state: states.get(endpointKey) ?? 'held' }));
+    const deliveries = keys.map((endpointKey) => delivery(endpointKey, states.get(endpointKey)));
     const publishes = [given.publish(application.key, given.message({ deliveries }))];
     const [accepted] = await given.store.messageAccept({ publishes, fence, now: NOW });
     const messageKey = (accepted?.kind === 'accepted' && accepted.messageKeys[0]) as number;
     const arrived = given.result(given.lease(messageKey, done, fence), { state: 'succeeded' });
-    await given.store.deliveryRecord({ results: [arrived] });
+    await given.store.deliveryRecord({ results: [arrived], now: NOW });
     const other = await given.accepted(application.key, [sending], { state: 'sending', fence });
-    const { leased } = await given.store.messageExpunge({ messageKeys: [messageKey] });
-    expect(leased).toEqual([{ messageKey, endpointKey: sending }]);
+    const { dropped } = await given.store.messageExpunge({ messageKeys: [messageKey], now: NOW });
+    expect(dropped).toEqual([{ messageKey, endpointKey: sending }]);
     for (const endpointKey of [pending, sending, held]) {
       const row = { state: 'cancelled', reason: 'payload_expunged', nextAttemptAt: null };
       expect(await given.deliveryOf({ messageKey, endpointKey })).toMatchObject(row);
@@ -64,7 +66,7 @@ function expunging(test: ContractTest): void {
     });
     // The lease is void; that it arrived all the same still counts.
     const results = [given.result(given.lease(messageKey, sending, fence), { state: 'succeeded' })];
-    expect(await given.store.deliveryRecord({ results })).toEqual([false]);
+    expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([false]);
     expect(await given.deliveryOf({ messageKey, endpointKey: sending })).toMatchObject({
       state: 'succeeded',
     });
@@ -77,8 +79,11 @@ function expunging(test: ContractTest): void {
     const lease = await given.resendLeased(messageKeys[0] as number, endpointKey);
     const waiting = await given.accepted(application.key, keys, { state: 'held' });
     await given.store.resendInsert({ messageKey: waiting, endpointKey, now: NOW, limit: 9 });
-    const { leased } = await given.store.messageExpunge({ messageKeys: [...messageKeys, waiting] });
-    expect(leased).toEqual([{ messageKey: lease.messageKey, endpointKey }]);
+    const { dropped } = await given.store.messageExpunge({
+      messageKeys: [...messageKeys, waiting],
+      now: NOW,
+    });
+    expect(dropped).toEqual([{ messageKey: lease.messageKey, endpointKey }]);
     expect(await given.store.deliveryUnlease({ leases: [lease] })).toBe(0);
     const again = await given.store.resendInsert({ messageKey: waiting, endpointKey, now: NOW, limit: 9 });
     expect(again).toBe('expunged');
@@ -93,7 +98,7 @@ function expunging(test: ContractTest): void {
       messageKeys.push(await given.accepted(application.key, keys.slice(0, count)));
     }
     const expunge = async (keysLeft: number[], scan: number) =>
-      (await given.store.messageExpunge({ messageKeys: keysLeft, scan })).expunged;
+      (await given.store.messageExpunge({ messageKeys: keysLeft, scan, now: NOW })).expunged;
     expect(await expunge(messageKeys, 2)).toBe(3);
     for (const endpointKey of keys) {
       const row = await given.deliveryOf({ messageKey: messageKeys[2] as number, endpointKey });
@@ -113,12 +118,15 @@ function expunging(test: ContractTest): void {
     for (const state of ['pending', 'sending', 'held'] as const) {
       messageKeys.push(await given.accepted(application.key, keys, { state, fence }));
     }
-    await given.store.messageExpunge({ messageKeys });
+    await given.store.messageExpunge({ messageKeys, now: NOW });
     const leases = messageKeys.map((messageKey) => given.lease(messageKey, endpointKey, fence));
     await given.store.deliveryUnlease({ leases });
     await given.store.deliveryRelease({ before: fence + 1 });
     const later = { state: 'pending', nextAttemptAt: NOW } as const;
-    await given.store.deliveryRecord({ results: leases.map((lease) => given.result(lease, later)) });
+    await given.store.deliveryRecord({
+      results: leases.map((lease) => given.result(lease, later)),
+      now: NOW,
+    });
     expect(await nothingDue(given, endpointKey)).toBe(true);
   });
 }
@@ -135,7 +143,7 @@ function expiring(test: ContractTest): void {
     expect(await expired(NOW + 1)).toEqual([first]);
     expect((await expired(NOW + 2)).toSorted((a, b) => a - b)).toEqual([second, first]);
     expect(await expired(NOW + 8, 1)).toHaveLength(1);
-    await given.store.messageExpunge({ messageKeys: [first] });
+    await given.store.messageExpunge({ messageKeys: [first], now: NOW });
     await given.reopen();
     expect(await expired(NOW + 8)).toEqual([second]);
   });
@@ -155,12 +163,12 @@ function expiring(test: ContractTest): void {
     expect(await expired(NOW + 2)).toEqual([0, 1]);
     expect(await expired(NOW + 2, 1)).toHaveLength(1);
     // One that went before its turn is passed over.
-    await given.store.messageExpunge({ messageKeys: messageKeys.slice(1, 2) });
+    await given.store.messageExpunge({ messageKeys: messageKeys.slice(1, 2), now: NOW });
     expect(await expired(NOW + 4)).toEqual([0, 2, 3]);
-    await given.store.messageExpunge({ messageKeys: messageKeys.slice(0, 1) });
+    await given.store.messageExpunge({ messageKeys: messageKeys.slice(0, 1), now: NOW });
     await given.reopen();
     expect(await expired(NOW + 4)).toEqual([2, 3]);
-    await given.store.messageExpunge({ messageKeys: messageKeys.slice(2, 5) });
+    await given.store.messageExpunge({ messageKeys: messageKeys.slice(2, 5), now: NOW });
     expect(await expired(NOW + 5)).toEqual([]);
     expect(await expired(NOW + 9)).toEqual([5, 6]);
   });

@@ -1,7 +1,9 @@
 import { expect } from 'vitest';
 import type { Verdict } from '../../src/model/delivery.ts';
-import type { Lease } from '../../src/model/lease.ts';
+import type { AttemptResult } from '../../src/store/store.ts';
 import { ALL, type ContractTest, claimDue, type Given, NOW } from './world.ts';
+
+type Lease = AttemptResult['lease'];
 
 const DONE: Verdict = { state: 'succeeded' };
 const LATER: Verdict = { state: 'pending', nextAttemptAt: NOW + 60_000 };
@@ -20,28 +22,28 @@ function verdicts(test: ContractTest): void {
       { state: 'failed', reason: 'retries_exhausted' },
     ],
     [
-      { state: 'failed', reason: 'endpoint_disabled' },
-      { state: 'failed', reason: 'endpoint_disabled' },
+      { state: 'failed', reason: 'final_status' },
+      { state: 'failed', reason: 'final_status' },
     ],
   ];
   for (const [verdict, expected] of ended) {
     test(`ends a delivery: ${Object.values(verdict).join(', ')}`, async (given) => {
       const lease = await leased(given);
       const results = [given.result(lease, verdict, { number: 3 })];
-      expect(await given.store.deliveryRecord({ results })).toEqual([true]);
+      expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([true]);
       await given.reopen();
       const row = { ...expected, attemptCount: 3, nextAttemptAt: null };
       expect(await given.deliveryOf(lease)).toMatchObject(row);
       expect(await given.store.deliveryCountOpen({})).toEqual({ pending: 0, sending: 0, held: 0 });
       const again = [given.result(lease, DONE, { number: 4 })];
-      expect(await given.store.deliveryRecord({ results: again })).toEqual([false]);
+      expect(await given.store.deliveryRecord({ results: again, now: NOW })).toEqual([false]);
       expect(await given.deliveryOf(lease)).toMatchObject(row);
     });
   }
 
   test('puts a retry back: pending, due later, with its attempts counted', async (given) => {
     const lease = await leased(given);
-    await given.store.deliveryRecord({ results: [given.result(lease, LATER, { number: 2 })] });
+    await given.store.deliveryRecord({ results: [given.result(lease, LATER, { number: 2 })], now: NOW });
     const row = { state: 'pending', attemptCount: 2, nextAttemptAt: NOW + 60_000, reason: null };
     expect(await given.deliveryOf(lease)).toMatchObject(row);
     const params = { endpointKey: lease.endpointKey, limit: 9, fence: given.fence() };
@@ -54,27 +56,33 @@ function verdicts(test: ContractTest): void {
   test('keeps the lease of a retry that waits in memory', async (given) => {
     const lease = await leased(given);
     const kept = { ...given.result(lease, LATER), keepLease: true };
-    expect(await given.store.deliveryRecord({ results: [kept] })).toEqual([true]);
+    expect(await given.store.deliveryRecord({ results: [kept], now: NOW })).toEqual([true]);
     expect(await given.deliveryOf(lease)).toMatchObject({ state: 'sending', nextAttemptAt: NOW + 60_000 });
     const params = { endpointKey: lease.endpointKey, limit: 9, fence: given.fence(), dueBy: NOW + 60_000 };
     expect(await claimDue(given.store, params)).toEqual({ claimed: [], nextDueAt: null });
     const second = [given.result(lease, DONE, { number: 2 })];
-    expect(await given.store.deliveryRecord({ results: second })).toEqual([true]);
+    expect(await given.store.deliveryRecord({ results: second, now: NOW })).toEqual([true]);
     expect(await given.deliveryOf(lease)).toMatchObject({ state: 'succeeded', attemptCount: 2 });
   });
 
   test('releases a retry that waited in memory when its process ended', async (given) => {
     const lease = await leased(given);
-    await given.store.deliveryRecord({ results: [{ ...given.result(lease, LATER), keepLease: true }] });
+    await given.store.deliveryRecord({
+      results: [{ ...given.result(lease, LATER), keepLease: true }],
+      now: NOW,
+    });
     expect(await given.store.deliveryRelease({ before: lease.fence + 1 })).toBe(1);
     expect(await given.deliveryOf(lease)).toMatchObject({ state: 'pending', nextAttemptAt: NOW + 60_000 });
   });
 
   test('lets go of the lease of what is done, also when told to keep it', async (given) => {
     const lease = await leased(given);
-    await given.store.deliveryRecord({ results: [{ ...given.result(lease, DONE), keepLease: true }] });
+    await given.store.deliveryRecord({
+      results: [{ ...given.result(lease, DONE), keepLease: true }],
+      now: NOW,
+    });
     const results = [given.result(lease, LATER, { number: 2 })];
-    expect(await given.store.deliveryRecord({ results })).toEqual([false]);
+    expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([false]);
   });
 }
 
@@ -84,12 +92,12 @@ function fences(test: ContractTest): void {
     const stale = { ...lease, fence: lease.fence - 1 };
     const before = await given.deliveryOf(lease);
     const result = given.result(stale, DONE);
-    expect(await given.store.deliveryRecord({ results: [result] })).toEqual([false]);
+    expect(await given.store.deliveryRecord({ results: [result], now: NOW })).toEqual([false]);
     expect(await given.deliveryOf(lease)).toEqual(before);
     const { rows } = await given.store.attemptList({ messageKey: lease.messageKey, ...ALL });
     expect(rows).toMatchObject([{ id: result.attempt.id }]);
     const late = [given.result(lease, DONE)];
-    expect(await given.store.deliveryRecord({ results: late })).toEqual([true]);
+    expect(await given.store.deliveryRecord({ results: late, now: NOW })).toEqual([true]);
   });
 
   test('does not settle a pending delivery under the fence of the batch that brought it', async (given) => {
@@ -98,15 +106,17 @@ function fences(test: ContractTest): void {
     const messageKey = await given.accepted(application.key, keys, { state: 'pending', fence });
     const lease = given.lease(messageKey, keys[0], fence);
     const before = await given.deliveryOf(lease);
-    expect(await given.store.deliveryRecord({ results: [given.result(lease, DONE)] })).toEqual([false]);
+    expect(await given.store.deliveryRecord({ results: [given.result(lease, DONE)], now: NOW })).toEqual([
+      false,
+    ]);
     expect(await given.deliveryOf(lease)).toEqual(before);
   });
 
   test('does not settle a pending delivery that was put back', async (given) => {
     const lease = await leased(given);
-    await given.store.deliveryRecord({ results: [given.result(lease, LATER)] });
+    await given.store.deliveryRecord({ results: [given.result(lease, LATER)], now: NOW });
     const again = [given.result(lease, DONE, { number: 2 })];
-    expect(await given.store.deliveryRecord({ results: again })).toEqual([false]);
+    expect(await given.store.deliveryRecord({ results: again, now: NOW })).toEqual([false]);
     expect(await given.deliveryOf(lease)).toMatchObject({ state: 'pending', attemptCount: 1 });
   });
 
@@ -116,9 +126,11 @@ function fences(test: ContractTest): void {
     const results = leases.map((lease, index) =>
       given.result(index % 3 === 0 ? { ...lease, fence: lease.fence + 1_000 } : lease, DONE),
     );
-    expect(await given.store.deliveryRecord({ results })).toEqual(results.map((_, index) => index % 3 !== 0));
+    expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual(
+      results.map((_, index) => index % 3 !== 0),
+    );
     expect(await given.store.deliveryCountOpen({})).toEqual({ pending: 0, sending: 34, held: 0 });
-    expect(await given.store.deliveryRecord({ results: [] })).toEqual([]);
+    expect(await given.store.deliveryRecord({ results: [], now: NOW })).toEqual([]);
   });
 
   test('takes two attempts of one delivery in one call', async (given) => {
@@ -128,7 +140,7 @@ function fences(test: ContractTest): void {
       given.result(lease, DONE, { number: 2 }),
       given.result(lease, DONE, { number: 3 }),
     ];
-    expect(await given.store.deliveryRecord({ results })).toEqual([true, true, false]);
+    expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([true, true, false]);
     expect(await given.deliveryOf(lease)).toMatchObject({ state: 'succeeded', attemptCount: 2 });
   });
 }
@@ -146,7 +158,7 @@ function stops(test: ContractTest): void {
       test(`leaves a delivery that was ${state} under way ${state}: ${verdict.state}`, async (given) => {
         const lease = await stopped(given);
         const results = [{ ...given.result(lease, verdict), keepLease: true }];
-        expect(await given.store.deliveryRecord({ results })).toEqual([false]);
+        expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([false]);
         expect(await given.deliveryOf(lease)).toMatchObject({ ...row, nextAttemptAt: null });
       });
     }
@@ -154,11 +166,11 @@ function stops(test: ContractTest): void {
     test(`makes a delivery that was ${state} under way, and arrived, succeeded`, async (given) => {
       const lease = await stopped(given);
       const results = [given.result(lease, DONE, { number: 2 })];
-      expect(await given.store.deliveryRecord({ results })).toEqual([false]);
+      expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([false]);
       const arrived = { state: 'succeeded', reason: null, nextAttemptAt: null, attemptCount: 2 };
       expect(await given.deliveryOf(lease)).toMatchObject(arrived);
       const late = [given.result(lease, LATER, { number: 3 })];
-      expect(await given.store.deliveryRecord({ results: late })).toEqual([false]);
+      expect(await given.store.deliveryRecord({ results: late, now: NOW })).toEqual([false]);
       expect(await given.deliveryOf(lease)).toMatchObject(arrived);
     });
   }

@@ -27,7 +27,9 @@ function requests(test: ContractTest): void {
     const resendKey = claimed[0]?.resendKey;
     expect(resendKey).toEqual(expect.any(Number));
     const lease = { messageKey, endpointKey: keys[0], fence, resendKey };
-    expect(claimed).toEqual([{ ...lease, messageId, payload, attemptCount: 0, nextAttemptAt: 0 }]);
+    const sent = { messageId, payload, attemptCount: 0, nextAttemptAt: 0 };
+    const nothing = { expiresAt: null, orderKey: null, announced: false };
+    expect(claimed).toEqual([{ ...lease, ...sent, ...nothing }]);
     expect(nextDueAt).toBeNull();
     expect(await claim(given, keys[0], NOW + 5)).toEqual({ claimed: [], nextDueAt: null });
   });
@@ -40,7 +42,10 @@ function requests(test: ContractTest): void {
     }
     const { claimed } = await claim(given, keys[0], NOW + 9);
     expect(claimed).toMatchObject([{ messageKey }]);
-    await given.store.deliveryRecord({ results: claimed.map((lease) => given.result(lease, FAILED)) });
+    await given.store.deliveryRecord({
+      results: claimed.map((lease) => given.result(lease, FAILED)),
+      now: NOW,
+    });
     expect((await claim(given, keys[0], NOW + 9)).claimed).toEqual([]);
     await ask(given, messageKey, keys[0], NOW + 4);
     expect((await claim(given, keys[0], NOW + 9)).claimed).toMatchObject([{ messageKey }]);
@@ -58,13 +63,13 @@ function requests(test: ContractTest): void {
     expect(claimed[0]?.resendKey).not.toBe(first.resendKey);
     expect(await ask(given, messageKey, keys[0], NOW, 2)).toBe('limit');
     const results = [given.result(first, FAILED)];
-    expect(await given.store.deliveryRecord({ results })).toEqual([true]);
+    expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([true]);
     await given.reopen();
     await given.store.deliveryRelease({ before: firstFence(given.store.epoch) });
     const again = (await claim(given, keys[0])).claimed;
     expect(again).toMatchObject([{ messageKey, resendKey: claimed[0]?.resendKey }]);
     const arrived = again.map((lease) => given.result(lease, DONE));
-    expect(await given.store.deliveryRecord({ results: arrived })).toEqual([true]);
+    expect(await given.store.deliveryRecord({ results: arrived, now: NOW })).toEqual([true]);
     expect(await claim(given, keys[0])).toEqual({ claimed: [], nextDueAt: null });
   });
 
@@ -186,7 +191,7 @@ function leases(test: ContractTest): void {
     expect(await given.store.deliveryUnlease({ leases: [lease] })).toBe(1);
     expect(await given.store.deliveryUnlease({ leases: [lease] })).toBe(0);
     const results = [given.result(lease, DONE)];
-    expect(await given.store.deliveryRecord({ results })).toEqual([false]);
+    expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([false]);
     expect(await given.deliveryOf(lease)).toMatchObject({ state: 'failed' });
     const { claimed } = await claim(given, keys[0]);
     expect(claimed).toMatchObject([{ messageKey, resendKey: lease.resendKey, nextAttemptAt: 0 }]);
@@ -202,7 +207,7 @@ function leases(test: ContractTest): void {
     expect(await given.store.deliveryRelease({ before })).toBe(1);
     expect(await given.store.deliveryRelease({ before })).toBe(0);
     const results = [old, fresh].map((lease) => given.result(lease, DONE));
-    expect(await given.store.deliveryRecord({ results })).toEqual([false, true]);
+    expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([false, true]);
     expect((await claim(given, one)).claimed).toMatchObject([{ messageKey: old.messageKey }]);
   });
 }
@@ -218,8 +223,10 @@ function arrivals(test: ContractTest): void {
         const before = await given.deliveryOf(lease);
         const result = given.result(lease, verdict, { number: 0, trigger: 'manual' });
         const results = [{ ...result, keepLease: true }];
-        expect(await given.store.deliveryRecord({ results })).toEqual([true]);
-        expect(await given.store.deliveryRecord({ results: [given.result(lease, FAILED)] })).toEqual([false]);
+        expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([true]);
+        expect(
+          await given.store.deliveryRecord({ results: [given.result(lease, FAILED)], now: NOW }),
+        ).toEqual([false]);
         expect(await given.deliveryOf(lease)).toEqual(before);
         const { rows } = await given.store.attemptList({ messageKey, ...ALL });
         expect(rows).toContainEqual(expect.objectContaining({ id: result.attempt.id, trigger: 'manual' }));
@@ -237,7 +244,7 @@ function arrivals(test: ContractTest): void {
     for (const messageKey of messageKeys) {
       const lease = await given.resendLeased(messageKey, keys[0]);
       const results = [given.result(lease, DONE, { number: 0 })];
-      expect(await given.store.deliveryRecord({ results })).toEqual([true]);
+      expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([true]);
       const arrived = { state: 'succeeded', reason: null, nextAttemptAt: null };
       expect(await given.deliveryOf(lease)).toMatchObject(arrived);
     }
@@ -250,9 +257,9 @@ function arrivals(test: ContractTest): void {
     const fence = given.fence();
     const messageKey = await given.accepted(application.key, keys, { state: 'sending', fence });
     const lease = await given.resendLeased(messageKey, keys[0]);
-    await given.store.deliveryRecord({ results: [given.result(lease, DONE, { number: 0 })] });
+    await given.store.deliveryRecord({ results: [given.result(lease, DONE, { number: 0 })], now: NOW });
     const scheduled = given.result(given.lease(messageKey, keys[0], fence), LATER);
-    expect(await given.store.deliveryRecord({ results: [scheduled] })).toEqual([false]);
+    expect(await given.store.deliveryRecord({ results: [scheduled], now: NOW })).toEqual([false]);
     expect(await given.deliveryOf(lease)).toMatchObject({ state: 'succeeded', nextAttemptAt: null });
   });
 
@@ -260,10 +267,14 @@ function arrivals(test: ContractTest): void {
     const { application, keys } = await given.company();
     const messageKey = await given.accepted(application.key, keys, { now: NOW + 60_000 });
     const lease = await given.resendLeased(messageKey, keys[0]);
-    await given.store.messageExpunge({ messageKeys: [messageKey] });
-    expect(await given.store.deliveryRecord({ results: [given.result(lease, FAILED)] })).toEqual([false]);
+    await given.store.messageExpunge({ messageKeys: [messageKey], now: NOW });
+    expect(await given.store.deliveryRecord({ results: [given.result(lease, FAILED)], now: NOW })).toEqual([
+      false,
+    ]);
     expect(await given.deliveryOf(lease)).toMatchObject({ state: 'cancelled' });
-    expect(await given.store.deliveryRecord({ results: [given.result(lease, DONE)] })).toEqual([false]);
+    expect(await given.store.deliveryRecord({ results: [given.result(lease, DONE)], now: NOW })).toEqual([
+      false,
+    ]);
     expect(await given.deliveryOf(lease)).toMatchObject({ state: 'succeeded', reason: null });
   });
 }
@@ -274,7 +285,7 @@ async function failed(given: Given, applicationKey: number, endpointKey: number,
   const options = { state: 'sending' as const, fence, message };
   const messageKey = await given.accepted(applicationKey, [endpointKey], options);
   const results = [given.result(given.lease(messageKey, endpointKey, fence), FAILED)];
-  await given.store.deliveryRecord({ results });
+  await given.store.deliveryRecord({ results, now: NOW });
   return messageKey;
 }
 

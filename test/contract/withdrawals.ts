@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import type { EndpointChanges } from '../../src/store/store.ts';
 import { type ContractTest, claimDue, type Given, NOW } from './world.ts';
 
 const STATES = ['pending', 'sending', 'held', 'pending', 'sending'] as const;
@@ -12,7 +13,7 @@ function deletedEndpoints(test: ContractTest): void {
   test('cancels what is open for a deleted endpoint, in steps, until none is left', async (given) => {
     const { withdraw, messageKeys, gone, kept, fence, remove } = await filled(given);
     const done = given.lease(messageKeys[4] as number, gone, fence);
-    await given.store.deliveryRecord({ results: [given.result(done, { state: 'succeeded' })] });
+    await given.store.deliveryRecord({ results: [given.result(done, { state: 'succeeded' })], now: NOW });
     await remove();
     expect([await withdraw(3), await withdraw(3), await withdraw(3)]).toEqual([3, 1, 0]);
     for (const messageKey of messageKeys.slice(0, 4)) {
@@ -75,6 +76,23 @@ function disabledEndpoints(test: ContractTest): void {
     expect(await given.store.deliveryCountOpen({ endpointKey: gone })).toMatchObject({ pending: 0, held: 3 });
   });
 
+  test('holds what is pending for a paused endpoint; one that is disabled as well is that first', async (given) => {
+    for (const [disabled, reason] of [
+      [false, 'endpoint_paused'],
+      [true, 'endpoint_disabled'],
+    ] as const) {
+      const { withdraw, messageKeys, gone, update } = await filled(given);
+      await update({ disabled, pausedAt: NOW });
+      expect([await withdraw(9), await withdraw(9)]).toEqual([2, 0]);
+      for (const messageKey of [messageKeys[0], messageKeys[3]] as number[]) {
+        const row = { state: 'held', reason, nextAttemptAt: null };
+        expect(await given.deliveryOf({ messageKey, endpointKey: gone })).toMatchObject(row);
+      }
+      await update({ disabled: false, pausedAt: null });
+      expect(await withdraw(9)).toBe(0);
+    }
+  });
+
   test('keeps the resends of a disabled endpoint', async (given) => {
     const { withdraw, messageKeys, gone, disable } = await filled(given);
     const messageKey = messageKeys[2] as number;
@@ -110,5 +128,6 @@ async function filled(given: Given) {
     withdraw: (limit: number) => given.store.deliveryWithdraw({ endpointKey: gone, limit }),
     remove: () => given.store.endpointDelete(place),
     disable: (disabled: boolean) => given.store.endpointUpdate({ ...place, changes: { disabled } }),
+    update: (changes: EndpointChanges) => given.store.endpointUpdate({ ...place, changes }),
   };
 }

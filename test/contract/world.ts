@@ -3,7 +3,7 @@ import type { Application } from '../../src/model/application.ts';
 import type { Delivery, Verdict } from '../../src/model/delivery.ts';
 import type { Endpoint } from '../../src/model/endpoint.ts';
 import { hashKeyText, type Key } from '../../src/model/key.ts';
-import { firstFence, type Lease, type LeasedDelivery } from '../../src/model/lease.ts';
+import { firstFence, type LeasedDelivery } from '../../src/model/lease.ts';
 import type { NewDelivery, NewMessage } from '../../src/model/message.ts';
 import type { AttemptResult, NewApplication, NewEndpoint, Publish, Store } from '../../src/store/store.ts';
 
@@ -82,9 +82,16 @@ export class Given {
       href: 'https://example.com/hook',
       description: '',
       disabled: false,
+      disabledReason: null,
+      disabledAt: null,
+      pausedAt: null,
       eventTypes: null,
       channels: null,
       throttleRate: null,
+      maxInFlight: 32,
+      ordering: 'none',
+      retrySchedule: null,
+      finalStatuses: [],
       version: 1,
       metadata: {},
       sealedHeaders: null,
@@ -138,6 +145,8 @@ export class Given {
       tags: null,
       payload: '{}',
       deliverAt: null,
+      expiresAt: null,
+      orderingKey: null,
       payloadUntil: null,
       createdAt: NOW,
       deliveries: [],
@@ -157,11 +166,12 @@ export class Given {
       state?: NewDelivery['state'];
       now?: number;
       fence?: number;
+      orderKey?: string | null;
       message?: Partial<NewMessage>;
     } = {},
   ): Promise<number> {
-    const { state = 'pending', now = NOW, fence = this.fence() } = options;
-    const deliveries = endpointKeys.map((endpointKey) => ({ endpointKey, state }));
+    const { state = 'pending', now = NOW, fence = this.fence(), orderKey = null } = options;
+    const deliveries = endpointKeys.map((endpointKey) => delivery(endpointKey, state, orderKey));
     const publishes = [this.publish(applicationKey, this.message({ ...options.message, deliveries }))];
     const [result] = await this.store.messageAccept({ publishes, fence, now });
     if (result?.kind !== 'accepted') throw new Error('The message was not accepted.');
@@ -169,8 +179,8 @@ export class Given {
   }
 
   /** The lease of a delivery that was accepted as `sending` under this fence. */
-  lease(messageKey: number, endpointKey: number, fence: number): Lease {
-    return { messageKey, endpointKey, fence, resendKey: null };
+  lease(messageKey: number, endpointKey: number, fence: number, orderKey: string | null = null) {
+    return { messageKey, endpointKey, fence, resendKey: null, orderKey };
   }
 
   /** Asks for a resend and claims it with whatever else is due then. Returns its lease. */
@@ -197,7 +207,11 @@ export class Given {
   }
 
   /** An attempt at a leased delivery that ended with `verdict`. */
-  result(lease: Lease, verdict: Verdict, fields: Partial<AttemptResult['attempt']> = {}): AttemptResult {
+  result(
+    lease: AttemptResult['lease'],
+    verdict: Verdict,
+    fields: Partial<AttemptResult['attempt']> = {},
+  ): AttemptResult {
     const exchange = {
       startedAt: NOW,
       durationMs: 12,
@@ -219,10 +233,21 @@ export class Given {
     return {
       lease,
       verdict,
+      announce: null,
       keepLease: false,
       attempt: { ...attempt, url: 'https://example.com/hook', exchange, ...fields },
     };
   }
+}
+
+/** A delivery as fan-out makes it. */
+export function delivery(
+  endpointKey: number,
+  state: NewDelivery['state'] = 'pending',
+  orderKey: string | null = null,
+): NewDelivery {
+  if (state === 'held') return { endpointKey, state, reason: 'endpoint_disabled', orderKey };
+  return { endpointKey, state, orderKey };
 }
 
 /** A page with room for all that a test makes. */

@@ -28,6 +28,8 @@ export interface WorldOptions {
   /** A folder that outlives the world, to start again in it. */
   folder?: string;
   retryScheduleMs?: readonly number[];
+  /** Nothing but failure for so long disables an endpoint; null: nothing does. As by default when left out. */
+  disableAfterMs?: number | null;
   /** To move the time. */
   clock?: Clock;
   /** Wraps the store, to make it fail. */
@@ -163,6 +165,9 @@ function settingsOf(options: WorldOptions, folder: string, operatorKey: string):
       POSTHORN_ALLOW_NETWORKS: options.allow?.join(',') || (options.allow ? 'none' : LOOPBACK.join(',')),
       POSTHORN_RETRY_SCHEDULE: (options.retryScheduleMs ?? [20, 20]).map((ms) => `${ms}ms`).join(','),
       POSTHORN_REQUEST_TIMEOUT: '2s',
+      ...(options.disableAfterMs !== undefined && {
+        POSTHORN_DISABLE_AFTER: options.disableAfterMs === null ? 'none' : `${options.disableAfterMs}ms`,
+      }),
       POSTHORN_SENDERS: '0',
     },
     flags: {},

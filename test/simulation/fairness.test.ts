@@ -2,9 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { BREAKER_FAILURES, BREAKER_PROBE_MS } from '../../src/limits.ts';
 import { ManualClock, seededRandom } from '../helpers/manual-clock.ts';
 import { Process } from './process.ts';
-import { type Manner, Receivers } from './receivers.ts';
+import { type Hit, type Manner, Receivers } from './receivers.ts';
 
 /** So little room that the tests below fill it. */
 const LITTLE = {
@@ -85,10 +86,11 @@ describe('fairness', () => {
       void process.publish(other, '{}');
       await clock.advance(2_000);
       receivers.hits.length = 0;
-      const flood = Array.from({ length: each }, () =>
-        process.publish(application, `{"x":"${'x'.repeat(characters)}"}`),
-      );
-      await clock.advance(100);
+      const flood = Array.from({ length: each }, async () => {
+        // The store refuses one or the other.
+        while ((await process.publish(application, `{"x":"${'x'.repeat(characters)}"}`)) === null);
+      });
+      await clock.advance(500);
       await Promise.all(flood);
       expect(process.engine.resident).toBeGreaterThan(Math.min(hanging, LITTLE.resident / 4));
 
@@ -220,5 +222,66 @@ describe('fairness', () => {
     await Promise.all(publishes);
     expect(receivers.mostUnderWay.get('http://slow.example.com/')).toBe(32);
     expect(receivers.mostUnderWay.get('http://hangs.example.com/')).toBeLessThanOrEqual(4);
+  });
+
+  describe('with a thousand endpoints of which 100 hang, 100 fail at once and 100 are slow', () => {
+    const kinds: readonly [name: string, endpoints: number, manner: Manner][] = [
+      ['hangs', 100, 'hangs'],
+      ['fails', 100, 'always fails'],
+      ['slow', 100, 'slow'],
+      ['works', 700, 'works'],
+    ];
+    const EVERY_MS = 2_000;
+    const MESSAGES = 60;
+    /** They would be tried until long after the end. */
+    const retrySchedule = { delaysMs: Array.from({ length: 20 }, () => 5_000), jitter: 0.2 };
+    const published = new Map<string, number>();
+    const kindOf = ({ href }: Hit) => new URL(href).hostname.split('-')[0];
+
+    it('holds up no healthy one, hardly asks the dead ones, and brings them everything when they are back', async () => {
+      await process.kill();
+      process = await Process.start({ folder, clock, seed: 15, receivers, refused: 0 });
+      receivers.hits.length = 0;
+      const application = await process.application();
+      for (const [name, endpoints, manner] of kinds) {
+        for (let n = 0; n < endpoints; n++) {
+          const href = `http://${name}-${n}.example.com/`;
+          receivers.manners.set(href, manner);
+          await process.endpoint(application, href, null, { retrySchedule });
+        }
+      }
+      const started = clock.now();
+      for (let n = 0; n < MESSAGES; n++) {
+        void process.publish(application, `{"n":${n}}`).then((id) => id && published.set(id, clock.now()));
+        await clock.advance(EVERY_MS);
+      }
+      expect(published.size).toBe(MESSAGES);
+
+      const waits = receivers.hits
+        .filter((hit) => kindOf(hit) === 'works')
+        .map((hit) => hit.startedAt - (published.get(hit.messageId) as number));
+      expect(waits).toHaveLength(700 * MESSAGES);
+      expect(Math.max(...waits)).toBeLessThanOrEqual(10);
+      // Those that are slow have one more under way than they answer, and wait for nothing.
+      const slow = receivers.hits.filter((hit) => kindOf(hit) === 'slow');
+      expect(slow).toHaveLength(100 * MESSAGES);
+      for (const hit of slow)
+        expect(hit.startedAt - (published.get(hit.messageId) as number)).toBeLessThanOrEqual(10);
+
+      // So many open the breaker, with what was under way then; after that there are probes, each wait twice the last.
+      const asked = Map.groupBy(receivers.hits, ({ href }) => href);
+      const probes = 1 + Math.log2((MESSAGES * EVERY_MS) / (0.9 * BREAKER_PROBE_MS.first));
+      for (const [href, hits] of asked) {
+        if (/hangs|fails/.test(href)) expect(hits.length).toBeLessThanOrEqual(BREAKER_FAILURES + 4 + probes);
+      }
+      expect(process.engine.resident).toBeLessThan(2 * 200 + 4 * 100);
+
+      receivers.faulty = false;
+      await clock.advance(1.2 * BREAKER_PROBE_MS.most);
+      expect(await process.store.deliveryCountOpen({})).toEqual({ pending: 0, sending: 0, held: 0 });
+      const arrived = receivers.hits.filter(({ succeeded, startedAt }) => succeeded && startedAt >= started);
+      expect(new Set(arrived.map((hit) => `${hit.messageId} ${hit.href}`)).size).toBe(1_000 * MESSAGES);
+      expect(arrived).toHaveLength(1_000 * MESSAGES);
+    }, 180_000);
   });
 });

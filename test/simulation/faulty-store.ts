@@ -12,8 +12,14 @@ const SLOW: readonly string[] = [
   'endpointFindByKey',
   'endpointUpdate',
   'resendInsert',
-  'recoveryInsert',
-  'recoveryStep',
+  'deliveryCancel',
+  'deliveryHurry',
+  'deliveryExpire',
+  'taskInsert',
+  'taskStep',
+  'taskCancel',
+  'announcementList',
+  'announcementDelete',
 ];
 
 export interface FaultyStoreOptions {

@@ -4,6 +4,7 @@ import type { Application } from '../../src/model/application.ts';
 import type { Endpoint } from '../../src/model/endpoint.ts';
 import { createIds } from '../../src/model/id.ts';
 import type { MasterKey } from '../../src/model/sealed.ts';
+import type { EndpointFields } from '../../src/registry/registry.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open.ts';
 import type { Store } from '../../src/store/store.ts';
 import { type ManualClock, seededRandom } from '../helpers/manual-clock.ts';
@@ -15,6 +16,16 @@ export const JITTER = 0.2;
 const TIMEOUT_MS = 15_000;
 
 const masterKey: MasterKey = { bytes: Buffer.alloc(32, 7), id: Buffer.alloc(4, 7) };
+const PLAIN: Omit<PublishMessage, 'payload'> = {
+  eventType: 'ticket.created',
+  eventId: null,
+  channels: null,
+  tags: null,
+  deliverAt: null,
+  expiresAt: null,
+  orderingKey: null,
+  payloadUntil: null,
+};
 const silent = { info: () => {}, warn: () => {} };
 
 /** One run of the engine over a real SQLite file, in a world whose clock and receivers the test drives. */
@@ -37,6 +48,7 @@ export class Process {
     scheduleLimits?: EngineOptions['scheduleLimits'];
     /** Share of the store's calls that are refused while there are faults. */
     refused?: number;
+    disableAfterMs?: number;
   }): Promise<Process> {
     const { folder, clock, seed, receivers, scheduleLimits } = params;
     const store = await openSqliteStore({ folder });
@@ -61,6 +73,7 @@ export class Process {
       random,
       ids: createIds(clock, random),
       masterKey,
+      disableAfterMs: params.disableAfterMs ?? null,
       retrySchedule: { delaysMs: DELAYS_MS, jitter: JITTER },
       requestTimeoutMs: TIMEOUT_MS,
       scheduleLimits,
@@ -89,6 +102,7 @@ export class Process {
     application: Application,
     href: string,
     throttleRate: number | null = null,
+    fields: Partial<EndpointFields> = {},
   ): Promise<Endpoint> {
     const { endpoint } = await this.engine.registry.endpointCreate(application, {
       url: href,
@@ -103,6 +117,7 @@ export class Process {
       metadata: {},
       headers: {},
       secret: null,
+      ...fields,
     });
     return endpoint;
   }
@@ -111,10 +126,9 @@ export class Process {
   async publish(
     application: Application,
     payload: string,
-    times: Pick<PublishMessage, 'deliverAt' | 'payloadUntil'> = { deliverAt: null, payloadUntil: null },
+    fields: Partial<PublishMessage> = {},
   ): Promise<string | null> {
-    const content = { eventType: 'ticket.created', eventId: null, channels: null, tags: null, payload };
-    const messages = [{ ...content, ...times }];
+    const messages = [{ ...PLAIN, payload, ...fields }];
     const request = { application, messages, onlyEndpointKey: null, idempotency: null };
     try {
       const outcome = await this.engine.accept.publish(request);

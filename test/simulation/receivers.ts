@@ -10,7 +10,9 @@ export type Manner =
   | 'fails often'
   | 'always fails'
   | 'hangs'
-  | 'asks for patience';
+  | 'asks for patience'
+  /** Says now and then that it will not come back. */
+  | 'goes';
 
 export interface Hit {
   readonly href: string;
@@ -109,6 +111,8 @@ export class Receivers {
         return { status: chance < 0.5 ? 503 : 200, afterMs: quick, retryAfter: null };
       case 'asks for patience':
         return { status: chance < 0.5 ? 429 : 200, afterMs: quick, retryAfter: '45' };
+      case 'goes':
+        return { status: chance < 0.05 ? 410 : 200, afterMs: quick, retryAfter: null };
       default:
         return { status: 200, afterMs: quick, retryAfter: null };
     }

@@ -12,12 +12,15 @@ import type { HttpServices } from '../services.ts';
 import { bodyCheck, type Check, invalid } from '../validation.ts';
 import { assertWellFormed } from '../well-formed.ts';
 import { addApplicationRoutes } from './applications.ts';
-import { addOneAttemptRoutes } from './attempt.ts';
-import { addAttemptRoutes } from './attempts.ts';
+import { addAttemptRoutes } from './attempts/attempts.ts';
+import { addOneAttemptRoutes } from './attempts/one-attempt.ts';
 import { addAuthenticationRoutes } from './authentication.ts';
 import { assertScoped } from './caller.ts';
-import { addDestinationRoutes } from './destinations.ts';
+import { addDeliveryActionRoutes } from './deliveries/delivery-actions.ts';
+import { addDestinationRoutes } from './deliveries/destinations.ts';
+import { addExplainRoutes } from './deliveries/explain.ts';
 import { addEndpointHeaderRoutes } from './endpoint-headers.ts';
+import { addEndpointHealthRoutes } from './endpoint-health.ts';
 import { addEndpointSecretRoutes } from './endpoint-secret.ts';
 import { addEndpointStatsRoutes } from './endpoint-stats.ts';
 import { addEndpointRoutes } from './endpoints.ts';
@@ -26,8 +29,12 @@ import { addEventTypeRoutes } from './event-types.ts';
 import { addHealthRoutes } from './health.ts';
 import { addKeyRoutes } from './keys.ts';
 import { addMessageRoutes } from './messages.ts';
-import { addRedeliveryRoutes } from './redelivery.ts';
+import { addOperationalWebhookRoutes } from './operational-webhooks.ts';
 import { addSendExampleRoutes } from './send-example.ts';
+import { addBackgroundTaskRoutes } from './tasks/background-tasks.ts';
+import { addHeldRoutes } from './tasks/held.ts';
+import { addReplayRoutes } from './tasks/replay.ts';
+import { addTaskRoutes } from './tasks/tasks.ts';
 
 /** The operator API: `/api/v1/…`, but for publishing. */
 export function addOperatorApi(scope: FastifyInstance, services: HttpServices): void {
@@ -70,10 +77,17 @@ export function addOperatorApi(scope: FastifyInstance, services: HttpServices): 
   addDestinationRoutes(scope, services);
   addAttemptRoutes(scope, services);
   addOneAttemptRoutes(scope, services);
-  addRedeliveryRoutes(scope, services);
+  addDeliveryActionRoutes(scope, services);
+  addExplainRoutes(scope, services);
+  addReplayRoutes(scope, services);
+  addHeldRoutes(scope, services);
+  addTaskRoutes(scope, services);
+  addBackgroundTaskRoutes(scope, services);
   addEndpointStatsRoutes(scope, services);
+  addEndpointHealthRoutes(scope, services);
   addSendExampleRoutes(scope, services);
   addEventTypeRoutes(scope, services);
+  addOperationalWebhookRoutes(scope, services);
 }
 
 function bodyValidator(schema: unknown) {

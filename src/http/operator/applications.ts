@@ -182,7 +182,7 @@ function addChangeAndDelete(scope: FastifyInstance, { registry }: HttpServices):
         summary: 'Delete an application',
         description:
           'Its endpoints and keys go with it, and what waits for them is cancelled. Its uid is free again.',
-        response: { 204: { description: 'Deleted', type: 'null' }, ...errorsOf(401, 403, 404, 503) },
+        response: { 204: { description: 'Deleted', type: 'null' }, ...errorsOf(401, 403, 404, 409, 503) },
       }),
     },
     async (request, reply) => {

@@ -2,31 +2,34 @@ import type { FastifyInstance } from 'fastify';
 import type { Static } from 'typebox';
 import type { Target } from '../../model/exchange.ts';
 import { isSensitiveHeader } from '../../model/sensitive-header.ts';
-import { applicationFor } from '../authenticate.ts';
 import type { HttpServices } from '../services.ts';
 import { callerIn } from './caller.ts';
 import { checkedHeaders, merged } from './endpoint-headers-in.ts';
+import { applicationOwner, type EndpointOwner } from './endpoint-owner.ts';
 import type { EndpointRoute } from './endpoints.ts';
 import { errorsOf, operatorRoute } from './route-schemas.ts';
 import { EndpointHeadersIn, EndpointHeadersOut, EndpointHeadersPatchIn } from './schemas/endpoint.ts';
 
-const PATH = '/api/v1/app/:app_id/endpoint/:endpoint_id/headers';
-
 /** The headers that an endpoint has sent with each request, beside those of every request. */
-export function addEndpointHeaderRoutes(scope: FastifyInstance, services: HttpServices): void {
-  addRead(scope, services);
-  addReplace(scope, services);
-  addChange(scope, services);
+export function addEndpointHeaderRoutes(
+  scope: FastifyInstance,
+  services: HttpServices,
+  owner: EndpointOwner = applicationOwner(services),
+): void {
+  addRead(scope, services, owner);
+  addReplace(scope, services, owner);
+  addChange(scope, services, owner);
 }
 
-function addRead(scope: FastifyInstance, { registry }: HttpServices): void {
+function addRead(scope: FastifyInstance, { registry }: HttpServices, owner: EndpointOwner): void {
   scope.get<EndpointRoute>(
-    PATH,
+    `${owner.path}/:endpoint_id/headers`,
     {
+      config: owner.config(),
       schema: operatorRoute({
-        operationId: 'getEndpointHeaders',
-        tag: 'Endpoint',
-        summary: 'Get the headers that are sent to an endpoint',
+        operationId: `get${owner.noun}Headers`,
+        tag: owner.tag,
+        summary: `Get the headers that are sent to an ${owner.called}`,
         response: {
           200: { description: 'The headers', ...EndpointHeadersOut },
           ...errorsOf(401, 403, 404, 503),
@@ -34,21 +37,21 @@ function addRead(scope: FastifyInstance, { registry }: HttpServices): void {
       }),
     },
     async (request) => {
-      const application = await applicationFor(registry, callerIn(request), request.params.app_id);
+      const application = await owner.application(callerIn(request), request.params.app_id);
       return shown((await registry.endpoint(application, request.params.endpoint_id)).target);
     },
   );
 }
 
-function addReplace(scope: FastifyInstance, { registry }: HttpServices): void {
+function addReplace(scope: FastifyInstance, { registry }: HttpServices, owner: EndpointOwner): void {
   scope.put<EndpointRoute & { Body: Static<typeof EndpointHeadersIn> }>(
-    PATH,
+    `${owner.path}/:endpoint_id/headers`,
     {
-      config: { needs: 'ManageEndpoint' },
+      config: owner.config('ManageEndpoint'),
       schema: operatorRoute({
-        operationId: 'updateEndpointHeaders',
-        tag: 'Endpoint',
-        summary: 'Replace the headers that are sent to an endpoint',
+        operationId: `update${owner.noun}Headers`,
+        tag: owner.tag,
+        summary: `Replace the headers that are sent to an ${owner.called}`,
         body: EndpointHeadersIn,
         response: {
           204: { description: 'They are sent from now on.', type: 'null' },
@@ -58,7 +61,7 @@ function addReplace(scope: FastifyInstance, { registry }: HttpServices): void {
     },
     async (request, reply) => {
       const headers = checkedHeaders(request.body.headers);
-      const application = await applicationFor(registry, callerIn(request), request.params.app_id);
+      const application = await owner.application(callerIn(request), request.params.app_id);
       const { endpoint } = await registry.endpoint(application, request.params.endpoint_id);
       await registry.endpointUpdate(application, endpoint, { headers });
       return reply.code(204).send();
@@ -66,15 +69,15 @@ function addReplace(scope: FastifyInstance, { registry }: HttpServices): void {
   );
 }
 
-function addChange(scope: FastifyInstance, { registry }: HttpServices): void {
+function addChange(scope: FastifyInstance, { registry }: HttpServices, owner: EndpointOwner): void {
   scope.patch<EndpointRoute & { Body: Static<typeof EndpointHeadersPatchIn> }>(
-    PATH,
+    `${owner.path}/:endpoint_id/headers`,
     {
-      config: { needs: 'ManageEndpoint' },
+      config: owner.config('ManageEndpoint'),
       schema: operatorRoute({
-        operationId: 'patchEndpointHeaders',
-        tag: 'Endpoint',
-        summary: 'Change some of the headers that are sent to an endpoint',
+        operationId: `patch${owner.noun}Headers`,
+        tag: owner.tag,
+        summary: `Change some of the headers that are sent to an ${owner.called}`,
         body: EndpointHeadersPatchIn,
         response: {
           204: { description: 'They are sent from now on.', type: 'null' },
@@ -84,7 +87,7 @@ function addChange(scope: FastifyInstance, { registry }: HttpServices): void {
     },
     async (request, reply) => {
       const { headers = {}, deleteHeaders } = request.body;
-      const application = await applicationFor(registry, callerIn(request), request.params.app_id);
+      const application = await owner.application(callerIn(request), request.params.app_id);
       const { endpoint } = await registry.endpoint(application, request.params.endpoint_id);
       await registry.endpointUpdate(application, endpoint, ({ target }) => ({
         headers: merged(target.headers, headers, deleteHeaders ?? []),

@@ -1,5 +1,4 @@
 import type { Static } from 'typebox';
-import { isVisibleTo } from '../../model/event-type.ts';
 import { isSecret } from '../../model/secret.ts';
 import type { Caller } from '../../registry/keyring.ts';
 import type { EndpointFieldChanges, EndpointFields } from '../../registry/registry.ts';
@@ -7,67 +6,65 @@ import type { HttpServices } from '../services.ts';
 import { parseUrl } from '../target-url.ts';
 import { invalid, ValidationError } from '../validation.ts';
 import { checkedMetadata, patchedThrottleRate } from './application-in.ts';
+import { controlChanges } from './delivery-control.ts';
 import { checkedHeaders } from './endpoint-headers-in.ts';
+import type { EndpointOwner } from './endpoint-owner.ts';
 import type { EndpointIn, EndpointPatch, EndpointUpdate } from './schemas/endpoint.ts';
 
-type Replaced = Omit<EndpointFields, 'headers'>;
+/** What the checks of a body need to know: who sent it, and whose endpoint it is about. */
+interface Sent {
+  readonly caller: Caller;
+  readonly owner: EndpointOwner;
+  readonly services: HttpServices;
+}
 
 /** What the registry makes an endpoint from. Throws `validation`. */
 export async function newEndpoint(
   fields: Static<typeof EndpointIn>,
-  caller: Caller,
-  services: HttpServices,
+  sent: Sent,
 ): Promise<EndpointFields & { secret: string | null }> {
   return {
-    ...(await replacedEndpoint(fields, caller, services)),
+    ...(await replacedEndpoint(fields, sent)),
     headers: checkedHeaders(fields.headers ?? {}),
     secret: checkedSecret(fields.secret ?? null),
   };
 }
 
-/** What a PUT sets: everything but headers and secret. Throws `validation`. */
-export async function replacedEndpoint(
-  fields: Static<typeof EndpointUpdate>,
-  caller: Caller,
-  services: HttpServices,
-): Promise<Replaced> {
+/** What a PUT sets: everything but headers and secret; how it is delivered to as in a PATCH. Throws `validation`. */
+export async function replacedEndpoint(fields: Static<typeof EndpointUpdate>, sent: Sent) {
   return {
-    ...checkedUrl(fields.url, services),
+    ...checkedUrl(fields.url, sent.services),
     uid: fields.uid ?? null,
     description: fields.description ?? '',
     disabled: fields.disabled ?? false,
-    eventTypes: await checkedEventTypes(
-      fields.eventTypes ?? fields.filterTypes ?? null,
-      caller,
-      services.registry,
-    ),
+    eventTypes: await checkedEventTypes(fields.eventTypes ?? fields.filterTypes ?? null, sent),
     channels: fields.channels ? [...new Set(fields.channels)] : null,
     throttleRate: fields.throttleRate ?? fields.rateLimit ?? null,
     version: fields.version ?? 1,
     metadata: checkedMetadata(fields.metadata, ['body']),
-  };
+    ...controlChanges(fields),
+  } satisfies EndpointFieldChanges;
 }
 
 /** What a PATCH changes. Throws `validation`. */
 export async function changedEndpoint(
   fields: Static<typeof EndpointPatch>,
-  caller: Caller,
-  services: HttpServices,
+  sent: Sent,
 ): Promise<EndpointFieldChanges> {
-  const { registry } = services;
   const { url, uid, description, disabled, channels, version, metadata, secret } = fields;
   const eventTypes = fields.eventTypes === undefined ? fields.filterTypes : fields.eventTypes;
   return {
-    ...(url !== undefined && checkedUrl(url, services)),
+    ...(url !== undefined && checkedUrl(url, sent.services)),
     uid,
     description,
     disabled,
-    ...(eventTypes !== undefined && { eventTypes: await checkedEventTypes(eventTypes, caller, registry) }),
+    ...(eventTypes !== undefined && { eventTypes: await checkedEventTypes(eventTypes, sent) }),
     channels: channels && [...new Set(channels)],
     throttleRate: patchedThrottleRate(fields),
     version,
     ...(metadata !== undefined && { metadata: checkedMetadata(metadata, ['body']) }),
     ...(secret !== undefined && { secret: checkedSecret(secret) }),
+    ...controlChanges(fields),
   };
 }
 
@@ -88,19 +85,9 @@ function checkedUrl(url: string, services: HttpServices): Pick<EndpointFields, '
   );
 }
 
-/** Without repetitions. All of them must be in the catalogue, visible to the caller, and not archived. */
 async function checkedEventTypes(
   names: readonly string[] | null,
-  caller: Caller,
-  registry: HttpServices['registry'],
+  { caller, owner }: Sent,
 ): Promise<string[] | null> {
-  if (names === null) return null;
-  const wanted = [...new Set(names)];
-  const found = await Promise.all(wanted.map((name) => registry.eventTypeFind(name)));
-  const unknown = wanted.filter((_name, index) => {
-    const eventType = found[index];
-    return !eventType || eventType.archived || !isVisibleTo(eventType, caller);
-  });
-  if (unknown.length === 0) return wanted;
-  throw invalid(['body', 'eventTypes'], `The following event types don't exist: ${unknown.join(', ')}`);
+  return names && owner.eventTypes(names, caller);
 }

@@ -1,5 +1,7 @@
 import type { Static } from 'typebox';
 import type { Endpoint } from '../../model/endpoint.ts';
+import type { RetrySchedule } from '../../model/retry-schedule.ts';
+import { controlOut } from './delivery-control.ts';
 import { timeText } from './message-out.ts';
 import type { EndpointOut } from './schemas/endpoint.ts';
 
@@ -25,6 +27,11 @@ export function endpointCommon(endpoint: Endpoint) {
   };
 }
 
-export function endpointOut(endpoint: Endpoint): Static<typeof EndpointOut> {
-  return { ...endpointCommon(endpoint), metadata: { ...endpoint.metadata } };
+/** @param retrySchedule of the settings, for endpoints that have none of their own. */
+export function endpointOut(endpoint: Endpoint, retrySchedule: RetrySchedule): Static<typeof EndpointOut> {
+  return {
+    ...endpointCommon(endpoint),
+    metadata: { ...endpoint.metadata },
+    ...controlOut(endpoint, retrySchedule),
+  };
 }

@@ -6,7 +6,7 @@ import type { HttpServices } from '../services.ts';
 import { callerIn } from './caller.ts';
 import { queryTime } from './paging.ts';
 import { errorsOf, operatorRoute } from './route-schemas.ts';
-import { EndpointStats } from './schemas/redelivery.ts';
+import { EndpointStats } from './schemas/endpoint-health.ts';
 
 /** The longest range, and the usual one; a caller who reckons 28 days by a clock of its own has some minutes more. */
 const RANGE_MS = 28 * 86_400_000;

@@ -2,22 +2,18 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import Type, { type Static } from 'typebox';
 import { ApiError } from '../../errors.ts';
 import type { Application } from '../../model/application.ts';
-import type { Endpoint } from '../../model/endpoint.ts';
 import { isId } from '../../model/id.ts';
 import type { RegisteredEndpoint } from '../../registry/registry.ts';
-import { applicationFor } from '../authenticate.ts';
 import type { HttpServices } from '../services.ts';
 import { callerIn } from './caller.ts';
 import { changedEndpoint, newEndpoint, replacedEndpoint } from './endpoint-in.ts';
-import { endpointOut } from './endpoint-out.ts';
+import { applicationOwner, type EndpointOwner } from './endpoint-owner.ts';
 import { orderOf } from './id-page.ts';
 import { PageQuery, pageOfAll } from './paging.ts';
 import { errorsOf, operatorRoute } from './route-schemas.ts';
 import { listOf } from './schemas/common.ts';
-import { EndpointIn, EndpointOut, EndpointPatch, EndpointUpdate } from './schemas/endpoint.ts';
+import type { EndpointIn, EndpointPatch, EndpointUpdate } from './schemas/endpoint.ts';
 
-const LIST_PATH = '/api/v1/app/:app_id/endpoint';
-const PATH = `${LIST_PATH}/:endpoint_id`;
 const ListQuery = Type.Object({
   ...PageQuery.properties,
   order: orderOf('descending', 'By creation.'),
@@ -27,96 +23,109 @@ export interface EndpointRoute {
   Params: { app_id: string; endpoint_id: string };
 }
 
-export function addEndpointRoutes(scope: FastifyInstance, services: HttpServices): void {
-  addListAndCreate(scope, services);
-  addReadAndDelete(scope, services);
-  addReplace(scope, services);
-  addChange(scope, services);
+export function addEndpointRoutes(
+  scope: FastifyInstance,
+  services: HttpServices,
+  owner: EndpointOwner = applicationOwner(services),
+): void {
+  addList(scope, services, owner);
+  addCreate(scope, services, owner);
+  addReadAndDelete(scope, services, owner);
+  addReplace(scope, services, owner);
+  addChange(scope, services, owner);
 }
 
-function addListAndCreate(scope: FastifyInstance, services: HttpServices): void {
-  const { registry } = services;
+function addList(scope: FastifyInstance, { registry }: HttpServices, owner: EndpointOwner): void {
   scope.get<{ Params: { app_id: string }; Querystring: Static<typeof ListQuery> }>(
-    LIST_PATH,
+    owner.path,
     {
+      config: owner.config(),
       schema: operatorRoute({
-        operationId: 'listEndpoints',
-        tag: 'Endpoint',
-        summary: 'List endpoints',
+        operationId: `list${owner.noun}s`,
+        tag: owner.tag,
+        summary: `List ${owner.called}s`,
         querystring: ListQuery,
         response: {
-          200: { description: 'A page', ...listOf(EndpointOut, 'EndpointListOut') },
+          200: { description: 'A page', ...listOf(owner.schemas.out, `${owner.noun}ListOut`) },
           ...errorsOf(400, 401, 403, 404, 422, 503),
         },
       }),
     },
     async (request) => {
-      const application = await applicationFor(registry, callerIn(request), request.params.app_id);
+      const application = await owner.application(callerIn(request), request.params.app_id);
       return pageOfAll(await registry.endpointList(application), request.query, {
         id: ({ endpoint }) => endpoint.id,
-        item: ({ endpoint }) => endpointOut(endpoint),
+        item: ({ endpoint }) => owner.shown(endpoint, application),
         isId: (id) => isId(id, 'ep'),
         descending: request.query.order !== 'ascending',
       });
     },
   );
+}
 
+function addCreate(scope: FastifyInstance, services: HttpServices, owner: EndpointOwner): void {
   scope.post<{ Params: { app_id: string }; Body: Static<typeof EndpointIn> }>(
-    LIST_PATH,
+    owner.path,
     {
-      config: { needs: 'ManageEndpoint' },
+      config: owner.config('ManageEndpoint'),
       schema: operatorRoute({
-        operationId: 'createEndpoint',
-        tag: 'Endpoint',
-        summary: 'Create an endpoint',
-        body: EndpointIn,
+        operationId: `create${owner.noun}`,
+        tag: owner.tag,
+        summary: `Create an ${owner.called}`,
+        body: owner.schemas.in,
         response: {
-          201: { description: 'Created', ...EndpointOut },
+          201: { description: 'Created', ...owner.schemas.out },
           ...errorsOf(400, 401, 403, 404, 409, 413, 422, 503),
         },
       }),
     },
     async (request, reply) => {
       const caller = callerIn(request);
-      const application = await applicationFor(registry, caller, request.params.app_id);
-      const wanted = await newEndpoint(request.body, caller, services);
-      const made = await registry.endpointCreate(application, wanted);
-      return created(reply, made.endpoint);
+      const application = await owner.application(caller, request.params.app_id);
+      const wanted = await newEndpoint(request.body, { caller, owner, services });
+      const made = await services.registry.endpointCreate(application, wanted);
+      return created(reply, owner.shown(made.endpoint, application));
     },
   );
 }
 
-function addReadAndDelete(scope: FastifyInstance, { registry }: HttpServices): void {
+function addReadAndDelete(scope: FastifyInstance, { registry }: HttpServices, owner: EndpointOwner): void {
+  const path = `${owner.path}/:endpoint_id`;
   scope.get<EndpointRoute>(
-    PATH,
+    path,
     {
+      config: owner.config(),
       schema: operatorRoute({
-        operationId: 'getEndpoint',
-        tag: 'Endpoint',
-        summary: 'Get an endpoint by its id, uid or web hook id',
-        response: { 200: { description: 'The endpoint', ...EndpointOut }, ...errorsOf(401, 403, 404, 503) },
+        operationId: `get${owner.noun}`,
+        tag: owner.tag,
+        summary: `Get an ${owner.called} by its id or uid`,
+        response: {
+          200: { description: 'The endpoint', ...owner.schemas.out },
+          ...errorsOf(401, 403, 404, 503),
+        },
       }),
     },
     async (request) => {
-      const application = await applicationFor(registry, callerIn(request), request.params.app_id);
-      return endpointOut((await registry.endpoint(application, request.params.endpoint_id)).endpoint);
+      const application = await owner.application(callerIn(request), request.params.app_id);
+      const { endpoint } = await registry.endpoint(application, request.params.endpoint_id);
+      return owner.shown(endpoint, application);
     },
   );
 
   scope.delete<EndpointRoute>(
-    PATH,
+    path,
     {
-      config: { needs: 'ManageEndpoint' },
+      config: owner.config('ManageEndpoint'),
       schema: operatorRoute({
-        operationId: 'deleteEndpoint',
-        tag: 'Endpoint',
-        summary: 'Delete an endpoint',
+        operationId: `delete${owner.noun}`,
+        tag: owner.tag,
+        summary: `Delete an ${owner.called}`,
         description: 'What waits for it is cancelled. Its uid is free again.',
         response: { 204: { description: 'Deleted', type: 'null' }, ...errorsOf(401, 403, 404, 503) },
       }),
     },
     async (request, reply) => {
-      const application = await applicationFor(registry, callerIn(request), request.params.app_id);
+      const application = await owner.application(callerIn(request), request.params.app_id);
       const { endpoint } = await registry.endpoint(application, request.params.endpoint_id);
       await registry.endpointDelete(application, endpoint);
       return reply.code(204).send();
@@ -124,79 +133,84 @@ function addReadAndDelete(scope: FastifyInstance, { registry }: HttpServices): v
   );
 }
 
-function addReplace(scope: FastifyInstance, services: HttpServices): void {
+function addReplace(scope: FastifyInstance, services: HttpServices, owner: EndpointOwner): void {
   const { registry } = services;
   scope.put<EndpointRoute & { Body: Static<typeof EndpointUpdate> }>(
-    PATH,
+    `${owner.path}/:endpoint_id`,
     {
-      config: { needs: 'ManageEndpoint' },
+      config: owner.config('ManageEndpoint'),
       schema: operatorRoute({
-        operationId: 'upsertEndpoint',
-        tag: 'Endpoint',
-        summary: 'Replace an endpoint, or create one',
+        operationId: `upsert${owner.noun}`,
+        tag: owner.tag,
+        summary: `Replace an ${owner.called}, or create one`,
         description:
-          'What is left out is cleared; secret and headers stay. With an id that is unknown a new endpoint is created: it has an id of its own, and the uid of the body.',
-        body: EndpointUpdate,
+          'What is left out is cleared, but for secret, headers and the additions of Posthorn, which stay. With an id that is unknown a new endpoint is created: it has an id of its own, and the uid of the body.',
+        body: owner.schemas.update,
         response: {
-          200: { description: 'Replaced', ...EndpointOut },
-          201: { description: 'Created', ...EndpointOut },
+          200: { description: 'Replaced', ...owner.schemas.out },
+          201: { description: 'Created', ...owner.schemas.out },
           ...errorsOf(400, 401, 403, 404, 409, 413, 422, 503),
         },
       }),
     },
     async (request, reply) => {
-      const { app_id: appRef, endpoint_id: ref } = request.params;
+      const { body, params } = request;
       const caller = callerIn(request);
-      const application = await applicationFor(registry, caller, appRef);
-      const fields = await replacedEndpoint(request.body, caller, services);
-      const present = await endpointOrNull(application, ref);
+      const application = await owner.application(caller, params.app_id);
+      const fields = await replacedEndpoint(body, { caller, owner, services });
+      const present = await endpointOrNull(registry, application, params.endpoint_id);
       if (present !== null) {
         const { endpoint } = await registry.endpointUpdate(application, present.endpoint, fields);
-        return endpointOut(endpoint);
+        return owner.shown(endpoint, application);
       }
-      const wanted = { ...fields, headers: {}, secret: null };
-      return created(reply, (await registry.endpointCreate(application, wanted)).endpoint);
+      const made = await registry.endpointCreate(application, { ...fields, headers: {}, secret: null });
+      return created(reply, owner.shown(made.endpoint, application));
     },
   );
+}
 
-  async function endpointOrNull(application: Application, ref: string): Promise<RegisteredEndpoint | null> {
-    try {
-      return await registry.endpoint(application, ref);
-    } catch (error) {
-      if (error instanceof ApiError && error.code === 'not_found') return null;
-      throw error;
-    }
+async function endpointOrNull(
+  registry: HttpServices['registry'],
+  application: Application,
+  ref: string,
+): Promise<RegisteredEndpoint | null> {
+  try {
+    return await registry.endpoint(application, ref);
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 'not_found') return null;
+    throw error;
   }
 }
 
-function addChange(scope: FastifyInstance, services: HttpServices): void {
+function addChange(scope: FastifyInstance, services: HttpServices, owner: EndpointOwner): void {
   const { registry } = services;
   scope.patch<EndpointRoute & { Body: Static<typeof EndpointPatch> }>(
-    PATH,
+    `${owner.path}/:endpoint_id`,
     {
-      config: { needs: 'ManageEndpoint' },
+      config: owner.config('ManageEndpoint'),
       schema: operatorRoute({
-        operationId: 'patchEndpoint',
-        tag: 'Endpoint',
-        summary: 'Change some of an endpoint',
-        body: EndpointPatch,
+        operationId: `patch${owner.noun}`,
+        tag: owner.tag,
+        summary: `Change some of an ${owner.called}`,
+        body: owner.schemas.patch,
         response: {
-          200: { description: 'Changed', ...EndpointOut },
+          200: { description: 'Changed', ...owner.schemas.out },
           ...errorsOf(401, 403, 404, 409, 413, 422, 503),
         },
       }),
     },
     async (request) => {
       const caller = callerIn(request);
-      const application = await applicationFor(registry, caller, request.params.app_id);
+      const application = await owner.application(caller, request.params.app_id);
       const current = await registry.endpoint(application, request.params.endpoint_id);
-      const changes = await changedEndpoint(request.body, caller, services);
-      return endpointOut((await registry.endpointUpdate(application, current.endpoint, changes)).endpoint);
+      const changes = await changedEndpoint(request.body, { caller, owner, services });
+      const { endpoint } = await registry.endpointUpdate(application, current.endpoint, changes);
+      return owner.shown(endpoint, application);
     },
   );
 }
 
-function created(reply: FastifyReply, endpoint: Endpoint): Static<typeof EndpointOut> {
+function created<Shown>(reply: FastifyReply, shown: Shown): Shown {
   reply.code(201);
-  return endpointOut(endpoint);
+  return shown;
 }

@@ -6,7 +6,7 @@ import type { EventTypePatch, EventTypeUpdate } from './schemas/event-type.ts';
 
 /** What a POST or PUT sets. Throws `validation`. */
 export function eventTypeFields(fields: Static<typeof EventTypeUpdate>): EventTypeFields {
-  const { description, archived = false, deprecated = false, schemas, groupName } = fields;
+  const { description, archived = false, deprecated = false, schemas, groupName, validation } = fields;
   return {
     description,
     archived,
@@ -14,12 +14,14 @@ export function eventTypeFields(fields: Static<typeof EventTypeUpdate>): EventTy
     schemas: schemas ? checkedSchemas(schemas) : null,
     featureFlags: withoutRepetitions(fields.featureFlags ?? listOf(fields.featureFlag)),
     groupName: groupName ?? null,
+    validation,
   };
 }
 
 /** What a PATCH changes. Throws `validation`. */
 export function changedEventType(fields: Static<typeof EventTypePatch>): Partial<EventTypeFields> {
-  const { description, archived, deprecated, schemas, featureFlags, featureFlag, groupName } = fields;
+  const { description, archived, deprecated, schemas, featureFlags, featureFlag, groupName, validation } =
+    fields;
   const flags = featureFlags === undefined ? listOf(featureFlag) : featureFlags;
   return {
     description,
@@ -28,6 +30,7 @@ export function changedEventType(fields: Static<typeof EventTypePatch>): Partial
     schemas: schemas && checkedSchemas(schemas),
     featureFlags: flags === undefined ? undefined : withoutRepetitions(flags),
     groupName,
+    validation,
   };
 }
 

@@ -122,7 +122,7 @@ function addCreate(scope: FastifyInstance, { registry }: HttpServices): void {
         operationId: 'upsertEventType',
         tag: 'Event Type',
         summary: 'Replace an event type, or create one of this name',
-        description: 'What is left out is cleared.',
+        description: 'What is left out is cleared, but for `validation`, which stays.',
         body: EventTypeUpdate,
         response: {
           200: { description: 'Replaced', ...EventTypeOut },
@@ -189,7 +189,7 @@ function addDelete(scope: FastifyInstance, { registry }: HttpServices): void {
 }
 
 function shown(eventType: EventType, withContent: boolean): Static<typeof EventTypeOut> {
-  const { name, description, archived, deprecated, schemas, featureFlags, groupName } = eventType;
+  const { name, description, archived, deprecated, schemas, featureFlags, groupName, validation } = eventType;
   return {
     name,
     description,
@@ -201,5 +201,6 @@ function shown(eventType: EventType, withContent: boolean): Static<typeof EventT
     featureFlag: featureFlags?.[0] ?? null,
     featureFlags: featureFlags && [...featureFlags],
     groupName,
+    validation,
   };
 }

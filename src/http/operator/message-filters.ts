@@ -1,6 +1,6 @@
 import Type, { type Static, type TSchema } from 'typebox';
 import type { AttemptFilter, MessageFilter } from '../../query/reader.ts';
-import { statesOf } from './delivery-status.ts';
+import { statesOf } from './deliveries/delivery-status.ts';
 import { TimedPageQuery } from './paging.ts';
 
 /** `event_types`, `event_types[]`, `event_types[0]`: clients write lists in different ways. */
@@ -19,7 +19,7 @@ const ofMessage = {
   event_types: Type.Optional(
     Type.Union([Type.String(), Type.Array(Type.String())], {
       description:
-        'Only of these event types: names with commas between them (`ticket.created,ticket.updated`), or the parameter several times.',
+        'Only of these event types: names with commas between them (`ticket.created,ticket.updated`), or the parameter several times. `ticket.*` stands for all that begin with `ticket.`.',
     }),
   ),
   channel: label('Only messages with this channel.'),

@@ -1,13 +1,17 @@
 import type { Static } from 'typebox';
-import type { Message } from '../../model/message.ts';
+import type { Message, NewMessage } from '../../model/message.ts';
 import { valueStart } from '../raw-json.ts';
 import type { MessageOut } from './schemas/message.ts';
 
 /** What a message's JSON is made of: a stored message, or one that was just accepted. */
-export type ShownMessage = Pick<
-  Message,
-  'id' | 'eventId' | 'eventType' | 'payload' | 'channels' | 'tags' | 'deliverAt' | 'createdAt'
->;
+export type ShownMessage = Omit<Message, 'key' | 'applicationKey' | 'matched'> &
+  (Pick<Message, 'matched'> | Pick<NewMessage, 'deliveries'>);
+
+/** What the schema of its event type does not allow in a payload. */
+export interface SchemaProblem {
+  readonly loc: readonly (string | number)[];
+  readonly msg: string;
+}
 
 let lastAt = 0;
 let lastText = new Date(0).toISOString();
@@ -27,21 +31,25 @@ export function timeText(at: number): string {
  */
 export function messageOutText(
   message: ShownMessage,
-  options: { withContent: boolean; trusted: boolean },
+  options: { withContent: boolean; trusted: boolean; schemaProblems?: readonly SchemaProblem[] | undefined },
 ): string {
-  const { id, eventId, eventType, channels, tags, deliverAt, createdAt } = message;
+  const { id, eventId, eventType, channels, tags, createdAt, orderingKey } = message;
+  const { schemaProblems } = options;
   const payload = options.withContent ? payloadText(message.payload, options.trusted) : '{}';
   return (
     `{"eventId":${JSON.stringify(eventId)},"eventType":${JSON.stringify(eventType)},"payload":${payload}` +
     `,"channels":${JSON.stringify(channels)},"tags":${JSON.stringify(tags)}` +
     `,"id":"${id}","timestamp":"${timeText(createdAt)}"` +
-    `,"deliverAt":${deliverAt === null ? 'null' : `"${new Date(deliverAt).toISOString()}"`}}`
+    `,"deliverAt":${timeJson(message.deliverAt)},"expiresAt":${timeJson(message.expiresAt)}` +
+    `,"orderingKey":${orderingKey === null ? 'null' : JSON.stringify(orderingKey)}` +
+    `,"matched":${matchedOf(message)}` +
+    `${schemaProblems === undefined ? '' : `,"schemaProblems":${JSON.stringify(schemaProblems)}`}}`
   );
 }
 
 /** MessageOut without the payload. */
 export function messageOutBare(message: ShownMessage): Static<typeof MessageOut> {
-  const { id, eventId, eventType, channels, tags, deliverAt, createdAt } = message;
+  const { id, eventId, eventType, channels, tags, deliverAt, expiresAt, orderingKey, createdAt } = message;
   return {
     eventId,
     eventType,
@@ -51,7 +59,20 @@ export function messageOutBare(message: ShownMessage): Static<typeof MessageOut>
     id,
     timestamp: timeText(createdAt),
     deliverAt: deliverAt === null ? null : timeText(deliverAt),
+    expiresAt: expiresAt === null ? null : timeText(expiresAt),
+    orderingKey,
+    matched: matchedOf(message),
   };
+}
+
+/** Whether any endpoint wanted it: of one that was just accepted, its deliveries say so. */
+export function matchedOf(message: ShownMessage): boolean {
+  return 'deliveries' in message ? message.deliveries.length > 0 : message.matched;
+}
+
+/** Not by `timeText`, whose last text is that of the messages around it. */
+function timeJson(at: number | null): string {
+  return at === null ? 'null' : `"${new Date(at).toISOString()}"`;
 }
 
 function payloadText(payload: string | null, trusted: boolean): string {

@@ -5,11 +5,12 @@ import { ApiError } from '../../errors.ts';
 import { exampleOf } from '../../model/event-type.ts';
 import { JSON_TYPE } from '../answer.ts';
 import { applicationFor } from '../authenticate.ts';
+import { shownProblems } from '../publish/schema-problems.ts';
 import type { HttpServices } from '../services.ts';
 import { callerIn } from './caller.ts';
 import { messageOutText } from './message-out.ts';
 import { errorsOf, operatorRoute } from './route-schemas.ts';
-import { EventExampleIn, MessageOut } from './schemas/message.ts';
+import { EventExampleIn, PublishedMessageOut } from './schemas/message.ts';
 
 /** The event type of the protocol that every endpoint can be tried with: it is in no catalogue. */
 const PING = { eventType: 'svix.ping', payload: '{"success": true}' };
@@ -28,7 +29,7 @@ export function addSendExampleRoutes(scope: FastifyInstance, { registry, accept 
           'It becomes a message of its own that goes to this endpoint alone, whatever the endpoint asks for. `svix.ping` needs no event type. The answer has no payload.',
         body: EventExampleIn,
         response: {
-          200: { description: 'The message', ...MessageOut },
+          200: { description: 'The message', ...PublishedMessageOut },
           ...errorsOf(400, 401, 403, 404, 409, 413, 422, 429, 503),
         },
       }),
@@ -39,6 +40,7 @@ export function addSendExampleRoutes(scope: FastifyInstance, { registry, accept 
       const { endpoint } = await registry.endpoint(application, params.endpoint_id);
       if (endpoint.disabled) throw new ApiError('endpoint_disabled');
       const payload = await examplePayload(registry, body);
+      const problems = exampleProblems(registry, body.eventType, payload);
       const outcome = await accept.publish({
         application,
         messages: [{ ...PLAIN, eventType: body.eventType, payload }],
@@ -49,7 +51,7 @@ export function addSendExampleRoutes(scope: FastifyInstance, { registry, accept 
       if (outcome.kind !== 'accepted') throw new Error('An example was taken for a repeated call.');
       const [message] = outcome.messages;
       if (message === undefined) throw new Error('An example was accepted as no message.');
-      const text = messageOutText(message, { withContent: false, trusted: true });
+      const text = messageOutText(message, { withContent: false, trusted: true, schemaProblems: problems });
       return reply.type(JSON_TYPE).send(text);
     },
   );
@@ -60,8 +62,24 @@ const PLAIN: Omit<PublishMessage, 'eventType' | 'payload'> = {
   channels: null,
   tags: null,
   deliverAt: null,
+  expiresAt: null,
+  orderingKey: null,
   payloadUntil: null,
 };
+
+/** Of an example of another version than the one that payloads are checked by. Throws `invalid_scheme` where they are refused. */
+function exampleProblems(registry: HttpServices['registry'], eventType: string, payload: string) {
+  if (registry.payloadValidation(eventType) === 'off') return undefined;
+  const found = registry.payloadProblems(eventType, JSON.parse(payload));
+  if (found === null) return undefined;
+  const problems = shownProblems(found, ['payload']);
+  if (found.validation === 'warn') return problems;
+  const [first] = problems;
+  throw new ApiError(
+    'invalid_scheme',
+    `The schema of ${eventType} does not allow its example: ${first?.loc.join('.')} ${first?.msg}.`,
+  );
+}
 
 async function examplePayload(
   registry: HttpServices['registry'],

@@ -1,7 +1,13 @@
 import Type, { type Static } from 'typebox';
 import type { PublishMessage } from '../../accept/accept.ts';
 import { ApiError } from '../../errors.ts';
-import { BATCH_MESSAGES, DELIVER_AHEAD_MS, PAYLOAD_KEPT_MS, PUBLISH_BODY_BYTES } from '../../limits.ts';
+import {
+  BATCH_MESSAGES,
+  DELIVER_AHEAD_MS,
+  EXPIRE_AHEAD_MS,
+  PAYLOAD_KEPT_MS,
+  PUBLISH_BODY_BYTES,
+} from '../../limits.ts';
 import type { Clock } from '../../model/clock.ts';
 import { MessageIn } from '../operator/schemas/message.ts';
 import { elementSpans, memberSpan, valueStart } from '../raw-json.ts';
@@ -11,11 +17,11 @@ import { assertWellFormed } from '../well-formed.ts';
 export type MessageFields = Static<typeof MessageIn>;
 type Loc = readonly (string | number)[];
 
-/** A message as it came, and whether its payload is known to be the text of a JSON object. */
+/** A message as it came, and where its payload stood. But for a raw one it is the text of a JSON object. */
 export interface ReadMessage {
   readonly message: PublishMessage;
   readonly fields: MessageFields;
-  readonly payloadIsObject: boolean;
+  readonly payloadIn: 'payload' | 'data' | 'rawPayload';
 }
 
 export const MessageBatchIn = Type.Object(
@@ -69,6 +75,10 @@ function message(text: string, start: number, fields: MessageFields, place: Plac
   if (raw !== null && !raw.isWellFormed()) {
     throw invalid([...at, 'transformationsParams', 'rawPayload'], 'must be text that UTF-8 can carry');
   }
+  const orderingKey = fields.orderingKey ?? null;
+  if (orderingKey !== null && !orderingKey.isWellFormed()) {
+    throw invalid([...at, 'orderingKey'], 'must be text that UTF-8 can carry');
+  }
   const payload = raw ?? memberText(text, start, name);
   // A character takes at least one byte, so only a text near the limit is measured.
   if (payload.length * 3 > PUBLISH_BODY_BYTES && Buffer.byteLength(payload) > PUBLISH_BODY_BYTES) {
@@ -83,39 +93,67 @@ function message(text: string, start: number, fields: MessageFields, place: Plac
       channels: fields.channels ? distinct(fields.channels) : null,
       tags: fields.tags ? distinct(fields.tags) : null,
       payload,
+      orderingKey,
       ...timesOf(fields, place),
     },
     fields,
-    payloadIsObject: raw === null,
+    payloadIn: raw === null ? name : 'rawPayload',
   };
 }
 
-const AT_ONCE = { deliverAt: null, payloadUntil: null };
+const AT_ONCE = { deliverAt: null, expiresAt: null, payloadUntil: null };
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 
-/** When it is delivered and when its payload is forgotten. Most messages say neither, and cost no look at the clock. */
+/**
+ * When it is delivered, when that is not worth it any more, and when its payload is forgotten. Most messages say nothing of
+ * it, and cost no look at the clock.
+ */
 function timesOf(fields: MessageFields, { at, clock }: Place) {
   const { payloadRetentionPeriod: days, payloadRetentionHours: hours } = fields;
-  const asked = fields.deliverAt ?? null;
-  if (asked === null && days == null && hours == null) return AT_ONCE;
+  if (fields.deliverAt == null && fields.expiresAt == null && days == null && hours == null) return AT_ONCE;
   if (days != null && hours != null) {
     throw invalid([...at, 'payloadRetentionHours'], 'must not be given beside payloadRetentionPeriod');
   }
   const now = clock.now();
   const keptMs = hours != null ? hours * HOUR_MS : (days ?? Number.POSITIVE_INFINITY) * DAY_MS;
   const payloadUntil = keptMs < PAYLOAD_KEPT_MS ? now + keptMs : null;
-  if (asked === null) return { deliverAt: null, payloadUntil };
-  const deliverAt = Date.parse(asked);
-  const loc = [...at, 'deliverAt'];
-  // RFC 3339 has times that no clock here shows: leap seconds.
-  if (Number.isNaN(deliverAt)) throw invalid(loc, 'must be a date and time (RFC 3339)');
-  if (deliverAt > now + DELIVER_AHEAD_MS) throw invalid(loc, 'must be at most 30 days from now');
-  if (deliverAt <= now) return { deliverAt: null, payloadUntil };
+  const deliverAt = deliveryTime(fields, { at: [...at, 'deliverAt'], now, payloadUntil });
+  const expiresAt = expiryTime(fields, { at: [...at, 'expiresAt'], now, deliverAt });
+  return { deliverAt, expiresAt, payloadUntil };
+}
+
+function deliveryTime(
+  fields: MessageFields,
+  { at, now, payloadUntil }: { at: Loc; now: number; payloadUntil: number | null },
+): number | null {
+  if (fields.deliverAt == null) return null;
+  const deliverAt = readTime(fields.deliverAt, at);
+  if (deliverAt > now + DELIVER_AHEAD_MS) throw invalid(at, 'must be at most 30 days from now');
+  if (deliverAt <= now) return null;
   if (payloadUntil !== null && deliverAt >= payloadUntil) {
-    throw invalid(loc, 'must be before the time of the payload is over');
+    throw invalid(at, 'must be before the time of the payload is over');
   }
-  return { deliverAt, payloadUntil };
+  return deliverAt;
+}
+
+function expiryTime(
+  fields: MessageFields,
+  { at, now, deliverAt }: { at: Loc; now: number; deliverAt: number | null },
+): number | null {
+  if (fields.expiresAt == null) return null;
+  const expiresAt = readTime(fields.expiresAt, at);
+  if (expiresAt <= now) throw invalid(at, 'must be later than now');
+  if (deliverAt !== null && expiresAt <= deliverAt) throw invalid(at, 'must be later than deliverAt');
+  if (expiresAt > now + EXPIRE_AHEAD_MS) throw invalid(at, 'must be at most 90 days from now');
+  return expiresAt;
+}
+
+/** RFC 3339 has times that no clock here shows: leap seconds. */
+function readTime(text: string, at: Loc): number {
+  const time = Date.parse(text);
+  if (Number.isNaN(time)) throw invalid(at, 'must be a date and time (RFC 3339)');
+  return time;
 }
 
 function memberText(text: string, open: number, name: string): string {

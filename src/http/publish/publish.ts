@@ -9,11 +9,12 @@ import { presentable } from '../error-report.ts';
 import { callHashes, idempotencyKey } from '../idempotency-key.ts';
 import { applicationOfPath, type WantedApplication } from '../operator/application-of-path.ts';
 import { errorAnswer } from '../operator/errors.ts';
-import { messageOutText, type ShownMessage, timeText } from '../operator/message-out.ts';
+import { matchedOf, messageOutText, type ShownMessage, timeText } from '../operator/message-out.ts';
 import { ClientGone, parseJson, readBody } from '../read-body.ts';
 import type { HttpServices } from '../services.ts';
 import { type ReadMessage, readBatch, readMessage } from './message-in.ts';
 import type { PublishTarget } from './publish-target.ts';
+import { type SchemaProblems, schemaProblems } from './schema-problems.ts';
 
 export type Publisher = (request: IncomingMessage, response: ServerResponse, target: PublishTarget) => void;
 
@@ -50,7 +51,8 @@ async function take(
   const body = await readBody(request, publishLimit(target));
   const { text, value } = parseJson(body);
   const read = target.batch ? readBatch(text, value, clock) : [readMessage(text, value, clock)];
-  // Before an application is made: a call that is refused makes none.
+  // Before an application is made, all of this: a call that is refused makes none.
+  const problems = schemaProblems(services.registry, read, target.batch);
   const key = idempotencyKey(request.headers);
   const application = await applicationOfPath(
     services.registry,
@@ -66,9 +68,13 @@ async function take(
   });
   const published =
     outcome.kind === 'accepted' ? outcome.messages : await replayed(services, application, outcome);
-  if (target.batch) return batchText(published);
-  const trusted = outcome.kind === 'accepted' && read[0]?.payloadIsObject === true;
-  return messageOutText(published[0] as ShownMessage, { withContent, trusted });
+  if (target.batch) return batchText(published, problems);
+  const trusted = outcome.kind === 'accepted' && read[0]?.payloadIn !== 'rawPayload';
+  return messageOutText(published[0] as ShownMessage, {
+    withContent,
+    trusted,
+    schemaProblems: problems?.get(0),
+  });
 }
 
 /** The messages that the first of the equal calls made. */
@@ -80,9 +86,18 @@ function replayed(
   return Promise.all(outcome.messageIds.map((id) => services.reader.message(application, id)));
 }
 
-function batchText(published: readonly ShownMessage[]): string {
-  const data = published.map(({ id, eventId, eventType, createdAt }) => {
-    return { id, eventId, eventType, timestamp: timeText(createdAt) };
+function batchText(published: readonly ShownMessage[], problems: SchemaProblems | null): string {
+  const data = published.map((message, index) => {
+    const { id, eventId, eventType, createdAt } = message;
+    const schemaProblems = problems?.get(index);
+    return {
+      id,
+      eventId,
+      eventType,
+      timestamp: timeText(createdAt),
+      matched: matchedOf(message),
+      ...(schemaProblems && { schemaProblems }),
+    };
   });
   return JSON.stringify({ data });
 }

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import { IdempotencyHeaders } from '../idempotency-key.ts';
 import { errorsOf, operatorRoute } from '../operator/route-schemas.ts';
-import { MessageBatchOut, MessageIn, MessageOut } from '../operator/schemas/message.ts';
+import { MessageBatchOut, MessageIn, PublishedMessageOut } from '../operator/schemas/message.ts';
 import { MessageBatchIn } from './message-in.ts';
 import type { Publisher } from './publish.ts';
 
@@ -37,7 +37,7 @@ function addPublishRoutes(scope: FastifyInstance, publish: Publisher): void {
         querystring: Type.Object({ with_content: Type.Optional(Type.Boolean({ default: true })) }),
         body: MessageIn,
         response: {
-          202: { description: 'Accepted', ...MessageOut },
+          202: { description: 'Accepted', ...PublishedMessageOut },
           ...errorsOf(400, 401, 403, 404, 409, 413, 422, 429, 503),
         },
       }),

@@ -2,6 +2,7 @@ import type { Application } from '../../model/application.ts';
 import type { ApplicationChanges, NewApplication } from '../store.ts';
 import { named } from './changes.ts';
 import { type Connection, transaction } from './connection.ts';
+import { failures } from './failing.ts';
 import { type Bounds, upwards } from './pages.ts';
 
 interface Row {
@@ -24,7 +25,9 @@ type DeleteParams = { applicationKey: number; now: number };
 const NUMBER = /^[1-9]\d{0,14}$/;
 
 export function applications(connection: Connection) {
-  const { insert, byId, byUid, byNumber, byKey, highest, update, list, ...gone } = prepare(connection);
+  const { insert, byId, byUid, byNumber, byKey, highest, update, list, ...others } = prepare(connection);
+  const works = failures(connection).clear;
+  const { makeOperational, operational, ...gone } = others;
   const lastNumber = () => highest.get() as number;
 
   /** A uid may look like a number that is not given yet: that number is left out. */
@@ -48,6 +51,11 @@ export function applications(connection: Connection) {
         const fields = { number: nextNumber(params.uid), metadata: JSON.stringify(params.metadata) };
         return application(insert.get({ ...params, ...fields }) as Row);
       }),
+    applicationOperational: ({ id, now }: { id: string; now: number }): Application =>
+      transaction(connection, () => {
+        makeOperational.run(id, now, now);
+        return application(operational.get() as Row);
+      }),
     applicationFind: ({ ref }: { ref: string }): Application | null =>
       found(byId.get(ref) ?? byUid.get(ref) ?? (NUMBER.test(ref) ? byNumber.get(Number(ref)) : undefined)),
     applicationFindByNumber: ({ number }: { number: number }): Application | null =>
@@ -69,7 +77,9 @@ export function applications(connection: Connection) {
       transaction(connection, () => {
         if (gone.remove.run(now, applicationKey).changes === 0) return null;
         gone.revokeKeys.run(now, applicationKey);
-        return { endpointKeys: gone.removeEndpoints.all(now, applicationKey) as number[] };
+        const endpointKeys = gone.removeEndpoints.all(now, applicationKey) as number[];
+        for (const endpointKey of endpointKeys) works(endpointKey);
+        return { endpointKeys };
       }),
   };
 }
@@ -84,14 +94,20 @@ function prepare(connection: Connection) {
     ),
     byId: live('id = ?'),
     byUid: live('uid = ?'),
-    byNumber: live('number = ?'),
+    byNumber: live('number = ? AND number > 0'),
     byKey: live('application_key = ?'),
+    // Its number is none that an application is given, and no reference.
+    makeOperational: connection.prepare(
+      `INSERT INTO application (id, number, name, metadata, created_at, updated_at)
+       VALUES (?, 0, 'Operational webhooks', '{}', ?, ?) ON CONFLICT (number) DO NOTHING`,
+    ),
+    operational: connection.prepare('SELECT * FROM application WHERE number = 0'),
     // Deleted ones count: a number is never given again.
     highest: connection.prepare('SELECT coalesce(max(number), 0) FROM application').pluck(),
     list: upwards<Row>(
       connection,
       (order) =>
-        `SELECT * FROM application WHERE deleted_at IS NULL AND id > coalesce(@after, '') AND id < coalesce(@before, '~')
+        `SELECT * FROM application WHERE deleted_at IS NULL AND number > 0 AND id > coalesce(@after, '') AND id < coalesce(@before, '~')
          ORDER BY id ${order} LIMIT @limit`,
     ),
     update: connection.prepare(

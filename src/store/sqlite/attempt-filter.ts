@@ -1,4 +1,5 @@
 import type { AttemptFilter } from '../store.ts';
+import { EVENT_TYPE_IS_WANTED, eventTypeValues } from './event-type-filter.ts';
 import { listed } from './scan.ts';
 
 /**
@@ -11,7 +12,7 @@ export const ATTEMPT_IS_WANTED = `
   AND (@ofEndpoint IS NULL OR a.endpoint_key = @ofEndpoint)
   AND (@eventTypes IS NULL AND @channel IS NULL AND @tag IS NULL OR EXISTS (SELECT 1 FROM message m
     WHERE m.message_key = a.message_key
-    AND (@eventTypes IS NULL OR m.event_type IN (SELECT value FROM json_each(@eventTypes)))
+    AND ${EVENT_TYPE_IS_WANTED}
     AND (@channel IS NULL OR ${listed('m.channels', '@channel')})
     AND (@tag IS NULL OR ${listed('m.tags', '@tag')})))`;
 
@@ -21,7 +22,7 @@ export function attemptFilterValues(filter: AttemptFilter) {
     succeeded: filter.succeeded === undefined ? null : Number(filter.succeeded),
     statusClass: filter.statusClass ?? null,
     ofEndpoint: filter.endpointKey ?? null,
-    eventTypes: filter.eventTypes === undefined ? null : JSON.stringify(filter.eventTypes),
+    ...eventTypeValues(filter.eventTypes),
     channel: filter.channel ?? null,
     tag: filter.tag ?? null,
   };

@@ -1,37 +1,22 @@
+import type { NewEndpointAnnouncement } from '../../model/announcement.ts';
 import type { Endpoint } from '../../model/endpoint.ts';
+import type { NewTask } from '../../model/task.ts';
 import { webHookId } from '../../model/web-hook-id.ts';
 import type { EndpointChanges, NewEndpoint } from '../store.ts';
+import { announcing } from './announcements.ts';
 import { named } from './changes.ts';
 import { type Connection, transaction } from './connection.ts';
-
-export interface EndpointRow {
-  endpoint_key: number;
-  application_key: number;
-  id: string;
-  web_hook_id: string;
-  uid: string | null;
-  url: string;
-  href: string;
-  description: string;
-  disabled: number;
-  event_types: string | null;
-  channels: string | null;
-  throttle_rate: number | null;
-  version: number;
-  metadata: string;
-  sealed_headers: Buffer | null;
-  sealed_secret: Buffer;
-  /** A JSON list of times. */
-  secret_expiries: string;
-  created_at: number;
-  updated_at: number;
-  deleted_at: number | null;
-}
+import { type EndpointRow, endpoint } from './endpoint-row.ts';
+import { failures } from './failing.ts';
+import { beginTask } from './tasks.ts';
 
 type Fields = Omit<NewEndpoint, 'applicationKey' | 'id' | 'now'>;
 
 export function endpoints(connection: Connection) {
   const statements = prepare(connection);
+  const announce = announcing(connection).ofEndpoint;
+  const works = failures(connection).clear;
+  const insertTask = beginTask(connection);
   const { count, byUid, byWebHookId, byKey, list, nextSecond, insert, update, remove } = statements;
   const find = (endpointKey: number): Endpoint | null => {
     const row = byKey.get(endpointKey);
@@ -53,29 +38,45 @@ export function endpoints(connection: Connection) {
   };
 
   return {
-    endpointInsert: ({ limit, ...params }: InsertParams): Endpoint | 'limit' | 'uid_taken' =>
+    endpointInsert: ({
+      limit,
+      announcements = [],
+      ...params
+    }: InsertParams): Endpoint | 'limit' | 'uid_taken' =>
       transaction(connection, () => {
         const { applicationKey, id, now } = params;
         const { live } = count.get(applicationKey) as { live: number };
         if (live >= limit) return 'limit';
         if (taken(applicationKey, params.uid)) return 'uid_taken';
         const own = { applicationKey, id, now, webHookId: nextWebHookId(applicationKey, params.uid, now) };
-        return endpoint(insert.get({ ...columns(params), ...own }) as EndpointRow);
+        const inserted = endpoint(insert.get({ ...columns(params), ...own }) as EndpointRow);
+        announce(announcements, { applicationKey, endpointKey: inserted.key, now });
+        return inserted;
       }),
     endpointList: ({ applicationKey }: { applicationKey: number }): Endpoint[] =>
       (list.all(applicationKey) as EndpointRow[]).map(endpoint),
     endpointFindByKey: ({ endpointKey }: { endpointKey: number }): Endpoint | null => find(endpointKey),
     endpointUpdate: (params: UpdateParams): Endpoint | 'uid_taken' | null =>
       transaction(connection, () => {
-        const { endpointKey, applicationKey, now, changes } = params;
+        const { endpointKey, applicationKey, now, changes, announcements = [], task } = params;
         const present = find(endpointKey);
         if (present === null || present.applicationKey !== applicationKey) return null;
         if (taken(applicationKey, changes.uid, endpointKey)) return 'uid_taken';
         const fields = columns({ ...present, ...named(changes) });
-        return endpoint(update.get({ ...fields, endpointKey, now }) as EndpointRow);
+        const changed = endpoint(update.get({ ...fields, endpointKey, now }) as EndpointRow);
+        if (present.disabled && !changed.disabled) works(endpointKey);
+        announce(announcements, { applicationKey, endpointKey, now });
+        if (task !== undefined) insertTask(task);
+        return changed;
       }),
-    endpointDelete: (params: { applicationKey: number; endpointKey: number; now: number }): boolean =>
-      remove.run(params.now, params.endpointKey, params.applicationKey).changes > 0,
+    endpointDelete: ({ announcements = [], ...params }: DeleteParams): boolean =>
+      transaction(connection, () => {
+        const { applicationKey, endpointKey, now } = params;
+        if (remove.run(now, endpointKey, applicationKey).changes === 0) return false;
+        works(endpointKey);
+        announce(announcements, params);
+        return true;
+      }),
   };
 }
 
@@ -84,8 +85,10 @@ interface Second {
   number: number;
   second: number;
 }
-type InsertParams = NewEndpoint & { limit: number };
-type UpdateParams = { applicationKey: number; endpointKey: number; now: number; changes: EndpointChanges };
+type Announced = { announcements?: readonly NewEndpointAnnouncement[] };
+type InsertParams = NewEndpoint & Announced & { limit: number };
+type DeleteParams = Announced & { applicationKey: number; endpointKey: number; now: number };
+type UpdateParams = DeleteParams & { changes: EndpointChanges; task?: NewTask };
 
 function prepare(connection: Connection) {
   return {
@@ -109,14 +112,17 @@ function prepare(connection: Connection) {
       'SELECT * FROM endpoint WHERE application_key = ? AND deleted_at IS NULL ORDER BY endpoint_key',
     ),
     insert: connection.prepare(
-      `INSERT INTO endpoint (application_key, id, web_hook_id, uid, url, href, description, disabled, event_types, channels,
-       throttle_rate, version, metadata, sealed_headers, sealed_secret, secret_expiries, created_at, updated_at)
-     VALUES (@applicationKey, @id, @webHookId, @uid, @url, @href, @description, @disabled, @eventTypes, @channels,
-       @throttleRate, @version, @metadata, @sealedHeaders, @sealedSecret, @secretExpiries, @now, @now) RETURNING *`,
+      `INSERT INTO endpoint (application_key, id, web_hook_id, uid, url, href, description, disabled,
+       disabled_reason, disabled_at, paused_at, event_types, channels, throttle_rate, max_in_flight, ordering, retry_schedule,
+       final_statuses, version, metadata, sealed_headers, sealed_secret, secret_expiries, created_at, updated_at)
+     VALUES (@applicationKey, @id, @webHookId, @uid, @url, @href, @description, @disabled,
+       @disabledReason, @disabledAt, @pausedAt, @eventTypes, @channels, @throttleRate, @maxInFlight, @ordering, @retrySchedule,
+       @finalStatuses, @version, @metadata, @sealedHeaders, @sealedSecret, @secretExpiries, @now, @now) RETURNING *`,
     ),
     update: connection.prepare(
       `UPDATE endpoint SET uid = @uid, url = @url, href = @href, description = @description, disabled = @disabled,
-       event_types = @eventTypes, channels = @channels, throttle_rate = @throttleRate, version = @version,
+       disabled_reason = @disabledReason, disabled_at = @disabledAt, paused_at = @pausedAt, max_in_flight = @maxInFlight,
+       ordering = @ordering, retry_schedule = @retrySchedule, final_statuses = @finalStatuses, event_types = @eventTypes, channels = @channels, throttle_rate = @throttleRate, version = @version,
        metadata = @metadata, sealed_headers = @sealedHeaders, sealed_secret = @sealedSecret,
        secret_expiries = @secretExpiries, updated_at = @now
      WHERE endpoint_key = @endpointKey RETURNING *`,
@@ -134,37 +140,20 @@ function columns(fields: Fields) {
     href: fields.href,
     description: fields.description,
     disabled: fields.disabled ? 1 : 0,
+    disabledReason: fields.disabledReason,
+    disabledAt: fields.disabledAt,
+    pausedAt: fields.pausedAt,
     eventTypes: fields.eventTypes === null ? null : JSON.stringify(fields.eventTypes),
     channels: fields.channels === null ? null : JSON.stringify(fields.channels),
     throttleRate: fields.throttleRate,
+    maxInFlight: fields.maxInFlight,
+    ordering: fields.ordering,
+    retrySchedule: fields.retrySchedule === null ? null : JSON.stringify(fields.retrySchedule),
+    finalStatuses: JSON.stringify(fields.finalStatuses),
     version: fields.version,
     metadata: JSON.stringify(fields.metadata),
     sealedHeaders: fields.sealedHeaders,
     sealedSecret: fields.sealedSecret,
     secretExpiries: JSON.stringify(fields.secretExpiries),
-  };
-}
-
-export function endpoint(row: EndpointRow): Endpoint {
-  return {
-    key: row.endpoint_key,
-    applicationKey: row.application_key,
-    id: row.id,
-    webHookId: row.web_hook_id,
-    uid: row.uid,
-    url: row.url,
-    href: row.href,
-    description: row.description,
-    disabled: row.disabled === 1,
-    eventTypes: row.event_types === null ? null : JSON.parse(row.event_types),
-    channels: row.channels === null ? null : JSON.parse(row.channels),
-    throttleRate: row.throttle_rate,
-    version: row.version,
-    metadata: JSON.parse(row.metadata),
-    sealedHeaders: row.sealed_headers,
-    sealedSecret: row.sealed_secret,
-    secretExpiries: JSON.parse(row.secret_expiries),
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
   };
 }

@@ -1,4 +1,4 @@
-import type { EventType } from '../../model/event-type.ts';
+import type { EventType, Validation } from '../../model/event-type.ts';
 import type { EventTypeChanges } from '../store.ts';
 import { named } from './changes.ts';
 import { type Connection, transaction } from './connection.ts';
@@ -11,6 +11,7 @@ interface Row {
   deprecated: number;
   feature_flags: string | null;
   group_name: string | null;
+  validation: Validation;
   created_at: number;
   updated_at: number;
 }
@@ -51,9 +52,10 @@ export function eventTypes(connection: Connection) {
 function prepare(connection: Connection) {
   return {
     insert: connection.prepare(
-      `INSERT INTO event_type (name, description, schemas, archived, deprecated, feature_flags, group_name, created_at,
-         updated_at)
-       VALUES (@name, @description, @schemas, @archived, @deprecated, @featureFlags, @groupName, @createdAt, @updatedAt)
+      `INSERT INTO event_type (name, description, schemas, archived, deprecated, feature_flags, group_name,
+         validation, created_at, updated_at)
+       VALUES (@name, @description, @schemas, @archived, @deprecated, @featureFlags, @groupName,
+         @validation, @createdAt, @updatedAt)
        ON CONFLICT (name) DO NOTHING`,
     ),
     byName: connection.prepare('SELECT * FROM event_type WHERE name = ?'),
@@ -61,7 +63,8 @@ function prepare(connection: Connection) {
     list: connection.prepare('SELECT * FROM event_type ORDER BY position'),
     update: connection.prepare(
       `UPDATE event_type SET description = @description, schemas = @schemas, archived = @archived, deprecated = @deprecated,
-         feature_flags = @featureFlags, group_name = @groupName, updated_at = @updatedAt WHERE name = @name RETURNING *`,
+         feature_flags = @featureFlags, group_name = @groupName, validation = @validation,
+         updated_at = @updatedAt WHERE name = @name RETURNING *`,
     ),
     remove: connection.prepare('DELETE FROM event_type WHERE name = ?'),
   };
@@ -86,6 +89,7 @@ function eventType(row: Row): EventType {
     deprecated: row.deprecated === 1,
     featureFlags: row.feature_flags === null ? null : JSON.parse(row.feature_flags),
     groupName: row.group_name,
+    validation: row.validation,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
   };

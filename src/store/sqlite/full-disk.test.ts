@@ -50,12 +50,13 @@ describe('a full disk', () => {
   test('records nothing of a batch that does not fit', async () => {
     await accept(publish('one', 10));
     setRoom(SPARE_PAGES);
-    const lease = { messageKey: 1, endpointKey: 1, fence: 7, resendKey: null };
+    const lease = { messageKey: 1, endpointKey: 1, fence: 7, resendKey: null, orderKey: null };
     const headers = { requestHeaders: '', responseHeaders: '' };
     const exchange = { startedAt: 1, durationMs: 1, status: 200, retryAfter: null, error: null, ...headers };
     const results = [1, 2].map((number) => ({
       lease,
       verdict: { state: 'succeeded' as const },
+      announce: null,
       keepLease: false,
       attempt: {
         ...{ id: `atmpt_${number}`, messageKey: 1, endpointKey: 1, number, trigger: 'scheduled' as const },
@@ -63,10 +64,10 @@ describe('a full disk', () => {
         exchange: { ...exchange, body: 'x'.repeat(1_000_000) },
       },
     }));
-    await expect(store.deliveryRecord({ results })).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(store.deliveryRecord({ results, now: 1 })).rejects.toMatchObject({ code: 'unavailable' });
     expect(await store.deliveryCountOpen({})).toEqual({ pending: 0, sending: 1, held: 0 });
     setRoom(1_000_000);
-    expect(await store.deliveryRecord({ results })).toEqual([true, false]);
+    expect(await store.deliveryRecord({ results, now: 1 })).toEqual([true, false]);
   });
 });
 
@@ -84,9 +85,11 @@ function publish(eventId: string, payloadCharacters: number): Publish {
     tags: null,
     payload: 'x'.repeat(payloadCharacters),
     deliverAt: null,
+    expiresAt: null,
+    orderingKey: null,
     payloadUntil: null,
     createdAt: 1,
-    deliveries: [{ endpointKey: 1, state: 'sending' as const }],
+    deliveries: [{ endpointKey: 1, state: 'sending' as const, orderKey: null }],
   };
   return { applicationKey: 1, messages: [message], idempotency: null };
 }

@@ -1,5 +1,6 @@
 import { jsonSpellings } from '../../model/json-spellings.ts';
 import type { MessageFilter } from '../store.ts';
+import { EVENT_TYPE_IS_WANTED, eventTypeValues } from './event-type-filter.ts';
 import { listed } from './scan.ts';
 import { stateCode } from './states.ts';
 
@@ -8,20 +9,26 @@ import { stateCode } from './states.ts';
  * conditions are tried in this order and the first that fails ends it, so that a payload is read for `text` alone, and last.
  */
 export const MESSAGE_IS_WANTED = `
-  (@eventTypes IS NULL OR m.event_type IN (SELECT value FROM json_each(@eventTypes)))
+  ${EVENT_TYPE_IS_WANTED}
   AND (@channel IS NULL OR ${listed('m.channels', '@channel')})
+  AND (@channels IS NULL OR EXISTS (SELECT 1 FROM json_each(m.channels) WHERE value IN (SELECT value FROM json_each(@channels))))
   AND (@tag IS NULL OR ${listed('m.tags', '@tag')})
   AND (@endpointKey IS NULL OR EXISTS (SELECT 1 FROM delivery d WHERE d.message_key = m.message_key
     AND d.endpoint_key = @endpointKey AND (@states IS NULL OR @states >> d.state & 1)))
+  AND (@statusClass IS NULL OR @statusClass = (SELECT coalesce(a.status, 0) / 100 * 100 FROM attempt a
+    WHERE a.message_key = m.message_key AND a.endpoint_key = @endpointKey ORDER BY a.id DESC LIMIT 1))
+  AND (@missingFor IS NULL OR NOT EXISTS (SELECT 1 FROM delivery d
+    WHERE d.message_key = m.message_key AND d.endpoint_key = @missingFor))
   AND (@states IS NULL OR @endpointKey IS NOT NULL OR EXISTS (SELECT 1 FROM delivery d
     WHERE d.message_key = m.message_key AND @states >> d.state & 1))
   AND (@text IS NULL OR m.id = @text OR m.event_id = @text OR m.event_type = @text OR ${listed('m.tags', '@text')}
     OR instr(m.payload, @text) > 0
     OR (@spellings IS NOT NULL AND EXISTS (SELECT 1 FROM json_each(@spellings) WHERE instr(m.payload, value) > 0)))`;
 
-/** What looking at a message costs more than a plain row: a long payload to search, or many deliveries to look through. */
+/** What looking at a message costs more than a plain row: a long payload to search, or many deliveries or attempts to look through. */
 export const MESSAGE_COST = `
   iif(@text IS NULL, 0, octet_length(m.payload) / 1024)
+  + iif(@statusClass IS NULL, 0, (SELECT count(*) FROM attempt a WHERE a.message_key = m.message_key) / 8)
   + iif(@states IS NULL OR @endpointKey IS NOT NULL, 0,
     (SELECT count(*) FROM delivery d WHERE d.message_key = m.message_key) / 8)`;
 
@@ -29,10 +36,13 @@ export const MESSAGE_COST = `
 export function messageFilterValues(filter: MessageFilter) {
   const spellings = filter.text === undefined ? [] : jsonSpellings(filter.text);
   return {
-    eventTypes: filter.eventTypes === undefined ? null : JSON.stringify(filter.eventTypes),
+    ...eventTypeValues(filter.eventTypes),
     channel: filter.channel ?? null,
+    channels: filter.channels === undefined ? null : JSON.stringify(filter.channels),
     tag: filter.tag ?? null,
     endpointKey: filter.endpointKey ?? null,
+    statusClass: filter.statusClass ?? null,
+    missingFor: filter.missingFor ?? null,
     // A bit for each state.
     states: filter.states?.reduce((bits, state) => bits | (1 << stateCode(state)), 0) ?? null,
     text: filter.text ?? null,

@@ -14,6 +14,9 @@ interface Row {
   channels: string | null;
   tags: string | null;
   deliver_at: number | null;
+  expires_at: number | null;
+  ordering_key: string | null;
+  matched: 0 | 1;
   created_at: number;
   payload: string | null;
 }
@@ -29,6 +32,9 @@ interface ListParams {
   scan?: number;
 }
 
+type CountParams = { applicationKey: number; filter: MessageFilter; from: string; to: string; scan: number };
+type Counted = { count: number; scanned: number; scannedTo: string | null };
+
 /** In the order they are inserted. */
 export const MESSAGE_COLUMNS = [
   'message_key',
@@ -39,13 +45,15 @@ export const MESSAGE_COLUMNS = [
   'channels',
   'tags',
   'deliver_at',
+  'expires_at',
+  'ordering_key',
   'payload_until',
   'created_at',
   'payload',
 ];
 
 export function messages(connection: Connection) {
-  const { byId, byEventId, lists, scans, byKey } = prepare(connection);
+  const { byId, byEventId, lists, scans, counts, byKey } = prepare(connection);
 
   /** One by one: what the page has no room for is not read. */
   function page(rows: Iterable<Row>, payloadCharacters = Number.POSITIVE_INFINITY): Message[] {
@@ -78,6 +86,18 @@ export function messages(connection: Connection) {
       const row = byId.get(applicationKey, ref) ?? byEventId.get(applicationKey, ref);
       return row === undefined ? null : message(row as Row);
     },
+    messageCount({ scan: bound, filter, ...params }: CountParams): Counted {
+      const counted = { count: 0, scanned: 0 };
+      let looked = 0;
+      const rows = counts.iterate({ ...params, ...messageFilterValues(filter) }) as Iterable<ScannedRow>;
+      for (const [id, , hit, cost] of rows) {
+        counted.scanned++;
+        counted.count += hit;
+        looked += 1 + cost;
+        if (looked >= bound) return { ...counted, scannedTo: id };
+      }
+      return { ...counted, scannedTo: null };
+    },
     messageList(params: ListParams): Scanned<Message> {
       const upwards = towardsNewest(params);
       const { filter, withPayload, applicationKey, before, after, limit, payloadCharacters } = params;
@@ -98,14 +118,20 @@ function* each<Key, Value>(keys: readonly Key[], read: (key: Key) => Value): Ite
 
 function prepare(connection: Connection) {
   // What is stored behind the payload would have it walked through: see the migration.
-  const behind = ['deliver_at', 'payload_until', 'payload'];
+  const behind = ['deliver_at', 'expires_at', 'ordering_key', 'payload_until', 'payload'];
   const read = MESSAGE_COLUMNS.filter((name) => !behind.includes(name)).join(', ');
-  const deliverAt = `(SELECT deliver_at FROM message other INDEXED BY message_deliver_at
-    WHERE other.message_key = message.message_key AND other.deliver_at IS NOT NULL)`;
+  const indexed = ['deliver_at', 'expires_at', 'ordering_key'];
+  const fromIndex = indexed.map(
+    (name) => `(SELECT ${name} FROM message other INDEXED BY message_${name}
+    WHERE other.message_key = message.message_key AND other.${name} IS NOT NULL) AS ${name}`,
+  );
+  const matched = 'EXISTS (SELECT 1 FROM delivery d WHERE d.message_key = message.message_key) AS matched';
   const columns = {
-    with: `${read}, deliver_at, payload`,
-    without: `${read}, ${deliverAt} AS deliver_at, NULL AS payload`,
+    with: `${read}, ${matched}, ${indexed.join(', ')}, payload`,
+    without: `${read}, ${matched}, ${fromIndex.join(', ')}, NULL AS payload`,
   };
+  const find = (column: 'id' | 'event_id') =>
+    connection.prepare(`SELECT ${columns.with} FROM message WHERE application_key = ? AND ${column} = ?`);
   const list = (selected: string, direction: 'ASC' | 'DESC') =>
     connection.prepare(
       `SELECT ${selected} FROM message WHERE application_key = ? AND id < coalesce(?, '~') AND id > coalesce(?, '')
@@ -115,21 +141,23 @@ function prepare(connection: Connection) {
     with: list(columns.with, direction),
     without: list(columns.without, direction),
   });
-  const scans = (direction: 'ASC' | 'DESC') =>
+  const scan = (range: string, direction: 'ASC' | 'DESC') =>
     connection
       .prepare(
         `SELECT m.id, m.message_key, iif(${MESSAGE_IS_WANTED}, 1, 0), coalesce(${MESSAGE_COST}, 0)
-         FROM message m WHERE m.application_key = @applicationKey AND m.id < coalesce(@before, '~')
-         AND m.id > coalesce(@after, '') ORDER BY m.id ${direction}`,
+         FROM message m WHERE m.application_key = @applicationKey AND ${range} ORDER BY m.id ${direction}`,
       )
       .raw();
+  const scans = (direction: 'ASC' | 'DESC') =>
+    scan("m.id < coalesce(@before, '~') AND m.id > coalesce(@after, '')", direction);
   const byKey = (selected: string) =>
     connection.prepare(`SELECT ${selected} FROM message WHERE message_key = ?`);
   return {
-    byId: connection.prepare('SELECT * FROM message WHERE application_key = ? AND id = ?'),
-    byEventId: connection.prepare('SELECT * FROM message WHERE application_key = ? AND event_id = ?'),
+    byId: find('id'),
+    byEventId: find('event_id'),
     lists: { newest: lists('DESC'), oldest: lists('ASC') },
     scans: { newest: scans('DESC'), oldest: scans('ASC') },
+    counts: scan('m.id >= @from AND m.id < @to', 'ASC'),
     byKey: { with: byKey(columns.with), without: byKey(columns.without) },
   };
 }
@@ -145,6 +173,9 @@ function message(row: Row): Message {
     tags: row.tags === null ? null : JSON.parse(row.tags),
     payload: row.payload,
     deliverAt: row.deliver_at,
+    expiresAt: row.expires_at,
+    orderingKey: row.ordering_key,
+    matched: row.matched === 1,
     createdAt: row.created_at,
   };
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { exampleOf } from '../../model/event-type.ts';
 import type { Store } from '../store.ts';
-import { openConnection } from './connection.ts';
+import { type Connection, openConnection } from './connection.ts';
 import type { MigrateOptions } from './migrate.ts';
 import { openSqliteStore } from './open.ts';
 
@@ -67,6 +67,8 @@ test('a store of the first version opens with all that it had', async () => {
     {
       ...{ key: 2, applicationKey: 2, id: 'ep_2', webHookId: '2_20260101000000', uid: 'main' },
       ...{ url: 'https://b/', href: 'https://b/', description: 'd', disabled: true, eventTypes: ['t.a'] },
+      ...{ disabledReason: 'manual', disabledAt: 17, pausedAt: null, maxInFlight: 32, ordering: 'none' },
+      ...{ retrySchedule: null, finalStatuses: [] },
       ...{ channels: ['x'], throttleRate: 7, version: 1, metadata: { k: 'v' }, sealedHeaders: null },
       ...{ sealedSecret: Buffer.from([3]), secretExpiries: [], createdAt: 16, updatedAt: 17 },
     },
@@ -91,7 +93,7 @@ test('its event types keep their examples, in the schemas now', async () => {
     null,
   ]);
   expect(types.map((type) => exampleOf(type))).toEqual([{ a: 'ü', n: [1, null] }, null, { b: true }, null]);
-  const added = { deprecated: false, featureFlags: null, groupName: null };
+  const added = { deprecated: false, featureFlags: null, groupName: null, validation: 'off' };
   expect(types[0]).toMatchObject({ ...added, description: 'Both', createdAt: 21, updatedAt: 22 });
   await store.close();
 });
@@ -115,13 +117,22 @@ test('its keys are those of their settings, or keys like any other', async () =>
 
 test('its messages, deliveries and attempts are there, and new ones follow', async () => {
   const store = await openedFromFirst();
-  const fields = { eventType: 't.a', deliverAt: null };
+  const fields = { eventType: 't.a', deliverAt: null, expiresAt: null, orderingKey: null };
   const page = { ...ALL, applicationKey: 2, withPayload: true };
   expect((await store.messageList(page)).rows).toEqual([
-    { ...fields, key: 6, applicationKey: 2, id: 'msg_2', ...nothing(), payload: null, createdAt: 41 },
+    {
+      ...fields,
+      key: 6,
+      applicationKey: 2,
+      id: 'msg_2',
+      ...nothing(),
+      payload: null,
+      matched: true,
+      createdAt: 41,
+    },
     {
       ...{ ...fields, key: 5, applicationKey: 2, id: 'msg_1', eventId: 'e-1', channels: ['x'] },
-      ...{ tags: ['vip'], payload: '{"n":1}', createdAt: 40 },
+      ...{ tags: ['vip'], payload: '{"n":1}', matched: true, createdAt: 40 },
     },
   ]);
   const lane = { endpointKey: 1, deliveries: 9, characters: 1e6 };
@@ -153,6 +164,35 @@ test('its messages, deliveries and attempts are there, and new ones follow', asy
   await store.close();
 });
 
+test('recoveries go on as tasks, and ended ones are shown as such', async () => {
+  const connection = await writtenByFirst();
+  connection.exec(await migration('002-operator-api.sql'));
+  connection.exec(`INSERT INTO recovery VALUES
+    ('qtask_1', 2, 2, 'msg_1', 'msg_~', 3, 0, 70, 71), ('qtask_2', 2, 2, 'msg_9', 'msg_9', 5, 1, 72, 73);`);
+  connection.pragma('user_version = 2');
+  connection.close();
+  const store = await openSqliteStore({ folder });
+  const place = { kind: 'recover', applicationKey: 2, sourceKey: 2, targetKey: 2, rate: 100, scanned: 0 };
+  const filter = { states: ['failed', 'held'] };
+  const page = { applicationKey: null, limit: 9, before: null, after: null, fromEnd: false };
+  expect(await store.taskList(page)).toEqual([
+    {
+      ...{ ...place, filter, id: 'qtask_1', from: 'msg_1', to: 'msg_~', position: 'msg_1', affected: 3 },
+      ...{ state: 'running', createdAt: 70, updatedAt: 71 },
+    },
+    {
+      ...{ ...place, filter, id: 'qtask_2', from: 'msg_9', to: 'msg_9', position: 'msg_9', affected: 5 },
+      ...{ state: 'finished', createdAt: 72, updatedAt: 73 },
+    },
+  ]);
+  // The endpoint is disabled.
+  const step = { id: 'qtask_1', now: 80, scan: 9, most: 9 };
+  expect(await store.taskStep(step)).toEqual({ waits: 'endpoint_disabled' });
+  await store.endpointUpdate({ applicationKey: 2, endpointKey: 2, now: 80, changes: { disabled: false } });
+  expect(await store.taskStep(step)).toMatchObject({ task: { affected: 4, scanned: 2, state: 'finished' } });
+  await store.close();
+});
+
 test('it is told before and after, with the room it needs; a new store and one that is up to date change silently', async () => {
   const lines: [object, string][] = [];
   const told = {
@@ -160,7 +200,7 @@ test('it is told before and after, with the room it needs; a new store and one t
     clock: { monotonic: () => 1_000 * lines.length },
   };
   await (await openedFromFirst({ told })).close();
-  const what = { file: join(folder, 'posthorn.db'), from: 1, to: 2 };
+  const what = { file: join(folder, 'posthorn.db'), from: 1, to: 3 };
   const room = { fileMb: 1, neededMb: 1, freeMb: expect.any(Number) };
   expect(lines).toEqual([
     [{ ...what, ...room }, "the store's schema is brought up to date: that may take a while"],
@@ -175,7 +215,7 @@ test('where the room for it is missing nothing is changed, and the refusal says 
   await expect(openedFromFirst({ freeBytes: () => 1_000 })).rejects.toMatchObject({
     code: 'unavailable',
     message: expect.stringMatching(
-      /from version 1 to 2\. That needs 1 MB of free space beside .*posthorn\.db/,
+      /from version 1 to 3\. That needs 1 MB of free space beside .*posthorn\.db/,
     ),
   });
   const connection = openConnection(join(folder, 'posthorn.db'));
@@ -192,10 +232,18 @@ function nothing() {
 }
 
 async function openedFromFirst(options: MigrateOptions = {}): Promise<Store> {
+  (await writtenByFirst()).close();
+  return openSqliteStore({ folder, ...options });
+}
+
+async function writtenByFirst(): Promise<Connection> {
   const connection = openConnection(join(folder, 'posthorn.db'));
-  connection.exec(await readFile(new URL('./migrations/001-first.sql', import.meta.url), 'utf8'));
+  connection.exec(await migration('001-first.sql'));
   connection.exec(FIRST_ROWS);
   connection.pragma('user_version = 1');
-  connection.close();
-  return openSqliteStore({ folder, ...options });
+  return connection;
+}
+
+function migration(name: string): Promise<string> {
+  return readFile(new URL(`./migrations/${name}`, import.meta.url), 'utf8');
 }

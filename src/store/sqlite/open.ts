@@ -1,25 +1,32 @@
 import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { type Store, StoreError } from '../store.ts';
+import { announcements } from './announcements.ts';
 import { answers } from './answers.ts';
 import { applications } from './applications.ts';
 import { attempts } from './attempts.ts';
+import { backlogs } from './backlogs.ts';
+import { cancellations } from './cancellations.ts';
 import { claims } from './claims.ts';
 import { type Connection, openConnection } from './connection.ts';
 import { deliveries } from './deliveries.ts';
 import { endpoints } from './endpoints.ts';
 import { asStoreError } from './errors.ts';
 import { eventTypes } from './event-types.ts';
+import { failing } from './failing.ts';
+import { hurries } from './hurries.ts';
 import { keys } from './keys.ts';
+import { leases } from './leases.ts';
 import { lockFolder } from './lock.ts';
 import { messages } from './messages.ts';
 import { type MigrateOptions, migrate, nextEpoch } from './migrate.ts';
 import { payloads } from './payloads.ts';
 import { publishes } from './publishes.ts';
 import { records } from './records.ts';
-import { recoveries } from './recoveries.ts';
 import { resends } from './resends.ts';
+import { tasks } from './tasks.ts';
 import { upkeep } from './upkeep.ts';
+import { withdrawals } from './withdrawals.ts';
 
 /** The port's methods as SQLite has them: synchronous. */
 type Calls = {
@@ -69,11 +76,18 @@ export function storeOn(connection: Connection, epoch: number, lock: { release()
     ...payloads(connection),
     ...publishes(connection),
     ...claims(connection),
+    ...leases(connection),
+    ...backlogs(connection),
     ...deliveries(connection),
+    ...cancellations(connection),
+    ...hurries(connection),
+    ...withdrawals(connection),
+    ...failing(connection),
     ...resends(connection),
     ...records(connection),
     ...attempts(connection),
-    ...recoveries(connection),
+    ...tasks(connection),
+    ...announcements(connection),
     ...answers(connection),
     ...upkeep(connection),
   };

@@ -21,6 +21,17 @@ export function upwards<Row>(connection: Connection, sql: (order: 'ASC' | 'DESC'
   };
 }
 
+/** As `upwards`, but with no bound or with both `fromEnd` says which end the page is at. */
+export function inOrder<Row>(connection: Connection, sql: (order: 'ASC' | 'DESC') => string) {
+  const list = upwards<Row>(connection, sql);
+  const last = connection.prepare(sql('DESC'));
+  return <Params extends Bounds<string> & { limit: number; fromEnd: boolean }>(params: Params): Row[] => {
+    const { fromEnd, ...values } = params;
+    if (!fromEnd || (values.before === null) !== (values.after === null)) return list(params);
+    return (last.all(values) as Row[]).reverse();
+  };
+}
+
 /** Lists that are newest first: with only a lower bound, the page next to it is wanted, and walked towards the newest. */
 export function towardsNewest({ before, after }: Bounds<string>): boolean {
   return after !== null && before === null;

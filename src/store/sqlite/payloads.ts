@@ -1,4 +1,6 @@
+import type { Stopped } from '../store.ts';
 import { type Connection, transaction } from './connection.ts';
+import { type Effects, effects } from './effects.ts';
 
 interface WalkedRow {
   key: number;
@@ -7,9 +9,8 @@ interface WalkedRow {
 }
 
 type ExpiredParams = { now: number; keptSince: number; limit: number };
-type ExpungeParams = { messageKeys: readonly number[]; scan?: number };
-type Leased = { messageKey: number; endpointKey: number };
-type Expunged = { expunged: number; leased: Leased[] };
+type ExpungeParams = { messageKeys: readonly number[]; now: number; scan?: number };
+type Expunged = Stopped & { expunged: number };
 type OpenOf = { looked: number; open: string };
 
 /** Messages without a payload that one call passes over, where many were expunged before their time. A few milliseconds. */
@@ -22,6 +23,7 @@ const WALK_ROWS = 20_000;
 export function payloads(connection: Connection) {
   const { markGet, markSet, walk, byUntil } = prepare(connection);
   const expunge = expunging(connection);
+  const begin = effects(connection);
   const mark = () => (markGet.get() as number | undefined) ?? 0;
   const setMark = (from: number, to: number) => {
     if (to > from) markSet.run(to);
@@ -39,17 +41,18 @@ export function payloads(connection: Connection) {
   }
 
   return {
-    messageExpunge: ({ messageKeys, scan = Number.POSITIVE_INFINITY }: ExpungeParams): Expunged =>
+    messageExpunge: ({ messageKeys, now, scan = Number.POSITIVE_INFINITY }: ExpungeParams): Expunged =>
       transaction(connection, () => {
-        const done: Expunged = { expunged: 0, leased: [] };
+        const outcome = begin();
+        let expunged = 0;
         let looked = 0;
         for (const messageKey of messageKeys) {
-          looked += expunge(messageKey, done.leased);
-          done.expunged++;
+          looked += expunge(messageKey, outcome);
+          expunged++;
           if (looked >= scan) break;
         }
         moveMark(2 * messageKeys.length);
-        return done;
+        return { ...outcome.end(now), expunged };
       }),
     messageListExpired: ({ now, keptSince, limit }: ExpiredParams): number[] =>
       transaction(connection, () => {
@@ -73,14 +76,14 @@ export function payloads(connection: Connection) {
 
 /**
  * Expunges one message whole, however many deliveries it has: nothing of it may be claimed afterwards. They are looked
- * through once, and those that are done, usually all, are not touched. Adds to `leased`; returns how many it looked at.
+ * through once, and those that are done, usually all, are not touched. Returns how many it looked at.
  */
 function expunging(connection: Connection) {
   const forget = connection.prepare(
     'UPDATE message SET payload = NULL, payload_until = NULL WHERE message_key = ?',
   );
   const openOf = connection.prepare(
-    `SELECT count(*) AS looked, json_group_array(json_array(endpoint_key, state)) FILTER (WHERE state IN (0, 1, 4)) AS open
+    `SELECT count(*) AS looked, json_group_array(json_array(endpoint_key, state, order_key)) FILTER (WHERE state IN (0, 1, 4)) AS open
      FROM delivery WHERE message_key = ?`,
   );
   const cancel = connection.prepare(
@@ -92,16 +95,17 @@ function expunging(connection: Connection) {
     .pluck();
   const dropResends = connection.prepare('DELETE FROM resend WHERE message_key = ?');
 
-  return (messageKey: number, leased: Leased[]): number => {
+  return (messageKey: number, outcome: Effects): number => {
     const { looked, open } = openOf.get(messageKey) as OpenOf;
     const endpointKeys = new Set(leasedResends.all(messageKey) as number[]);
-    for (const [endpointKey, state] of JSON.parse(open) as [number, number][]) {
+    for (const [endpointKey, state, orderKey] of JSON.parse(open) as [number, number, string | null][]) {
       cancel.run(messageKey, endpointKey);
+      outcome.changed(endpointKey, orderKey);
       if (state === 1) endpointKeys.add(endpointKey);
     }
     forget.run(messageKey);
     dropResends.run(messageKey);
-    for (const endpointKey of endpointKeys) leased.push({ messageKey, endpointKey });
+    for (const endpointKey of endpointKeys) outcome.dropped(messageKey, endpointKey);
     return looked;
   };
 }

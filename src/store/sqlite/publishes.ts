@@ -2,6 +2,7 @@ import type { NewMessage } from '../../model/message.ts';
 import type { Publish, PublishResult } from '../store.ts';
 import { bulkInsert } from './bulk-insert.ts';
 import { type Connection, transaction } from './connection.ts';
+import { type Effects, effects } from './effects.ts';
 import { idempotency } from './idempotency.ts';
 import { MESSAGE_COLUMNS } from './messages.ts';
 import { stateCode } from './states.ts';
@@ -16,12 +17,15 @@ const DELIVERY_COLUMNS = [
   'next_attempt_at',
   'fence',
   'reason',
+  'order_key',
 ];
 
 /** The hot path: one transaction, few statements, and no read unless an event id or an idempotency key asks for one. */
 export function publishes(connection: Connection) {
   const insertMessages = bulkInsert(connection, 'message', MESSAGE_COLUMNS);
   const insertDeliveries = bulkInsert(connection, 'delivery', DELIVERY_COLUMNS);
+  const insertExpiry = bulkInsert(connection, 'expiry', ['expires_at', 'message_key']);
+  const begin = effects(connection);
   const keys = idempotency(connection);
   const takenEventId = eventIds(connection);
   let nextKey = lastMessageKey(connection) + 1;
@@ -29,6 +33,8 @@ export function publishes(connection: Connection) {
   const accept = ({ publishes: calls, fence, now }: AcceptParams): PublishResult[] => {
     const messages: unknown[] = [];
     const deliveries: unknown[] = [];
+    const expiries: unknown[] = [];
+    const outcome = begin();
     const batchEventIds = new Set<string>();
     const results = calls.map((publish): PublishResult => {
       const earlier = publish.idempotency === null ? null : keys.earlier(publish.idempotency);
@@ -38,7 +44,8 @@ export function publishes(connection: Connection) {
       const messageKeys = publish.messages.map((message) => {
         const key = nextKey++;
         addMessage(messages, key, publish.applicationKey, message);
-        addDeliveries(deliveries, key, message, fence, now);
+        if (message.expiresAt !== null) expiries.push(message.expiresAt, key);
+        addDeliveries(deliveries, key, message, { fence, now, outcome });
         return key;
       });
       keys.keep(publish, now);
@@ -46,6 +53,8 @@ export function publishes(connection: Connection) {
     });
     insertMessages(messages);
     insertDeliveries(deliveries);
+    insertExpiry(expiries);
+    outcome.end(now);
     return results;
   };
 
@@ -96,32 +105,36 @@ function addMessage(values: unknown[], key: number, applicationKey: number, mess
     list(message.channels),
     list(message.tags),
     message.deliverAt,
+    message.expiresAt,
+    message.orderingKey,
     message.payloadUntil,
     message.createdAt,
     message.payload,
   );
 }
 
-/** In the order of DELIVERY_COLUMNS. */
+/** In the order of DELIVERY_COLUMNS. One that is ordered gets its time with its line. */
 function addDeliveries(
   values: unknown[],
   messageKey: number,
   message: NewMessage,
-  fence: number,
-  now: number,
+  { fence, now, outcome }: { fence: number; now: number; outcome: Effects },
 ): void {
-  for (const { endpointKey, state } of message.deliveries) {
-    const held = state === 'held';
-    const nextAttemptAt = held ? null : (message.deliverAt ?? now);
-    const reason = held ? 'endpoint_disabled' : null;
+  const dueAt = message.deliverAt ?? now;
+  for (const delivery of message.deliveries) {
+    const { endpointKey, state, orderKey } = delivery;
+    if (state === 'sending' && orderKey !== null)
+      throw new Error('An ordered delivery cannot be leased at once.');
+    outcome.changed(endpointKey, orderKey);
     values.push(
       messageKey,
       endpointKey,
       stateCode(state),
       0,
-      nextAttemptAt,
+      state === 'held' || orderKey !== null ? null : dueAt,
       state === 'sending' ? fence : 0,
-      reason,
+      state === 'held' ? delivery.reason : null,
+      orderKey,
     );
   }
 }

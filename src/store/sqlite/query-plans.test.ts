@@ -2,27 +2,34 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { announcements } from './announcements.ts';
 import { answers } from './answers.ts';
 import { applications } from './applications.ts';
 import { attempts } from './attempts.ts';
+import { backlogs } from './backlogs.ts';
+import { cancellations } from './cancellations.ts';
 import { claims } from './claims.ts';
 import { type Connection, openConnection } from './connection.ts';
 import { deliveries } from './deliveries.ts';
 import { endpoints } from './endpoints.ts';
 import { eventTypes } from './event-types.ts';
+import { failing } from './failing.ts';
+import { hurries } from './hurries.ts';
 import { keys } from './keys.ts';
+import { leases } from './leases.ts';
 import { messages } from './messages.ts';
 import { migrate } from './migrate.ts';
 import { payloads } from './payloads.ts';
 import { publishes } from './publishes.ts';
 import { records } from './records.ts';
-import { recoveries } from './recoveries.ts';
 import { resends } from './resends.ts';
+import { tasks } from './tasks.ts';
 import { upkeep } from './upkeep.ts';
+import { withdrawals } from './withdrawals.ts';
 
 /** Tables that grow with what is sent, or with the tenants: no statement reads one from end to end. */
 const LARGE = [
-  ...['message', 'delivery', 'attempt', 'resend', 'recovery', 'idempotency', 'answer'],
+  ...['message', 'delivery', 'attempt', 'resend', 'expiry', 'task', 'idempotency', 'answer'],
   ...['application', 'endpoint', 'api_key'],
 ];
 
@@ -61,12 +68,17 @@ test('what is due comes from the index of open work, in its order', () => {
 
 test('a lane without resends pays a glance, and one with some gets them from their index', () => {
   const glance = ['SCAN CONSTANT ROW', 'SCALAR SUBQUERY 1'];
-  expect(plansOf('SELECT EXISTS (SELECT 1 FROM resend')).toEqual([
+  expect(plansOf('SELECT EXISTS (SELECT 1 FROM resend WHERE fence = 0')).toEqual([
     [...glance, 'SCAN resend USING COVERING INDEX resend_waiting'],
     [...glance, 'SEARCH resend USING COVERING INDEX resend_waiting (endpoint_key=?)'],
   ]);
   expect(plansOf('ORDER BY r.resend_key')).toEqual([
-    ['SEARCH r USING INDEX resend_waiting (endpoint_key=?)', 'SEARCH m USING INTEGER PRIMARY KEY (rowid=?)'],
+    [
+      'SEARCH r USING INDEX resend_waiting (endpoint_key=?)',
+      'SEARCH m USING INTEGER PRIMARY KEY (rowid=?)',
+      'CORRELATED SCALAR SUBQUERY 1',
+      'SEARCH d USING PRIMARY KEY (message_key=? AND endpoint_key=?)',
+    ],
   ]);
 });
 
@@ -77,8 +89,12 @@ test('counts, backlog and release do not leave the indexes of open work', () => 
       /(FROM|UPDATE) (delivery|resend)/.test(sql),
   );
   const ofLists = open.filter((sql) => !/message_key = (m\.message_key|\?)/.test(sql));
-  expect(ofLists.length).toBeGreaterThanOrEqual(9);
-  for (const sql of ofLists) expect(planOf(sql).join()).toMatch(/INDEX (delivery_(open|held)|resend_)/);
+  expect(ofLists.length).toBeGreaterThanOrEqual(12);
+  for (const sql of ofLists) {
+    expect(planOf(sql).join()).toMatch(/INDEX (delivery_(open|held|waiting|turn)|resend_)/);
+    if (sql.includes('count(*)') && sql.includes('delivery'))
+      expect(planOf(sql).join()).toMatch('COVERING INDEX');
+  }
 });
 
 test('filtered lists walk the index of the plain ones, and meet other rows by their keys', () => {
@@ -87,9 +103,10 @@ test('filtered lists walk the index of the plain ones, and meet other rows by th
     'a.message_key = @of ': 'SEARCH a USING INDEX attempt_by_message (message_key=? AND id>? AND id<?)',
     'a.endpoint_key = @of ': 'SEARCH a USING INDEX attempt_by_endpoint (endpoint_key=? AND id>? AND id<?)',
   };
-  const byKey = /^SEARCH (d USING PRIMARY KEY|m USING INTEGER PRIMARY KEY)/;
+  const byKey =
+    /^SEARCH (d USING PRIMARY KEY|m USING INTEGER PRIMARY KEY|a USING (COVERING )?INDEX attempt_by_message)/;
   for (const [part, walk] of Object.entries(walks)) {
-    const plans = plansOf(part, '@eventTypes');
+    const plans = plansOf(part, '@eventTypes', 'coalesce(@after');
     expect(plans).toHaveLength(2);
     for (const [first, ...others] of plans) {
       expect(first).toBe(walk);
@@ -118,16 +135,46 @@ test('lists without payloads read nothing that is stored behind them', () => {
   const plans = plansOf('NULL AS payload');
   expect(plans).toHaveLength(3);
   for (const plan of plans) {
-    expect(plan.at(-1)).toMatch('SEARCH other USING COVERING INDEX message_deliver_at (message_key=?');
+    const others = plan.filter((step) => step.startsWith('SEARCH other'));
+    expect(others).toEqual(
+      ['deliver_at', 'expires_at', 'ordering_key'].map((name) =>
+        expect.stringContaining(`SEARCH other USING COVERING INDEX message_${name} (message_key=?`),
+      ),
+    );
   }
 });
 
-test('a recovery looks up its like, and finished ones are found by their time', () => {
-  expect(plansOf('AS ofApplication')).toEqual([
-    ['SEARCH recovery USING COVERING INDEX recovery_open_of (application_key=?)'],
+test('a line is asked for by its key, and what waits is found without looking at what has its turn', () => {
+  const [turns, first] = [plansOf('state IN (0, 1)', '@orderKey'), plansOf('LIMIT 1', '@orderKey')];
+  for (const plan of turns)
+    expect(plan).toEqual(['SEARCH delivery USING INDEX delivery_turn (endpoint_key=? AND order_key=?)']);
+  for (const plan of first)
+    expect(plan).toEqual(['SEARCH delivery USING INDEX delivery_line (endpoint_key=? AND order_key=?)']);
+  expect([turns.length, first.length].every((count) => count > 0)).toBe(true);
+  expect(plansOf('AS message_id FROM delivery')[0]?.[0]).toMatch(
+    'SEARCH d USING INDEX delivery_line (endpoint_key=? AND order_key=? AND message_key<?)',
+  );
+  expect(plansOf('SELECT message_key FROM delivery', 'next_attempt_at IS NULL')).toEqual([
+    ['SEARCH delivery USING COVERING INDEX delivery_waiting (endpoint_key=? AND next_attempt_at=?)'],
   ]);
-  expect(plansOf('DELETE FROM recovery')[0]).toContainEqual(
-    expect.stringMatching(/SEARCH recovery USING (COVERING )?INDEX recovery_finished \(updated_at<\?\)/),
+});
+
+test('tasks walk messages by their ids, and what is held by its endpoint', () => {
+  const by = (walk: string[]) => walk[0];
+  expect(plansOf('m.id >= @', '@eventTypes').map(by)).toEqual(
+    Array(2).fill('SEARCH m USING INDEX message_id (application_key=? AND id>? AND id<?)'),
+  );
+  expect(plansOf('FROM delivery d JOIN message m', 'd.state = 4').map(by)).toEqual([
+    'SEARCH d USING COVERING INDEX delivery_held (endpoint_key=? AND message_key>?)',
+  ]);
+});
+
+test('a task looks up its like, and ended ones are found by their time', () => {
+  expect(plansOf('AS ofApplication')).toEqual([
+    ['SEARCH task USING COVERING INDEX task_running_of (application_key=?)'],
+  ]);
+  expect(plansOf('DELETE FROM task')[0]).toContainEqual(
+    expect.stringMatching(/SEARCH task USING (COVERING )?INDEX task_ended \(updated_at<\?\)/),
   );
 });
 
@@ -159,11 +206,18 @@ function preparedStatements(): string[] {
     payloads,
     publishes,
     claims,
+    leases,
+    backlogs,
     deliveries,
+    cancellations,
+    hurries,
+    withdrawals,
     resends,
     records,
     attempts,
-    recoveries,
+    tasks,
+    announcements,
+    failing,
     answers,
     upkeep,
   ];
@@ -192,6 +246,6 @@ function positions(sql: string): number[] {
 /** A SCAN of a table, or of an index that covers all rows; the indexes of open work hold only open work. */
 function isFullScan(step: string): boolean {
   const small =
-    /SCAN (CONSTANT ROW|json_each|\(subquery)|INDEX (delivery_(open|held)|resend_waiting|recovery_open)/;
+    /SCAN (CONSTANT ROW|json_each|\(subquery|f$)|INDEX (delivery_(open|held|waiting|turn)|resend_waiting|task_running)/;
   return step.startsWith('SCAN ') && !small.test(step);
 }

@@ -1,42 +1,92 @@
-import type { AttemptResult } from '../store.ts';
+import type { AttemptResult, EndpointFailingChange } from '../store.ts';
+import { announcing } from './announcements.ts';
 import { ATTEMPT_COLUMNS } from './attempts.ts';
 import { bulkInsert } from './bulk-insert.ts';
 import { type Connection, transaction } from './connection.ts';
+import { type Effects, effects } from './effects.ts';
+import { failures } from './failing.ts';
 import { stateCode } from './states.ts';
+
+type RecordParams = {
+  results: readonly AttemptResult[];
+  now: number;
+  failing?: readonly EndpointFailingChange[];
+};
 
 /** The hot path's other end: attempts and what they did, one transaction. */
 export function records(connection: Connection) {
   const insert = bulkInsert(connection, 'attempt', ATTEMPT_COLUMNS);
-  const { settle, settleStopped, endResend, settleResent } = prepare(connection);
-
-  /** The fence did not hold. That it arrived still counts for a delivery that was stopped meanwhile. */
-  function settleLate({ attempt, verdict }: AttemptResult): false {
-    const { number, messageKey, endpointKey } = attempt;
-    const succeeded = verdict.state === 'succeeded' ? 1 : 0;
-    settleStopped.run({ number, messageKey, endpointKey, succeeded });
-    return false;
-  }
-
-  function recordResend(result: AttemptResult): boolean {
-    const { messageKey, endpointKey, resendKey, fence } = result.lease;
-    if (endResend.run(resendKey, fence).changes === 0) return settleLate(result);
-    if (result.verdict.state === 'succeeded') settleResent.run(messageKey, endpointKey);
-    return true;
-  }
+  const settle = settling(connection);
+  const announce = attemptAnnouncing(connection);
+  const begin = effects(connection);
+  const fail = failures(connection);
 
   return {
-    deliveryRecord: ({ results }: { results: readonly AttemptResult[] }): boolean[] =>
+    deliveryRecord: ({ results, now, failing = [] }: RecordParams): boolean[] =>
       transaction(connection, () => {
         const values: unknown[] = [];
         for (const { attempt } of results) addAttempt(values, attempt);
         insert(values);
-        return results.map((result) => {
-          if (result.lease.resendKey !== null) return recordResend(result);
-          return settle.run(...settled(result)).changes > 0 || settleLate(result);
+        const outcome = begin();
+        const held = results.map((result) => {
+          const settled = settle(result, outcome);
+          if (settled && result.announce !== null) announce(result, result.announce, now);
+          return settled;
         });
+        outcome.end(now);
+        for (const change of failing) fail.change(change, now);
+        return held;
       }),
   };
 }
+
+/** What an attempt did to its delivery. False: its fence did not hold. */
+function settling(connection: Connection): (result: AttemptResult, outcome: Effects) => boolean {
+  const { settle, settleStopped, endResend, settleResent } = prepare(connection);
+
+  /** The fence did not hold. That it arrived still counts for a delivery that was stopped meanwhile. */
+  function settleLate({ attempt, verdict }: AttemptResult, outcome: Effects): false {
+    const { number, messageKey, endpointKey } = attempt;
+    const succeeded = verdict.state === 'succeeded' ? 1 : 0;
+    const orderKey = settleStopped.get({ number, messageKey, endpointKey, succeeded });
+    outcome.changed(endpointKey, (orderKey ?? null) as string | null);
+    return false;
+  }
+
+  function settleResend(result: AttemptResult, outcome: Effects): boolean {
+    const { messageKey, endpointKey, resendKey, fence } = result.lease;
+    if (endResend.run(resendKey, fence).changes === 0) return settleLate(result, outcome);
+    if (result.verdict.state === 'succeeded') {
+      outcome.changed(endpointKey, (settleResent.get(messageKey, endpointKey) ?? null) as string | null);
+    }
+    return true;
+  }
+
+  return (result, outcome) => {
+    const { resendKey, endpointKey, orderKey } = result.lease;
+    if (resendKey !== null) return settleResend(result, outcome);
+    if (settle.run(...settled(result)).changes === 0) return settleLate(result, outcome);
+    outcome.changed(endpointKey, orderKey);
+    return true;
+  };
+}
+
+/** Operators hear that a delivery recovered only if they heard before that it fails. */
+function attemptAnnouncing(connection: Connection) {
+  const mark = connection.prepare(
+    'UPDATE delivery SET announced = ? WHERE message_key = ? AND endpoint_key = ? AND announced = ?',
+  );
+  const add = announcing(connection).ofAttempt;
+  return ({ attempt }: AttemptResult, { type, applicationKey }: Announced, now: number): void => {
+    const { messageKey, endpointKey, id } = attempt;
+    const recovered = type === 'message.attempt.recovered';
+    const changed = mark.run(recovered ? 0 : 1, messageKey, endpointKey, recovered ? 1 : 0).changes > 0;
+    if (recovered && !changed) return;
+    add(type, { applicationKey, endpointKey, messageKey, attemptId: id, now });
+  };
+}
+
+type Announced = NonNullable<AttemptResult['announce']>;
 
 function prepare(connection: Connection) {
   return {
@@ -44,16 +94,20 @@ function prepare(connection: Connection) {
       `UPDATE delivery SET state = ?, attempt_count = ?, next_attempt_at = ?, fence = ?, reason = ?
        WHERE message_key = ? AND endpoint_key = ? AND fence = ?`,
     ),
-    settleStopped: connection.prepare(
-      `UPDATE delivery SET attempt_count = max(attempt_count, @number), state = iif(@succeeded, 2, state),
-         reason = iif(@succeeded, NULL, reason)
-       WHERE message_key = @messageKey AND endpoint_key = @endpointKey AND state IN (4, 5)`,
-    ),
+    settleStopped: connection
+      .prepare(
+        `UPDATE delivery SET attempt_count = max(attempt_count, @number), state = iif(@succeeded, 2, state),
+           reason = iif(@succeeded, NULL, reason)
+         WHERE message_key = @messageKey AND endpoint_key = @endpointKey AND state IN (4, 5) RETURNING order_key`,
+      )
+      .pluck(),
     endResend: connection.prepare('DELETE FROM resend WHERE resend_key = ? AND fence = ?'),
-    settleResent: connection.prepare(
-      `UPDATE delivery SET state = 2, next_attempt_at = NULL, fence = 0, reason = NULL
-       WHERE message_key = ? AND endpoint_key = ?`,
-    ),
+    settleResent: connection
+      .prepare(
+        `UPDATE delivery SET state = 2, next_attempt_at = NULL, fence = 0, reason = NULL
+         WHERE message_key = ? AND endpoint_key = ? RETURNING order_key`,
+      )
+      .pluck(),
   };
 }
 
@@ -86,7 +140,7 @@ function settled({ lease, attempt, verdict, keepLease }: AttemptResult): unknown
     attempt.number,
     verdict.state === 'pending' ? verdict.nextAttemptAt : null,
     kept ? lease.fence : 0,
-    verdict.state === 'failed' ? verdict.reason : null,
+    'reason' in verdict ? verdict.reason : null,
     lease.messageKey,
     lease.endpointKey,
     lease.fence,

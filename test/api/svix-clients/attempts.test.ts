@@ -137,7 +137,8 @@ describe.each(generations)('$name: attempts', ({ connect, refusal }) => {
   it('lists the messages of an endpoint, over several pages and both ways', async () => {
     const { app, good, bad, publish } = await twoEndpoints();
     const messages: string[] = [];
-    for (let n = 0; n < 5; n++) messages.push(await publish({ payload: { n } }));
+    // Three, of which the bad endpoint fails nine times: with the tenth failure in a row its breaker would open.
+    for (let n = 0; n < 3; n++) messages.push(await publish({ payload: { n } }));
     for (const message of messages) await attempted(client, app, message, 4);
     const limit = 2;
     const list = (endpoint: string, filter: object = {}) =>
@@ -148,15 +149,15 @@ describe.each(generations)('$name: attempts', ({ connect, refusal }) => {
     expect(taken.map(({ id }) => id)).toEqual(messages.toReversed());
     expect(taken[0]).toMatchObject({
       eventType: 'a',
-      payload: { n: 4 },
+      payload: { n: 2 },
       status: MessageStatus.Success,
       statusText: 'success',
     });
     expect(taken[0]?.nextAttempt ?? null).toBeNull();
     expect(taken[0]?.timestamp).toBeInstanceOf(Date);
-    expect((await list(bad)).map(({ status }) => status)).toEqual(Array(5).fill(MessageStatus.Fail));
+    expect((await list(bad)).map(({ status }) => status)).toEqual(Array(3).fill(MessageStatus.Fail));
     expect(await list(bad, { status: MessageStatus.Success })).toEqual([]);
-    expect(await list(good, { status: MessageStatus.Success, eventTypes: ['a'] })).toHaveLength(5);
+    expect(await list(good, { status: MessageStatus.Success, eventTypes: ['a'] })).toHaveLength(3);
     expect((await list(good, { withContent: false }))[0]?.payload).toEqual({});
   });
 

@@ -6,11 +6,13 @@ type Second = SecondSvix;
 type Resource =
   | 'application'
   | 'authentication'
+  | 'backgroundTask'
   | 'endpoint'
   | 'eventType'
   | 'health'
   | 'message'
-  | 'messageAttempt';
+  | 'messageAttempt'
+  | 'operationalWebhook';
 
 /** The operations of both generations of the official client, by the names that the second has for them. */
 export type Client = Pick<Second, Resource>;
@@ -51,6 +53,7 @@ function connectFirst(key: string, serverUrl: string): Client {
       upsert: (...call: Of<typeof application.update>) => svix.application.update(...call),
     }),
     authentication: svix.authentication,
+    backgroundTask: svix.backgroundTask,
     endpoint: Object.assign(endpoint, {
       upsert: (...call: Of<typeof endpoint.update>) => svix.endpoint.update(...call),
       setHeaders: (...call: Of<typeof endpoint.updateHeaders>) => svix.endpoint.updateHeaders(...call),
@@ -61,8 +64,19 @@ function connectFirst(key: string, serverUrl: string): Client {
     health: svix.health,
     message: svix.message,
     messageAttempt: svix.messageAttempt,
+    operationalWebhook: { endpoint: firstOperational(svix) },
   };
   return client as unknown as Client;
+}
+
+function firstOperational(svix: FirstSvix) {
+  const { endpoint } = svix.operationalWebhook;
+  type Of<Method> = Method extends (...call: infer Call) => unknown ? Call : never;
+  return Object.assign(endpoint, {
+    upsert: (...call: Of<typeof endpoint.update>) => svix.operationalWebhook.endpoint.update(...call),
+    setHeaders: (...call: Of<typeof endpoint.updateHeaders>) =>
+      svix.operationalWebhook.endpoint.updateHeaders(...call),
+  });
 }
 
 async function refusalOf(

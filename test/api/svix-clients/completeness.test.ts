@@ -14,9 +14,7 @@ const CLOUD_ONLY = new Set([
   'authentication.streamExpireAll',
   'authentication.streamLogout',
   'authentication.streamPortalAccess',
-  'endpoint.bulkReplay',
   'endpoint.patchTransformation',
-  'endpoint.replayMissing',
   'endpoint.transformation.get',
   'endpoint.transformation.patch',
   'endpoint.transformationGet',
@@ -31,8 +29,8 @@ const CLOUD_ONLY = new Set([
 ]);
 
 const CLOUD_ONLY_RESOURCES = [
-  ...['autoconfigSubscription', 'backgroundTask', 'connector', 'destination', 'environment', 'ingest'],
-  ...['integration', 'operationalWebhook', 'operationalWebhookEndpoint', 'statistics', 'streaming'],
+  ...['autoconfigSubscription', 'connector', 'destination', 'environment', 'ingest'],
+  ...['integration', 'statistics', 'streaming'],
 ];
 
 /** Every operation that a client has, as `resource.method`, with the function that calls it. */
@@ -50,14 +48,19 @@ function membersOf(owner: object): [string, object][] {
     .map(([name, { get, value }]) => [name, get ? get.call(owner) : value]);
 }
 
-/** The operations that the tests of this folder call, by their text: `client.message.list(`. */
+/**
+ * The operations that the tests of this folder call, by their text: `client.message.list(`, and of resources in others
+ * `client.operationalWebhook.endpoint.list(`.
+ */
 function calledHere(): Set<string> {
   const folder = new URL('.', import.meta.url);
   const own = import.meta.url.slice(folder.href.length);
   const texts = readdirSync(folder)
     .filter((file) => file !== own)
     .map((file) => readFileSync(new URL(file, folder), 'utf8'));
-  return new Set([...texts.join('\n').matchAll(/\.(\w+\.\w+)\(/g)].map(([, name]) => name as string));
+  const text = texts.join('\n');
+  const patterns = [/\.(\w+\.\w+)\(/g, /\.(\w+\.\w+\.\w+)\(/g];
+  return new Set(patterns.flatMap((each) => [...text.matchAll(each)].map(([, name]) => name as string)));
 }
 
 let world: World;

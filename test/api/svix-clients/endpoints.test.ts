@@ -80,6 +80,21 @@ describe.each(generations)('$name: endpoints', ({ connect, refusal }) => {
     expect((await refusal(client.endpoint.get(app, 'nobody-yet'))).code).toBe(404);
   });
 
+  it('keeps by an upsert and a patch what the client does not know', async () => {
+    const control = {
+      maxInFlight: 4,
+      ordering: 'key',
+      retrySchedule: { preset: 'fast' },
+      finalStatuses: [404],
+    };
+    const fields = { url, uid: 'controlled', paused: true, ...control };
+    expect((await world.operate('POST', `/api/v1/app/${app}/endpoint`, fields)).status).toBe(201);
+    await client.endpoint.upsert(app, 'controlled', { url, uid: 'controlled', description: 'x' });
+    await client.endpoint.patch(app, 'controlled', { throttleRate: 5 });
+    const shown = (await world.operate('GET', `/api/v1/app/${app}/endpoint/controlled`)).json();
+    expect(shown).toMatchObject({ paused: true, description: 'x', throttleRate: 5, ...control });
+  });
+
   it('patches what is named; null clears what may be empty', async () => {
     const made = await client.endpoint.create(app, {
       url,

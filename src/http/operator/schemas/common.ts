@@ -32,8 +32,11 @@ export const EventTypeName = word({
   examples: ['ticket.created'],
   description: 'What the message is about. It need not be in the catalogue.',
 });
-/** The name of an event type where it has to be one of the catalogue. */
-export const KnownEventTypeName = word({ examples: ['ticket.created'] });
+/** The name of an event type, or all that begin with the same: `ticket.*`. */
+export const EventTypePattern = word({
+  pattern: '^[a-zA-Z0-9\\-_.]+(\\.\\*)?$',
+  examples: ['ticket.created', 'ticket.*'],
+});
 /** A name for the catalogue. A list's iterator is a name, or one with a `-` before it that leads back: no name begins so. */
 export const NewEventTypeName = word({
   pattern: `^(?!-)${WORD}`,

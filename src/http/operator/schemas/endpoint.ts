@@ -10,7 +10,7 @@ import {
 import {
   Channel,
   Description,
-  KnownEventTypeName,
+  EventTypePattern,
   Metadata,
   maybe,
   nullable,
@@ -20,6 +20,7 @@ import {
   Time,
   uid,
 } from './common.ts';
+import { controlIn, controlInExample, controlOut, controlOutExample } from './delivery-control.ts';
 
 const CHANNELS_OF_ENDPOINT = 10;
 const VERSION_MOST = 65_535;
@@ -29,12 +30,13 @@ const Url = Type.String({
   examples: ['https://example.com/webhook'],
   description: `An absolute http or https URL of at most ${URL_CHARACTERS} characters.`,
 });
-const EventTypes = Type.Array(KnownEventTypeName, {
+const EventTypes = Type.Array(EventTypePattern, {
   minItems: 1,
   maxItems: EVENT_TYPES_PER_ENDPOINT,
-  description: 'Only these are delivered; all are when it is left out.',
+  description:
+    'Only these are delivered, `ticket.*` standing for all that begin with `ticket.`; all are when it is left out.',
 });
-const FilterTypes = Type.Array(KnownEventTypeName, {
+const FilterTypes = Type.Array(EventTypePattern, {
   minItems: 1,
   maxItems: EVENT_TYPES_PER_ENDPOINT,
   description: 'The older name of `eventTypes`, which wins.',
@@ -58,7 +60,10 @@ const optional = {
   uid: maybe(uid('ep', 'Your own id of the endpoint; it can stand for the id in every path.')),
   description: Type.Optional(Description),
   disabled: Type.Optional(
-    Type.Boolean({ description: 'Nothing is sent; messages for it are held. `false` when left out.' }),
+    Type.Boolean({
+      description:
+        'Nothing is sent; messages for it are held until somebody releases or discards them. `false` when left out.',
+    }),
   ),
   eventTypes: maybe(EventTypes),
   filterTypes: maybe(FilterTypes),
@@ -72,16 +77,18 @@ const optional = {
   throttleRate: maybe(ThrottleRate),
   rateLimit: maybe(RateLimit),
   metadata: maybe(Metadata),
+  ...controlIn,
 };
 const example = {
   url: 'https://example.com/webhook',
   uid: 'orders',
   description: 'Orders of the shop',
-  eventTypes: ['ticket.created'],
+  eventTypes: ['ticket.*'],
   channels: ['project_123'],
   throttleRate: 50,
   metadata: { owner: 'sales' },
 };
+const exampleIn = { ...example, ...controlInExample };
 
 export const EndpointIn = Type.Object(
   {
@@ -91,15 +98,16 @@ export const EndpointIn = Type.Object(
     secret: maybe(Secret),
     headers: maybe(Headers),
   },
-  { title: 'EndpointIn', examples: [{ ...example, headers: { 'X-Example': '123' } }] },
+  { title: 'EndpointIn', examples: [{ ...exampleIn, headers: { 'X-Example': '123' } }] },
 );
 
 export const EndpointUpdate = Type.Object(
   { url: Url, ...optional, version: maybe(Version) },
   {
     title: 'EndpointUpdate',
-    description: 'Replaces everything but the secret and the headers: what is left out is cleared.',
-    examples: [example],
+    description:
+      'Replaces everything but the secret and the headers: what is left out is cleared. The additions of Posthorn, which clients of the protocol do not know, stay: `paused`, `maxInFlight`, `ordering`, `retrySchedule` and `finalStatuses`.',
+    examples: [exampleIn],
   },
 );
 
@@ -118,7 +126,7 @@ export const EndpointPatch = Type.Object(
   {
     title: 'EndpointPatch',
     description: 'What is left out stays; `null` clears.',
-    examples: [{ disabled: true, throttleRate: null }],
+    examples: [{ paused: true, throttleRate: null, retrySchedule: { delaysSeconds: [10, 60] } }],
   },
 );
 
@@ -139,21 +147,22 @@ export const endpointCommon = {
   id: Type.String({ examples: ['ep_2nZK5wzbb7UWeTYsEaK6mSrEQhY'] }),
   webHookId: Type.String({
     examples: ['1_20120501073314'],
-    description: 'Addition of Posthorn: its id in the Web Hooks API.',
+    description: 'Addition of Posthorn: its id in the Web Hooks API, by which it is found here, too.',
   }),
 };
 
 export const EndpointOut = Type.Object(
-  { ...endpointCommon, metadata: recordOf(Type.String()) },
+  { ...endpointCommon, metadata: recordOf(Type.String()), ...controlOut },
   {
     title: 'EndpointOut',
     examples: [
       {
         ...example,
+        ...controlOutExample,
         rateLimit: 50,
         version: 1,
         disabled: false,
-        filterTypes: ['ticket.created'],
+        filterTypes: ['ticket.*'],
         createdAt: '2026-05-01T07:19:47.000Z',
         updatedAt: '2026-05-01T07:19:47.000Z',
         id: 'ep_2nZK5wzbb7UWeTYsEaK6mSrEQhY',

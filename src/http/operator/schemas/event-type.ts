@@ -1,5 +1,6 @@
 import Type from 'typebox';
 import { EVENT_SCHEMAS_CHARACTERS, FEATURE_FLAGS } from '../../../limits.ts';
+import { VALIDATIONS } from '../../../model/event-type.ts';
 import {
   Description,
   FeatureFlag,
@@ -28,6 +29,12 @@ const optional = {
   ),
   featureFlag: maybe(word({ description: 'The older, single form of `featureFlags`, which wins.' })),
   groupName: maybe(GroupName),
+  validation: Type.Optional(
+    Type.Enum([...VALIDATIONS], {
+      description:
+        'Addition of Posthorn: what becomes of a payload that the schema with the highest version does not allow. `warn`: it is taken, and the answer has its problems; `reject`: it is refused. `off` at first; it stays when it is left out.',
+    }),
+  ),
 };
 
 const example = {
@@ -42,6 +49,7 @@ const example = {
   },
   featureFlags: ['beta'],
   groupName: 'ticket',
+  validation: 'warn',
 };
 
 export const EventTypeIn = Type.Object(
@@ -59,7 +67,7 @@ export const EventTypePatch = Type.Object(
   {
     title: 'EventTypePatch',
     description: 'What is left out stays; `null` clears.',
-    examples: [{ deprecated: true, featureFlags: null }],
+    examples: [{ deprecated: true, featureFlags: null, validation: 'reject' }],
   },
 );
 
@@ -77,6 +85,9 @@ export const EventTypeOut = Type.Object(
     featureFlag: nullable(Type.String({ description: 'The first of `featureFlags`.' })),
     featureFlags: nullable(Type.Array(Type.String())),
     groupName: nullable(Type.String()),
+    validation: Type.Enum([...VALIDATIONS], {
+      description: 'Addition of Posthorn: what becomes of a payload that the schema does not allow.',
+    }),
   },
   {
     title: 'EventTypeOut',

@@ -1,4 +1,5 @@
 import Type from 'typebox';
+import { ORDERING_KEY_CHARACTERS, SCHEMA_PROBLEMS } from '../../../limits.ts';
 import { ApplicationIn } from './application.ts';
 import { Channel, EventTypeName, maybe, nullable, Time, uid, word } from './common.ts';
 import { deliveryFields, StatusFields } from './status.ts';
@@ -36,6 +37,22 @@ export const MessageIn = Type.Object(
           'When delivery begins, at most 30 days from now. A time that is over means at once, as does nothing.',
       }),
     ),
+    expiresAt: maybe(
+      Type.String({
+        format: 'date-time',
+        description:
+          'Addition of Posthorn: what was not delivered by then is cancelled. After now and `deliverAt`, at most 90 days from now.',
+      }),
+    ),
+    orderingKey: maybe(
+      Type.String({
+        minLength: 1,
+        maxLength: ORDERING_KEY_CHARACTERS,
+        description:
+          'Addition of Posthorn: endpoints whose `ordering` is `key` get the messages of one key one after another, as they were published.',
+        examples: ['ticket-4711'],
+      }),
+    ),
     payloadRetentionPeriod: maybe(
       Type.Integer({ ...RETENTION_DAYS, description: 'Days until the payload is forgotten.' }),
     ),
@@ -57,9 +74,32 @@ export const MessageIn = Type.Object(
   },
   {
     title: 'MessageIn',
-    examples: [{ eventType: 'ticket.created', eventId: 'ticket-4711-created', payload: PAYLOAD_EXAMPLE }],
+    examples: [
+      {
+        eventType: 'ticket.created',
+        eventId: 'ticket-4711-created',
+        payload: PAYLOAD_EXAMPLE,
+        orderingKey: 'ticket-4711',
+      },
+    ],
   },
 );
+
+/** What the event type's schema does not allow in a payload that was taken all the same. */
+const SchemaProblems = Type.Array(
+  Type.Object({
+    loc: Type.Array(Type.Union([Type.String(), Type.Integer()])),
+    msg: Type.String(),
+  }),
+  {
+    description: `Addition of Posthorn, only where there are any: what the schema of the event type does not allow, at most ${SCHEMA_PROBLEMS}.`,
+    examples: [[{ loc: ['body', 'payload', 'ticket', 'id'], msg: 'must be integer' }]],
+  },
+);
+const Matched = Type.Boolean({
+  description:
+    'Addition of Posthorn: whether any endpoint wanted it. One that none wanted is kept all the same.',
+});
 
 const messageOut = {
   eventId: nullable(Type.String({ examples: ['ticket-4711-created'] })),
@@ -77,8 +117,27 @@ const messageOut = {
   deliverAt: nullable(
     Type.String({ format: 'date-time', description: 'When delivery begins or began; null: at once.' }),
   ),
+  expiresAt: nullable(
+    Type.String({
+      format: 'date-time',
+      description: 'Addition of Posthorn: what was not delivered by then is cancelled; null: never.',
+    }),
+  ),
+  orderingKey: nullable(
+    Type.String({
+      description: 'Addition of Posthorn: what endpoints that are ordered by key order it by.',
+      examples: ['ticket-4711'],
+    }),
+  ),
+  matched: Matched,
 };
 export const MessageOut = Type.Object(messageOut, { title: 'MessageOut' });
+
+/** A message as the call that published it is answered. */
+export const PublishedMessageOut = Type.Object(
+  { ...messageOut, schemaProblems: Type.Optional(SchemaProblems) },
+  { title: 'PublishedMessageOut' },
+);
 
 /** A message with what became of it at one endpoint. */
 export const EndpointMessageOut = Type.Object(
@@ -94,6 +153,8 @@ export const MessageBatchOut = Type.Object(
         eventId: messageOut.eventId,
         eventType: messageOut.eventType,
         timestamp: Time,
+        matched: Matched,
+        schemaProblems: Type.Optional(SchemaProblems),
       }),
       { description: 'In the order of the messages.' },
     ),

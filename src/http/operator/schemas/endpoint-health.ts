@@ -1,0 +1,57 @@
+import Type from 'typebox';
+import { IN_FLIGHT_PER_ENDPOINT, OPEN_COUNTED } from '../../../limits.ts';
+import { nullable, Time } from './common.ts';
+
+const counted = (what: string) =>
+  Type.Integer({ description: `Deliveries that ${what}. At most ${OPEN_COUNTED} are counted.` });
+
+export const EndpointStats = Type.Object(
+  {
+    success: Type.Integer({ description: 'Attempts of the range that succeeded.', examples: [1_204] }),
+    pending: Type.Integer({
+      description: `Deliveries that wait now; those that are held too. At most ${OPEN_COUNTED} of either are counted.`,
+    }),
+    sending: counted('are under way now'),
+    fail: Type.Integer({ description: 'Attempts of the range that failed.' }),
+    canceled: Type.Integer({ description: 'Always 0: no attempt is ever cancelled.' }),
+  },
+  { title: 'EndpointStats' },
+);
+
+export const EndpointHealth = Type.Object(
+  {
+    state: Type.Enum(['healthy', 'failing', 'breaker_open', 'paused', 'disabled'], {
+      description:
+        'The first of these that holds: `disabled`, `paused`, `breaker_open` (so many failures in a row that only one delivery at a time tries it), `failing` (the last attempt failed), `healthy`.',
+    }),
+    failingSince: nullable(
+      Type.String({
+        format: 'date-time',
+        description: 'The first failure after the last success; null: the last attempt succeeded.',
+      }),
+    ),
+    disablesAt: nullable(
+      Type.String({
+        format: 'date-time',
+        description: 'When it is disabled, if nothing but failure comes until then. Null: not at all.',
+      }),
+    ),
+    breaker: Type.Object(
+      {
+        open: Type.Boolean(),
+        failures: Type.Integer({ description: 'In a row, up to now.' }),
+        nextProbe: nullable(Time),
+      },
+      { description: 'While it is open, deliveries wait, and their schedules with them.' },
+    ),
+    inFlight: Type.Integer({ description: 'Requests under way.' }),
+    maxInFlight: Type.Integer({
+      description: 'Requests under way at once, at most.',
+      examples: [IN_FLIGHT_PER_ENDPOINT],
+    }),
+    pending: counted('wait for their turn or their next try'),
+    sending: counted('are under way now'),
+    held: counted('are held'),
+  },
+  { title: 'EndpointHealth' },
+);

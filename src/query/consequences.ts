@@ -1,0 +1,33 @@
+import type { Clock } from '../model/clock.ts';
+import type { Stopped } from '../store/store.ts';
+
+export interface ConsequencesOptions {
+  clock: Clock;
+  /** Something for the endpoint waits in the store, due at that time. */
+  stored(endpointKey: number, dueAt: number): void;
+  /** These were leased and are no longer; with `resends`, leased resends of them neither. */
+  dropped(
+    deliveries: readonly { readonly messageKey: number; readonly endpointKey: number }[],
+    options: { resends: boolean },
+  ): void;
+  /** Somebody wants something sent to the endpoint now: an open breaker's probe goes out at once. */
+  hurry(endpointKey: number): void;
+}
+
+/** What a change in the store means to the schedule, which has some of it in memory. */
+export class Consequences {
+  readonly #options: ConsequencesOptions;
+
+  constructor(options: ConsequencesOptions) {
+    this.#options = options;
+  }
+
+  readonly now = (): number => this.#options.clock.now();
+
+  readonly hurry = (endpointKey: number): void => this.#options.hurry(endpointKey);
+
+  readonly follow = ({ dropped, stored }: Stopped, resends: { resends: boolean }): void => {
+    if (dropped.length > 0) this.#options.dropped(dropped, resends);
+    for (const { endpointKey, dueAt } of stored) this.#options.stored(endpointKey, dueAt);
+  };
+}

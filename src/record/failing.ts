@@ -1,0 +1,126 @@
+import { FAILING_TOLD_AFTER } from '../limits.ts';
+import type { NewEndpointAnnouncement } from '../model/announcement.ts';
+import type { EndpointFailing, EndpointFailingChange } from '../store/store.ts';
+
+export interface FailingOptions {
+  /** Nothing but failure for so long disables an endpoint; null: nothing does. */
+  disableAfterMs: number | null;
+  /**
+   * What operators are told before an endpoint is disabled: nothing when none of them listens; null when that is not known at
+   * the moment.
+   */
+  announcements(
+    endpointKey: number,
+    times: { since: number; disableAt: number },
+  ): readonly (NewEndpointAnnouncement & { applicationKey: number })[] | null;
+  /** It did nothing but fail for too long. Called again with each failure, for as long as `recovered` or `forget` is not. */
+  overdue(endpointKey: number, since: number): void;
+  log: { warn(fields: object, text: string): void };
+}
+
+/**
+ * Since when endpoints do nothing but fail:
+ *
+ *     works ──failure──► failing since ──most of the time──► warned ──all of it──► overdue (with each failure)
+ *       ▲                     │                                │                      │
+ *       └──── success, or enabled by a person ◄────────────────┴──────────────────────┘
+ *
+ * One with so little to do that it was not warned in time is warned when it is overdue, and has the rest of the time from then
+ * on: nothing is disabled without notice.
+ *
+ * In memory, and in the store as far as `changes` were written there: a restart goes on with what was known.
+ */
+export class Failing {
+  readonly #options: FailingOptions;
+  readonly #failing = new Map<number, EndpointFailing>();
+  /** What the store does not know yet: the last change of each endpoint. */
+  readonly #changes = new Map<number, EndpointFailingChange>();
+
+  constructor(options: FailingOptions) {
+    this.#options = options;
+  }
+
+  /** What the last run knew. */
+  load(rows: readonly EndpointFailing[]): void {
+    for (const row of rows) this.#failing.set(row.endpointKey, row);
+  }
+
+  /** Null: it works, as far as anybody knows. */
+  of(endpointKey: number): { readonly since: number; readonly disablesAt: number | null } | null {
+    const failing = this.#failing.get(endpointKey);
+    if (failing === undefined) return null;
+    const { disableAfterMs } = this.#options;
+    return {
+      since: failing.since,
+      disablesAt: disableAfterMs === null ? null : overdueAt(failing, disableAfterMs),
+    };
+  }
+
+  succeeded(endpointKey: number): void {
+    if (!this.#failing.delete(endpointKey)) return;
+    this.#changes.set(endpointKey, { endpointKey, since: null });
+  }
+
+  failed(endpointKey: number, now: number): void {
+    const known = this.#failing.get(endpointKey);
+    if (known === undefined) {
+      this.#change({ endpointKey, since: now, warnedAt: null });
+      return;
+    }
+    const { disableAfterMs, overdue } = this.#options;
+    if (disableAfterMs === null) return;
+    if (known.warnedAt !== null) {
+      if (now >= overdueAt(known, disableAfterMs)) overdue(endpointKey, known.since);
+    } else if (now - known.since >= disableAfterMs * FAILING_TOLD_AFTER) {
+      this.#warn(known, now, overdueAt({ ...known, warnedAt: now }, disableAfterMs));
+    }
+  }
+
+  /** It was enabled, or is gone. The store knows that by itself. */
+  forget(endpointKey: number): void {
+    this.#failing.delete(endpointKey);
+    this.#changes.delete(endpointKey);
+  }
+
+  /** What is to be written, at most so many. */
+  changes(most: number): EndpointFailingChange[] {
+    return this.#changes.size === 0 ? [] : [...this.#changes.values()].slice(0, most);
+  }
+
+  /** These are in the store. One that changed again meanwhile stays. */
+  written(changes: readonly EndpointFailingChange[]): void {
+    for (const change of changes) {
+      if (this.#changes.get(change.endpointKey) === change) this.#changes.delete(change.endpointKey);
+    }
+  }
+
+  #warn(known: EndpointFailing, now: number, disableAt: number): void {
+    const { endpointKey, since } = known;
+    const announcements = this.#options.announcements(endpointKey, { since, disableAt });
+    if (announcements === null) return;
+    this.#change({ endpointKey, since, warnedAt: now }, announcements);
+    this.#options.log.warn(
+      {
+        endpointKey,
+        failingSince: new Date(since).toISOString(),
+        disableAt: new Date(disableAt).toISOString(),
+      },
+      'an endpoint does nothing but fail, and will be disabled if that goes on',
+    );
+  }
+
+  #change(
+    failing: EndpointFailing,
+    announcements: readonly (NewEndpointAnnouncement & { applicationKey: number })[] = [],
+  ): void {
+    this.#failing.set(failing.endpointKey, failing);
+    this.#changes.set(failing.endpointKey, { ...failing, announcements });
+  }
+}
+
+/** When it is to be disabled if nothing but failure goes on. */
+function overdueAt({ since, warnedAt }: EndpointFailing, disableAfterMs: number): number {
+  const inTime = since + disableAfterMs;
+  if (warnedAt === null || warnedAt < inTime) return inTime;
+  return warnedAt + Math.round(disableAfterMs * (1 - FAILING_TOLD_AFTER));
+}

@@ -1,0 +1,54 @@
+import type { Connection } from './connection.ts';
+
+/**
+ * A line: what is ordered by one key of one endpoint. Deliveries stand in it while they are pending, sending, failed or held,
+ * oldest message first, and only the first may go out: it alone has a time, and only if it is pending. While one is being sent
+ * none gets a time, whoever is first: an older one can come back into the line behind its back.
+ */
+export interface Line {
+  readonly endpointKey: number;
+  readonly orderKey: string;
+}
+
+interface Standing {
+  messageKey: number;
+  state: number;
+  nextAttemptAt: number | null;
+}
+
+const [PENDING, SENDING] = [0, 1];
+
+export function lines(connection: Connection) {
+  const columns = 'message_key AS messageKey, state, next_attempt_at AS nextAttemptAt';
+  const turns = connection.prepare(
+    `SELECT ${columns} FROM delivery WHERE endpoint_key = @endpointKey AND order_key = @orderKey AND state IN (0, 1)
+     AND next_attempt_at IS NOT NULL`,
+  );
+  const first = connection.prepare(
+    `SELECT ${columns} FROM delivery WHERE endpoint_key = @endpointKey AND order_key = @orderKey AND state IN (0, 1, 3, 4)
+     ORDER BY message_key LIMIT 1`,
+  );
+  const setBack = connection.prepare(
+    'UPDATE delivery SET next_attempt_at = NULL WHERE message_key = ? AND endpoint_key = ?',
+  );
+  const setDue = connection
+    .prepare(
+      `UPDATE delivery SET next_attempt_at =
+         max(@now, coalesce((SELECT coalesce(deliver_at, created_at) FROM message WHERE message_key = @messageKey), 0))
+       WHERE message_key = @messageKey AND endpoint_key = @endpointKey RETURNING next_attempt_at`,
+    )
+    .pluck();
+
+  /** After any change to a line: gives the turn to whom it belongs. Returns when that one is due; null: none is pending with a time. */
+  return function advance(line: Line, now: number): number | null {
+    const present = turns.all(line) as Standing[];
+    const sending = present.some(({ state }) => state === SENDING);
+    const next = sending ? undefined : (first.get(line) as Standing | undefined);
+    for (const { messageKey, state } of present) {
+      if (state === PENDING && messageKey !== next?.messageKey) setBack.run(messageKey, line.endpointKey);
+    }
+    if (next === undefined || next.state !== PENDING) return null;
+    if (next.nextAttemptAt !== null) return next.nextAttemptAt;
+    return setDue.get({ now, messageKey: next.messageKey, endpointKey: line.endpointKey }) as number;
+  };
+}

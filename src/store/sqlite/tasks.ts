@@ -1,0 +1,148 @@
+import type { NewTask, Task, TaskKind, TaskState } from '../../model/task.ts';
+import type { Stopped } from '../store.ts';
+import { type Connection, transaction } from './connection.ts';
+import { type Bounds, inOrder } from './pages.ts';
+import { taskSteps } from './task-steps.ts';
+
+interface Row {
+  id: string;
+  kind: TaskKind;
+  application_key: number;
+  source_key: number;
+  target_key: number;
+  /** JSON. */
+  filter: string;
+  from_id: string;
+  to_id: string;
+  position: string;
+  rate: number;
+  scanned: number;
+  affected: number;
+  state: TaskState;
+  created_at: number;
+  updated_at: number;
+}
+
+type InsertParams = NewTask & { limit: number; applicationLimit: number };
+type StepParams = { id: string; now: number; scan: number; most: number };
+type Stepped =
+  | (Stopped & { task: Task })
+  | { waits: NonNullable<ReturnType<ReturnType<typeof taskSteps>['waits']>> };
+type ListParams = Bounds<string> & {
+  applicationKey: number | null;
+  kinds?: readonly TaskKind[];
+  states?: readonly TaskState[];
+  limit: number;
+  fromEnd: boolean;
+};
+
+export function tasks(connection: Connection) {
+  const { count, find, running, listOf, listAll, advance, cancel, purge } = prepare(connection);
+  const begin = beginTask(connection);
+  const steps = taskSteps(connection);
+  const found = (id: string): Task | null => one(find.get(id));
+
+  return {
+    taskInsert: ({
+      limit,
+      applicationLimit,
+      ...params
+    }: InsertParams): Task | 'limit' | 'application_limit' =>
+      transaction(connection, () => {
+        const { ofSource, ofApplication } = count.get(params) as Record<string, number>;
+        if (Number(ofSource) >= limit) return 'limit';
+        if (Number(ofApplication) >= applicationLimit) return 'application_limit';
+        return begin(params);
+      }),
+    taskFind: ({ id }: { id: string }): Task | null => found(id),
+    taskList({ applicationKey, kinds, states, ...page }: ListParams): Task[] {
+      const wanted = {
+        kinds: kinds === undefined ? null : JSON.stringify(kinds),
+        states: states === undefined ? null : JSON.stringify(states),
+      };
+      const rows =
+        applicationKey === null
+          ? listAll({ ...page, ...wanted })
+          : listOf({ ...page, ...wanted, applicationKey });
+      return rows.map(task);
+    },
+    taskListRunning: (): Task[] => (running.all() as Row[]).map(task),
+    taskStep: ({ id, ...params }: StepParams): Stepped | null =>
+      transaction(connection, () => {
+        const present = found(id);
+        if (present === null || present.state !== 'running') return null;
+        const waits = steps.waits(present);
+        if (waits !== null) return { waits };
+        const { stopped, ...moved } = steps.step(present, params);
+        return { ...stopped, task: task(advance.get({ ...moved, id, now: params.now }) as Row) };
+      }),
+    taskCancel: (params: { id: string; now: number }): Task | null => one(cancel.get(params)),
+    taskPurge: (params: { before: number; limit: number }): number => purge.run(params).changes,
+  };
+}
+
+/** Begins a task in the transaction of whoever asks. */
+export function beginTask(connection: Connection): (params: NewTask) => Task {
+  const insert = connection.prepare(
+    `INSERT INTO task (id, kind, application_key, source_key, target_key, filter, from_id, to_id, position, rate, created_at,
+       updated_at)
+     VALUES (@id, @kind, @applicationKey, @sourceKey, @targetKey, @filter, @from, @to, @from, @rate, @now, @now) RETURNING *`,
+  );
+  return (params) => task(insert.get({ ...params, filter: JSON.stringify(params.filter) }) as Row);
+}
+
+function prepare(connection: Connection) {
+  const list = (condition: string) =>
+    inOrder<Row>(
+      connection,
+      (order) =>
+        `SELECT * FROM task WHERE ${condition} id > coalesce(@after, '') AND id < coalesce(@before, '~')
+         AND (@kinds IS NULL OR kind IN (SELECT value FROM json_each(@kinds)))
+         AND (@states IS NULL OR state IN (SELECT value FROM json_each(@states))) ORDER BY id ${order} LIMIT @limit`,
+    );
+  return {
+    count: connection.prepare(
+      `SELECT count(*) AS ofApplication, count(*) FILTER (WHERE source_key = @sourceKey) AS ofSource
+       FROM task WHERE state = 'running' AND application_key = @applicationKey`,
+    ),
+    find: connection.prepare('SELECT * FROM task WHERE id = ?'),
+    running: connection.prepare("SELECT * FROM task WHERE state = 'running' ORDER BY created_at, id"),
+    listOf: list('application_key = @applicationKey AND'),
+    listAll: list(''),
+    advance: connection.prepare(
+      `UPDATE task SET position = @position, state = @state, scanned = scanned + @scanned, affected = affected + @affected,
+         updated_at = @now WHERE id = @id RETURNING *`,
+    ),
+    cancel: connection.prepare(
+      "UPDATE task SET state = 'cancelled', updated_at = @now WHERE id = @id AND state = 'running' RETURNING *",
+    ),
+    purge: connection.prepare(
+      `DELETE FROM task WHERE id IN
+         (SELECT id FROM task WHERE state != 'running' AND updated_at < @before ORDER BY updated_at LIMIT @limit)`,
+    ),
+  };
+}
+
+function one(row: unknown): Task | null {
+  return row === undefined ? null : task(row as Row);
+}
+
+function task(row: Row): Task {
+  return {
+    id: row.id,
+    kind: row.kind,
+    applicationKey: row.application_key,
+    sourceKey: row.source_key,
+    targetKey: row.target_key,
+    filter: JSON.parse(row.filter),
+    from: row.from_id,
+    to: row.to_id,
+    position: row.position,
+    rate: row.rate,
+    scanned: row.scanned,
+    affected: row.affected,
+    state: row.state,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  };
+}
