@@ -185,7 +185,7 @@ function plansOf(...parts: string[]): string[][] {
     .map(planOf);
 }
 
-/** All SQL that the driver's rooms prepare. */
+/** All SQL that the driver's rooms prepare, each text once. */
 function preparedStatements(): string[] {
   const statements: string[] = [];
   const recording = new Proxy(connection, {
@@ -222,7 +222,7 @@ function preparedStatements(): string[] {
     upkeep,
   ];
   for (const room of rooms) room(recording);
-  return statements.filter((sql) => !sql.startsWith('INSERT'));
+  return [...new Set(statements)].filter((sql) => !sql.startsWith('INSERT'));
 }
 
 function isOnLargeTable(sql: string): boolean {
