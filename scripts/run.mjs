@@ -23,6 +23,7 @@ const targets = {
   build: ['scripts/build.ts'],
   bench: ['bench/run.ts'],
   crash: ['bench/crash.ts'],
+  hell: ['test/hell/main.ts'],
 };
 
 main(process.argv[2], process.argv.slice(3));

@@ -64,7 +64,7 @@ export interface Engine {
 }
 
 export function createEngine(options: EngineOptions): Engine {
-  const { store, log } = options;
+  const { store, clock, log } = options;
   const wired = wire(options);
   const { accept, registry, reader, redelivery, explainer, schedule, sender } = wired;
   const { failing, recorder, upkeep, lateReleases } = wired;
@@ -85,7 +85,7 @@ export function createEngine(options: EngineOptions): Engine {
     async start() {
       await registry.start();
       failing.load(await store.endpointFailing());
-      const released = await store.deliveryRelease({ before: firstFence(store.epoch) });
+      const released = await store.deliveryRelease({ before: firstFence(store.epoch), now: clock.now() });
       if (released > 0) log.info({ released }, 'deliveries that the last run left under way go out again');
       await schedule.start();
       await upkeep.start();
@@ -180,6 +180,7 @@ function records(options: EngineOptions, rooms: Rooms) {
   });
   const failing = new Failing({
     disableAfterMs,
+    isThere: (endpointKey) => rooms.registry.endpointIsKnown(endpointKey),
     announcements: (endpointKey, times) => rooms.registry.failingAnnouncements(endpointKey, times),
     overdue: (endpointKey, since) => disabling.ask(endpointKey, { reason: 'failing', since }),
     log,
@@ -194,7 +195,7 @@ function records(options: EngineOptions, rooms: Rooms) {
       const since = failing.of(endpointKey)?.since ?? clock.now();
       disabling.ask(endpointKey, { reason: 'gone', since });
     },
-    announces: (applicationKey) => rooms.registry.announces(applicationKey),
+    announces: (applicationKey, type) => rooms.registry.announces(applicationKey, type),
     announced: () => rooms.upkeep.announced(),
     keeps: (delivery, nextAttemptAt) => rooms.schedule.keeps(delivery, nextAttemptAt),
     settled: (settlements) => rooms.schedule.settled(settlements),
@@ -236,6 +237,7 @@ function requests(options: EngineOptions, rooms: Rooms) {
     clock,
     ...consequences(rooms),
     hurry: (endpointKey) => rooms.schedule.hurry(endpointKey),
+    sends: (endpointKey, messageKey) => rooms.schedule.sends(endpointKey, messageKey, { resends: false }),
     reader,
     taskBegan: (task) => rooms.upkeep.task(task),
   });
@@ -245,9 +247,9 @@ function requests(options: EngineOptions, rooms: Rooms) {
     clock,
     retrySchedule,
     state: (endpointKey) => rooms.schedule.state(endpointKey),
-    sends: (endpointKey, messageKey) => rooms.schedule.sends(endpointKey, messageKey),
+    sends: (endpointKey, messageKey) => rooms.schedule.sends(endpointKey, messageKey, { resends: true }),
     eventType: (name) => rooms.registry.eventTypeFind(name),
-    payloadProblems: (eventType, payload) => rooms.registry.payloadProblems(eventType, payload),
+    payloadProblems: (...asked) => rooms.registry.payloadProblems(...asked),
   });
   return { reader, redelivery, explainer };
 }
@@ -272,7 +274,7 @@ function background(options: EngineOptions, rooms: Rooms) {
     clock,
     async release(applicationKey, endpointKey) {
       const found = (await rooms.registry.withEndpoints(applicationKey)).endpointByKey(endpointKey);
-      if (found) await rooms.redelivery.release(found.endpoint);
+      if (found) await rooms.redelivery.release(found.endpoint, { heldFor: 'endpoint_paused' });
     },
     log,
   });

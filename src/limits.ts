@@ -25,6 +25,8 @@ export const ACCEPT_BATCH_BYTES = 8 * 1024 * 1024;
 export const DELIVERIES_PER_PUBLISH = 50_000;
 /** Deliveries that close an accept transaction early, and those that the publishes in the queue may lead to. */
 export const ACCEPT_BATCH_DELIVERIES = 10_000;
+/** As how many of them one counts that is ordered: its line is asked for, and two more indexes are written. */
+export const ORDERED_DELIVERY_COST = 3;
 export const ACCEPT_QUEUE_DELIVERIES = 200_000;
 /** Publishes that may wait for the next accept transaction; past it: 429 with `Retry-After`. */
 export const ACCEPT_QUEUE_BYTES = 64 * 1024 * 1024;
@@ -120,14 +122,25 @@ export const RESENDS_PER_ENDPOINT = 1_000;
 export const TASKS_PER_ENDPOINT = 10;
 export const TASKS_PER_APPLICATION = 100;
 export const TASK_KEPT_MS = 30 * 86_400_000;
+/** Tasks of one application in all: of more, those that ended first are forgotten before their time. */
+export const TASKS_KEPT = 10_000;
 /** Deliveries a second that a task lets go. */
 export const TASK_RATE = { least: 1, usual: 100, most: 10_000 };
+/** Event types with a `*` that one bulk-replay can ask for. */
+export const PATTERNS_PER_REPLAY = 50;
 /** How far ahead a message may expire. */
 export const EXPIRE_AHEAD_MS = 90 * 86_400_000;
 /** A message's ordering key, in characters. */
 export const ORDERING_KEY_CHARACTERS = 256;
 /** What the schema of its event type does not allow in one payload: how much of it is told. */
 export const SCHEMA_PROBLEMS = 20;
+/** Time that a schema may take to be compiled, and a payload to be checked by it. */
+export const SCHEMA_COMPILE_MS = 1_000;
+export const PAYLOAD_CHECK_MS = 100;
+/** Payloads up to this long are checked for all their problems; and without a deadline where the schema has no keyword that could take long. */
+export const PAYLOAD_CHECKED_FREELY_CHARACTERS = 16 * 1024;
+/** Payloads of one call whose checks may take too long, before those of the others are not begun. */
+export const PAYLOAD_CHECKS_TOO_LONG = 2;
 /** Deliveries that one expunging transaction looks at, but for those of its last message: a few milliseconds. */
 export const EXPUNGE_DELIVERIES = 2_000;
 /** Open deliveries of one endpoint that are counted, of each state: a few milliseconds, whatever waits. */

@@ -89,6 +89,14 @@ describe('accept', () => {
     expect(Math.max(...transactions)).toBeLessThanOrEqual(ACCEPT_BATCH_DELIVERIES);
   });
 
+  it('closes it earlier where endpoints are ordered', async () => {
+    const { clock, transactions, publish } = accepting(ACCEPT_BATCH_DELIVERIES / 4, { ordering: 'key' });
+    const answers = Array.from({ length: 10 }, () => publish());
+    await clock.settle();
+    await Promise.all(answers);
+    expect(transactions).toHaveLength(10);
+  });
+
   it('refuses what would lead to more deliveries than may wait, and takes more once they are committed', async () => {
     const { clock, publish } = accepting(ACCEPT_QUEUE_DELIVERIES / 10);
     const answers = Array.from({ length: 12 }, () => publish());

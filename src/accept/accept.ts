@@ -7,6 +7,7 @@ import {
   ACCEPT_QUEUE_BYTES,
   ACCEPT_QUEUE_DELIVERIES,
   DELIVERIES_PER_PUBLISH,
+  ORDERED_DELIVERY_COST,
 } from '../limits.ts';
 import type { Application } from '../model/application.ts';
 import type { Clock } from '../model/clock.ts';
@@ -81,6 +82,8 @@ interface Waiting {
   readonly bytes: number;
   /** How many it leads to at the most. */
   readonly deliveries: number;
+  /** What these cost in a transaction: as many deliveries that are not ordered. */
+  readonly cost: number;
   readonly resolve: (outcome: PublishOutcome) => void;
   readonly reject: (error: Error) => void;
 }
@@ -118,13 +121,26 @@ export class Accept {
       return Promise.reject(new ApiError('too_many_requests', undefined, { retryAfterSeconds: 1 }));
     }
     return new Promise((resolve, reject) => {
-      this.#queue.push({ request, bytes, deliveries, resolve, reject });
+      const cost = request.messages.length * costOf(request, table);
+      this.#queue.push({ request, bytes, deliveries, cost, resolve, reject });
       this.#queuedBytes += bytes;
       this.#queuedDeliveries += deliveries;
       if (this.#running) return;
       this.#running = true;
       this.#options.clock.soon(() => void this.#run());
     });
+  }
+
+  /** What the same call was answered with before; null: it was not, or it is on its way. Rejects with `unavailable`. */
+  async earlier(
+    idempotency: NonNullable<PublishRequest['idempotency']>,
+  ): Promise<Extract<PublishOutcome, { kind: 'replayed' }> | null> {
+    try {
+      const found = await this.#options.store.idempotencyFind(idempotency);
+      return found?.kind === 'replayed' ? found : null;
+    } catch (error) {
+      throw asApiError(error);
+    }
   }
 
   /** Resolves when every publish so far has been answered. */
@@ -161,16 +177,14 @@ export class Accept {
   #take(): Waiting[] {
     let messages = 0;
     let bytes = 0;
-    let deliveries = 0;
+    let cost = 0;
     let end = 0;
     for (const waiting of this.#queue) {
       messages += waiting.request.messages.length;
       bytes += waiting.bytes;
-      deliveries += waiting.deliveries;
+      cost += waiting.cost;
       const full =
-        messages > ACCEPT_BATCH_MESSAGES ||
-        bytes > ACCEPT_BATCH_BYTES ||
-        deliveries > ACCEPT_BATCH_DELIVERIES;
+        messages > ACCEPT_BATCH_MESSAGES || bytes > ACCEPT_BATCH_BYTES || cost > ACCEPT_BATCH_DELIVERIES;
       if (end > 0 && full) break;
       end++;
     }
@@ -286,6 +300,16 @@ export class Accept {
 /** How many endpoints a message of this request goes to at the most. */
 function reach({ onlyEndpointKey }: PublishRequest, table: EndpointTable): number {
   return onlyEndpointKey === null ? table.length : Math.min(1, table.length);
+}
+
+/** What one of its messages costs at the most. */
+function costOf({ onlyEndpointKey }: PublishRequest, table: EndpointTable): number {
+  let cost = 0;
+  for (const { endpoint } of table) {
+    if (onlyEndpointKey !== null && endpoint.key !== onlyEndpointKey) continue;
+    cost += endpoint.ordering === 'none' ? 1 : ORDERED_DELIVERY_COST;
+  }
+  return cost;
 }
 
 function handOver(

@@ -3,6 +3,25 @@ import { ManualClock } from '../../test/helpers/manual-clock.ts';
 import { ApiError } from '../errors.ts';
 import { LateReleases } from './late-releases.ts';
 
+it('asks less and less often while too many tasks run', async () => {
+  const clock = new ManualClock();
+  const asked: number[] = [];
+  const late = new LateReleases({
+    clock,
+    release: async () => {
+      asked.push(clock.now());
+      throw new ApiError('limit_reached');
+    },
+    log: { warn: () => {} },
+  });
+  late.add(1, 5);
+  await clock.advance(600_000);
+  expect(asked.length).toBeLessThan(20);
+  await clock.advance(60_000);
+  expect(clock.now() - (asked.at(-1) ?? 0)).toBeLessThanOrEqual(60_000);
+  late.stop();
+});
+
 it('asks until it is done, for each endpoint once at a time', async () => {
   const clock = new ManualClock();
   const asked: number[] = [];

@@ -8,7 +8,8 @@ export interface LateReleasesOptions {
   log: { warn(fields: object, text: string): void };
 }
 
-const AGAIN_MS = 1_000;
+/** After one that failed, until it is asked for again; twice as long each time. It may be that too many tasks run. */
+const AGAIN_MS = { first: 1_000, most: 60_000 };
 const OVER: readonly string[] = ['not_found', 'endpoint_disabled'];
 
 /**
@@ -40,16 +41,20 @@ export class LateReleases {
   async #run(applicationKey: number, endpointKey: number): Promise<void> {
     const { clock, release, log } = this.#options;
     let again = true;
+    let pauseMs = AGAIN_MS.first;
     while (again && !this.#stopped) {
       this.#under.set(endpointKey, false);
       try {
         await release(applicationKey, endpointKey);
         again = this.#under.get(endpointKey) ?? false;
+        pauseMs = AGAIN_MS.first;
       } catch (error) {
         // It is gone, or takes nothing again: whatever ends that lets it go.
         if (error instanceof ApiError && OVER.includes(error.code)) break;
         log.warn({ err: error, endpointKey }, 'what came at the end of a pause is still held; trying again');
-        await new Promise<void>((resolve) => void clock.timer(AGAIN_MS, resolve));
+        const waitMs = pauseMs;
+        await new Promise<void>((resolve) => void clock.timer(waitMs, resolve));
+        pauseMs = Math.min(2 * pauseMs, AGAIN_MS.most);
       }
     }
     this.#under.delete(endpointKey);

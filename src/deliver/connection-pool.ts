@@ -8,6 +8,8 @@ export interface Slot extends IdleConnection {
   readonly client: Client;
   /** The socket last dialled, also while it is connecting. */
   socket: Socket | null;
+  /** Sees what has come in before undici does, and may change it; false: undici shall not have it. */
+  heard: ((chunk: Buffer) => boolean) | null;
   /** Monotonic ms of its last use. */
   usedAt: number;
   /** Slots of an older era are not used again. */
@@ -123,7 +125,10 @@ export class ConnectionPool {
     this.#share.claim();
     const client = new Client(this.#origin, {
       connect: (options, callback) => {
-        slot.socket = this.#connect(options, callback);
+        slot.socket = this.#connect(options, (...args) => {
+          if (args[1] !== null) listenTo(args[1], slot);
+          callback(...args);
+        });
       },
       pipelining: 1,
       // The exchange's deadline is the only clock: a drip-fed body or a flood of 1xx answers resets these two for ever.
@@ -136,6 +141,7 @@ export class ConnectionPool {
     const slot: Slot = {
       client,
       socket: null,
+      heard: null,
       usedAt: 0,
       era: this.#era,
       evict: () => this.#evict(slot),
@@ -143,4 +149,14 @@ export class ConnectionPool {
     this.#all.add(slot);
     return slot;
   }
+}
+
+/** undici takes what came in by `read`, and has no place to look at it before. */
+function listenTo(socket: Socket, slot: Slot): void {
+  const read = socket.read;
+  socket.read = (size?: number) => {
+    const chunk: Buffer | null = read.call(socket, size);
+    if (chunk === null || slot.heard === null || slot.heard(chunk)) return chunk;
+    return null;
+  };
 }

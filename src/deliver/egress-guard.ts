@@ -24,6 +24,11 @@ export type GuardedConnect = (
 /** How long one address may take before the next is tried beside it (RFC 8305). */
 const NEXT_ADDRESS_MS = 250;
 const TLS_SESSIONS_KEPT = 1_000;
+/**
+ * Addresses of one family that one connect may try. An answer of DNS can hold thousands, and to dial them all in turn
+ * would make us a scanner of ports for whoever owns the name.
+ */
+const ADDRESSES_PER_FAMILY = 8;
 
 /**
  * The control against requests into inner networks (SSRF): a literal address is judged before it is dialled, and a
@@ -88,7 +93,7 @@ export function guardedLookup(resolver: Resolver, allow: Networks): LookupFuncti
             : options.family === 6 || options.family === 'IPv6'
               ? 6
               : 0;
-        const fitting = wanted === 0 ? all : all.filter(({ family }) => family === wanted);
+        const fitting = firstOfEach(wanted === 0 ? all : all.filter(({ family }) => family === wanted));
         const first = fitting[0];
         if (first === undefined) {
           callback(
@@ -96,7 +101,7 @@ export function guardedLookup(resolver: Resolver, allow: Networks): LookupFuncti
             '',
             0,
           );
-        } else if (options.all) callback(null, [...fitting]);
+        } else if (options.all) callback(null, fitting);
         else callback(null, first.address, first.family);
       },
       (error: Error) => callback(error, '', 0),
@@ -122,6 +127,11 @@ async function vetted(
   }
   if (found.length === 0) throw new ExchangeFailure('dns_failed', `The name ${hostname} has no address.`);
   return found;
+}
+
+function firstOfEach(all: readonly ResolvedAddress[]): ResolvedAddress[] {
+  const left = { 4: ADDRESSES_PER_FAMILY, 6: ADDRESSES_PER_FAMILY };
+  return all.filter(({ family }) => left[family]-- > 0);
 }
 
 function refuse(address: string, allow: Networks, name?: string): ExchangeFailure | null {

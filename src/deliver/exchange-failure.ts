@@ -134,6 +134,8 @@ function certificateSentence(code: string, peer: Peer, certificateEnd: string | 
     case 'ERR_SSL_UNSUPPORTED_PROTOCOL':
     case 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION':
       return `${peer.authority} offers no TLS version that is safe; 1.2 is the least.`;
+    case 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL':
+      return `${peer.authority} does not take HTTP/1.1, which is what Posthorn speaks; HTTP/2 alone is not enough.`;
     default:
       if (TLS_CODE.test(code) || /CERT|CRL/.test(code)) return `TLS with ${peer.authority} failed (${code}).`;
       return null;

@@ -1,11 +1,19 @@
 import type { Dispatcher } from 'undici';
+import { RESPONSE_READ_BYTES } from '../limits.ts';
 import type { Clock, Timer } from '../model/clock.ts';
 import type { Exchange, HeaderLines, SendJob } from '../model/exchange.ts';
 import { answerLines } from '../model/header-lines.ts';
 import { AnswerBody } from './answer-body.ts';
 import type { ConnectionPool, Slot } from './connection-pool.ts';
 import { durationText, ExchangeFailure, requestFailure } from './exchange-failure.ts';
+import { disguiseContinue } from './interim-answers.ts';
 import type { Route } from './route.ts';
+
+/**
+ * Bytes of one answer with all that is around it. What undici tells of is not all that it reads: the extension of a chunk
+ * may go on for ever, and so may 1xx answers, at the cost of a whole core until the deadline.
+ */
+const RAW_ANSWER_BYTES = 4 * RESPONSE_READ_BYTES;
 
 /** A receiver may send much here; what is over this is no wait anybody could have meant. */
 const RETRY_AFTER_CHARACTERS = 200;
@@ -52,6 +60,7 @@ export class ExchangeRun implements Dispatcher.DispatchHandler {
   #deadline: Timer | null = null;
   #startedAt = 0;
   #begunAt = 0;
+  #rawBytes = 0;
   #status: number | null = null;
   #retryAfter: string | null = null;
   #requestHeaders: HeaderLines = '';
@@ -87,8 +96,12 @@ export class ExchangeRun implements Dispatcher.DispatchHandler {
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
-    if (this.exchange !== null) controller.abort(new ExchangeFailure('timed_out', 'Too late.'));
-    else this.#controller = controller;
+    if (this.exchange !== null) {
+      controller.abort(new ExchangeFailure('timed_out', 'Too late.'));
+      return;
+    }
+    this.#controller = controller;
+    if (this.slot !== null) this.slot.heard = (chunk) => this.#heard(chunk);
   }
 
   onResponseStart(
@@ -128,6 +141,7 @@ export class ExchangeRun implements Dispatcher.DispatchHandler {
   end(failure: ExchangeFailure | null): void {
     if (this.exchange !== null) return;
     this.#deadline?.cancel();
+    if (this.slot !== null) this.slot.heard = null;
     this.exchange = {
       startedAt: this.#startedAt,
       durationMs: Math.max(0, Math.round(this.#host.clock.monotonic() - this.#begunAt)),
@@ -146,6 +160,17 @@ export class ExchangeRun implements Dispatcher.DispatchHandler {
     this.#begunAt = this.#host.clock.monotonic();
   }
 
+  #heard(chunk: Buffer): boolean {
+    this.#rawBytes += chunk.length;
+    if (this.#rawBytes > RAW_ANSWER_BYTES) {
+      const message = `${this.route.peer.authority} sent ${RAW_ANSWER_BYTES / 1024} KiB, and no answer in them.`;
+      this.#breakOff(this.#status === null ? new ExchangeFailure('protocol_error', message) : null);
+      return false;
+    }
+    if (this.#status === null) disguiseContinue(chunk);
+    return true;
+  }
+
   #expire(): void {
     this.timedOut = true;
     this.#breakOff(new ExchangeFailure('timed_out', this.#expirySentence()));
@@ -153,9 +178,17 @@ export class ExchangeRun implements Dispatcher.DispatchHandler {
 
   #expirySentence(): string {
     const within = `within ${durationText(this.job.timeoutMs)}`;
-    if (this.#controller === null) return `No connection to ${this.route.peer.authority} ${within}.`;
+    if (this.#controller === null) return this.#unconnectedSentence(within);
     if (this.#status === null) return `No answer ${within}. Answer first, then do the work.`;
     return `The answer began, but did not end ${within}.`;
+  }
+
+  #unconnectedSentence(within: string): string {
+    const { authority, secure } = this.route.peer;
+    const socket = this.slot?.socket ?? null;
+    const dialled = socket !== null && !socket.connecting && !socket.destroyed;
+    if (secure && dialled) return `${authority} was connected, but TLS was not set up ${within}.`;
+    return `No connection to ${authority} ${within}.`;
   }
 
   /** Ends the exchange, and the connection with it, as more may still come on that. */

@@ -136,6 +136,43 @@ describe.each(SENDERS)('a hostile receiver, met from %s', (_name, make) => {
     expect(bytesWritten).toBeLessThan(64 * 1024 * 1024);
   });
 
+  const FLOODS = [
+    ['its 1xx answers', '', 'HTTP/1.1 103 Early Hints\r\n\r\n', null],
+    [
+      'the extension of a chunk',
+      'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5;x=',
+      'yyyyyyyy',
+      200,
+    ],
+  ] as const;
+  it.each(FLOODS)(
+    'that never stops with %s is cut off by what came in all',
+    async (_what, start, more, status) => {
+      const chunk = more.repeat(4_096);
+      const { href, closed } = await answering(`${start}${chunk}`, function pour(socket) {
+        socket.write(chunk, (error) => error || setImmediate(pour, socket));
+      });
+      const exchange = await post(href);
+      const failure = {
+        code: 'protocol_error',
+        message: `${new URL(href).host} sent 256 KiB, and no answer in them.`,
+      };
+      expect(exchange).toMatchObject({ status, body: '', error: status === null ? failure : null });
+      expect((await closed).bytesWritten).toBeLessThan(64 * 1024 * 1024);
+    },
+  );
+
+  it('is measured anew with each answer of a connection', async () => {
+    const body = 'x'.repeat(60_000);
+    let connections = 0;
+    const { href } = await receiver((socket) => {
+      connections++;
+      socket.on('data', () => socket.write(`HTTP/1.1 200 OK\r\ncontent-length: 60000\r\n\r\n${body}`));
+    });
+    for (let n = 0; n < 10; n++) expect(await post(href)).toMatchObject({ status: 200, error: null });
+    expect(connections).toBe(1);
+  });
+
   it('that sends a gzip bomb has it stay compressed', async () => {
     const bomb = gzipSync(Buffer.alloc(20_000_000));
     const head = `HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: ${bomb.length}\r\n\r\n`;
@@ -184,11 +221,37 @@ describe.each(SENDERS)('a hostile receiver, met from %s', (_name, make) => {
       'HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\nhello',
     ],
     ['has a header without a name', 'HTTP/1.1 200 OK\r\n: x\r\n\r\n'],
-    ['goes on with 100', 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n'],
     ['switches the protocol', 'HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n'],
   ])('whose answer %s has broken the protocol', async (_what, answer) => {
     const { href } = await answering(answer);
     expect(await post(href)).toMatchObject({ status: null, error: { code: 'protocol_error' } });
+  });
+
+  const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
+  const FINAL = `HTTP/1.1 200 OK\r\ncontent-length: ${CONTINUE.length}\r\n\r\n${CONTINUE}`;
+  it.each([
+    ['once', [CONTINUE + FINAL]],
+    [
+      'again and again',
+      [CONTINUE, CONTINUE.repeat(3), `${CONTINUE}HTTP/1.1 103 Hints\r\n\r\n${CONTINUE}${FINAL}`],
+    ],
+    ['with headers', [`HTTP/1.1 100 Continue\r\nserver: x\r\nconnection: keep-alive\r\n\r\n${FINAL}`]],
+  ])('that says 100 (Continue) %s, which nobody asked for, is waited for', async (_what, parts) => {
+    let connections = 0;
+    const { href } = await receiver((socket) => {
+      connections++;
+      socket.setNoDelay();
+      socket.on('data', async () => {
+        for (const part of parts) {
+          socket.write(part);
+          await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+      });
+    });
+    // In the body it stays as it is.
+    const expected = { status: 200, body: CONTINUE, error: null };
+    for (let n = 0; n < 2; n++) expect(await post(href)).toMatchObject(expected);
+    expect(connections).toBe(1);
   });
 
   it('whose status is above 599 has failed, with that status', async () => {

@@ -1,8 +1,8 @@
-import { createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createSilent, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { type Certificate, certificate } from '../../test/hell/certificate.ts';
 import type { Exchange } from '../model/exchange.ts';
 import { systemClock } from '../system/clock.ts';
 import { createHttpSender } from './http-sender.ts';
@@ -11,49 +11,6 @@ import { createThreadSender } from './sender-thread.ts';
 
 const SECRET = `whsec_${Buffer.alloc(32, 1).toString('base64')}`;
 const DAY_MS = 86_400_000;
-
-// The few bytes of DER that a certificate takes (RFC 5280), so that no test needs openssl.
-function der(tag: number, ...contents: Buffer[]): Buffer {
-  const content = Buffer.concat(contents);
-  const { length } = content;
-  const size = length < 128 ? [length] : length < 256 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
-  return Buffer.concat([Buffer.from([tag, ...size]), content]);
-}
-const sequence = (...contents: Buffer[]) => der(0x30, ...contents);
-const oid = (hex: string) => der(0x06, Buffer.from(hex, 'hex'));
-const time = (at: number) =>
-  der(0x18, Buffer.from(`${new Date(at).toISOString().replace(/[-:T]|\.\d+/g, '')}`, 'latin1'));
-const name = (text: string) => sequence(der(0x31, sequence(oid('550403'), der(0x0c, Buffer.from(text)))));
-const extension = (id: string, content: Buffer) => sequence(oid(id), der(0x04, content));
-
-interface Certificate {
-  readonly pem: string;
-  readonly key: KeyObject;
-  readonly name: string;
-}
-
-function certificate(options: { host: string; from?: number; to?: number; issuer?: Certificate; ca?: true }) {
-  const { host, from = Date.now() - DAY_MS, to = Date.now() + DAY_MS, issuer, ca } = options;
-  const { privateKey: key } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const algorithm = sequence(oid('2a8648ce3d040302'));
-  const extensions = ca
-    ? extension('551d13', sequence(der(0x01, Buffer.from([0xff]))))
-    : extension('551d11', sequence(der(0x82, Buffer.from(host))));
-  const body = sequence(
-    der(0xa0, der(0x02, Buffer.from([2]))),
-    der(0x02, Buffer.from([1, ...Buffer.from(host).subarray(0, 8)])),
-    algorithm,
-    name(issuer?.name ?? host),
-    sequence(time(from), time(to)),
-    name(host),
-    createPublicKey(key).export({ type: 'spki', format: 'der' }),
-    der(0xa3, sequence(extensions)),
-  );
-  const signature = sign('sha256', body, issuer?.key ?? key);
-  const whole = sequence(body, algorithm, der(0x03, Buffer.from([0]), signature));
-  const pem = `-----BEGIN CERTIFICATE-----\n${whole.toString('base64')}\n-----END CERTIFICATE-----\n`;
-  return { pem, key, name: host };
-}
 
 const authority = certificate({ host: 'Test Authority', ca: true });
 
@@ -82,6 +39,7 @@ const resolver: Resolver = { resolve: async () => [{ address: '127.0.0.1', famil
 async function post(
   href: string,
   make: typeof createHttpSender | typeof createThreadSender = createHttpSender,
+  timeoutMs = 5_000,
 ) {
   const { promise, resolve } = Promise.withResolvers<Exchange>();
   const sender = make({
@@ -95,7 +53,7 @@ async function post(
   });
   cleanUps.push(() => sender.close());
   const target = { applicationKey: 1, href, headers: {}, secrets: [{ text: SECRET, until: null }] };
-  sender.send([{ ref: 1, target, messageId: 'msg_1', payload: '{}', timeoutMs: 5_000, test: false }]);
+  sender.send([{ ref: 1, target, messageId: 'msg_1', payload: '{}', timeoutMs, test: false }]);
   return promise;
 }
 
@@ -178,6 +136,34 @@ describe('TLS', () => {
         message: `api.test:${plain} does not speak TLS. Is it http instead of https?`,
       },
     });
+  });
+
+  it('fails when the receiver takes only HTTP/2', async () => {
+    const served = certificate({ host: 'api.test', issuer: authority });
+    const { port } = await receiver(served, { ALPNProtocols: ['h2'] });
+    expect(await post(`https://api.test:${port}/`)).toMatchObject({
+      error: {
+        code: 'tls_failed',
+        message: `api.test:${port} does not take HTTP/1.1, which is what Posthorn speaks; HTTP/2 alone is not enough.`,
+      },
+    });
+  });
+
+  it('that is never set up runs into the deadline, which says so', async () => {
+    const silent = createSilent((socket) => socket.on('error', () => undefined).resume());
+    silent.listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const [{ error }, [socket]] = await Promise.all([
+      post(`https://api.test:${port}/`, createHttpSender, 200),
+      once(silent, 'connection') as Promise<[Socket]>,
+    ]);
+    expect(error).toEqual({
+      code: 'timed_out',
+      message: `api.test:${port} was connected, but TLS was not set up within 200 ms.`,
+    });
+    if (!socket.closed) await once(socket, 'close');
+    await new Promise((resolve) => silent.close(resolve));
   });
 });
 

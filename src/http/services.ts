@@ -16,7 +16,7 @@ import type { Registry } from '../registry/registry.ts';
 export interface HttpServices {
   readonly registry: Registry;
   readonly keyring: Keyring;
-  readonly accept: Pick<Accept, 'publish'>;
+  readonly accept: Pick<Accept, 'earlier' | 'publish'>;
   readonly reader: Reader;
   readonly redelivery: Redelivery;
   readonly explainer: Explainer;
@@ -51,11 +51,13 @@ export interface Pulse {
 interface LaneState {
   /** Requests under way. */
   readonly inFlight: number;
+  /** Requests that may be under way at present. */
+  readonly limit: number;
   readonly breaker: {
     readonly open: boolean;
     /** In a row, up to now. */
     readonly failures: number;
-    /** When the next delivery goes out to try it, ms since the Unix epoch; null while it is closed. */
+    /** When the next delivery goes out to try it, ms since the Unix epoch; null while it is closed, one does right now, or none waits. */
     readonly probeAt: number | null;
   };
 }

@@ -28,7 +28,7 @@ export function invalid(
 }
 
 /** What TypeBox says of one mismatch, as far as it is read here. */
-interface Mismatch {
+export interface Mismatch {
   readonly keyword: string;
   readonly instancePath: string;
   readonly message: string;
@@ -109,9 +109,13 @@ function telling(mismatches: readonly Mismatch[]): readonly Mismatch[] {
   return (kept.length > 0 ? kept : mismatches).map(told);
 }
 
-/** A field where no others are taken than the schema names: all that TypeBox says of it is that "schema is false". */
-function told(mismatch: Mismatch): Mismatch {
-  return mismatch.keyword === 'boolean' ? { ...mismatch, message: 'is not a field of this call' } : mismatch;
+/** In words that help: TypeBox does not name the values of an enumeration, and says of a field that is not known that "schema is false". */
+export function told(mismatch: Mismatch): Mismatch {
+  const { keyword, params } = mismatch;
+  if (keyword === 'boolean') return { ...mismatch, message: 'is not a field of this call' };
+  return keyword === 'enum' && 'allowedValues' in params
+    ? { ...mismatch, message: `must be one of ${(params.allowedValues as unknown[]).join(', ')}` }
+    : mismatch;
 }
 
 function plainProblems(mismatch: Mismatch, at: readonly (string | number)[]): Problem[] {

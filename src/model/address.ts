@@ -1,4 +1,5 @@
 import ipaddr from 'ipaddr.js';
+import { RANGE_ROWS, type RangeRule } from './address-ranges.ts';
 
 /**
  * Which addresses may be dialled. Webhook targets are chosen by strangers, so all that is not the public internet is
@@ -26,67 +27,18 @@ export type AddressVerdict =
       readonly why: string;
     };
 
-interface RefusedRange extends Network {
+/** A row of the table of ranges, ready to judge with. */
+interface AddressRange extends Network {
+  readonly rule: RangeRule;
   readonly why: string;
-  readonly source: string;
 }
 
-type RangeRow = readonly [range: string, why: string, source: string];
-
-const REFUSED_V4_ROWS: readonly RangeRow[] = [
-  ['0.0.0.0/8', 'network that means this host', 'RFC 791'],
-  ['10.0.0.0/8', 'private network', 'RFC 1918'],
-  ['100.64.0.0/10', 'carrier-grade NAT network', 'RFC 6598'],
-  ['127.0.0.0/8', 'loopback network', 'RFC 1122'],
-  ['169.254.0.0/16', 'link-local network', 'RFC 3927'],
-  ['172.16.0.0/12', 'private network', 'RFC 1918'],
-  ['192.0.0.0/24', 'network for protocol assignments', 'RFC 6890'],
-  ['192.0.2.0/24', 'documentation network', 'RFC 5737'],
-  ['192.88.99.0/24', 'retired 6to4 relay network', 'RFC 7526'],
-  ['192.168.0.0/16', 'private network', 'RFC 1918'],
-  ['198.18.0.0/15', 'benchmarking network', 'RFC 2544'],
-  ['198.51.100.0/24', 'documentation network', 'RFC 5737'],
-  ['203.0.113.0/24', 'documentation network', 'RFC 5737'],
-  ['224.0.0.0/4', 'multicast network', 'RFC 5771'],
-  ['240.0.0.0/4', 'reserved network', 'RFC 1112'],
-  ['168.63.129.16/32', 'cloud platform service', 'Azure virtual public IP'],
-];
-
-/**
- * Inside 2000::/3 these are refused; outside of it everything is (RFC 3587). The rows outside only give the reason a
- * name, so a range missing here is still refused.
- */
-const REFUSED_V6_ROWS: readonly RangeRow[] = [
-  ['2001::/23', 'network for protocol assignments (Teredo, benchmarking, ORCHID)', 'RFC 2928'],
-  ['2001:db8::/32', 'documentation network', 'RFC 3849'],
-  ['2002::/16', '6to4 network', 'RFC 3056'],
-  ['3fff::/20', 'documentation network', 'RFC 9637'],
-  ['::/128', 'network that means this host', 'RFC 4291'],
-  ['::1/128', 'loopback network', 'RFC 4291'],
-  ['::/96', 'retired IPv4-compatible network', 'RFC 4291'],
-  ['64:ff9b:1::/48', 'local NAT64 network', 'RFC 8215'],
-  ['100::/64', 'discard-only network', 'RFC 6666'],
-  ['100:0:0:1::/64', 'dummy network', 'RFC 9780'],
-  ['5f00::/16', 'segment routing network', 'RFC 9602'],
-  ['fc00::/7', 'private network', 'RFC 4193'],
-  ['fe80::/10', 'link-local network', 'RFC 4291'],
-  ['fec0::/10', 'retired site-local network', 'RFC 3879'],
-  ['ff00::/8', 'multicast network', 'RFC 4291'],
-];
-
-const REFUSED_V4 = REFUSED_V4_ROWS.map(refusedRange);
-const REFUSED_V6 = REFUSED_V6_ROWS.map(refusedRange);
-/** The refused ranges as text with their reasons and sources, for docs. */
-export const REFUSED_RANGES = [...REFUSED_V4, ...REFUSED_V6].map(({ text, why, source }) => ({
-  text,
+const RANGES: readonly AddressRange[] = RANGE_ROWS.map(([text, rule, why]) => ({
+  ...network(text),
+  rule,
   why,
-  source,
 }));
-
-const PUBLIC_V6 = network('2000::/3');
-/** Well-known NAT64 prefix (RFC 6052): its last four bytes are the IPv4 address that is really dialled. */
-const NAT64 = network('64:ff9b::/96');
-const MAPPED = network('::ffff:0:0/96');
+const MAPPED = RANGES.find(({ rule }) => rule === 'mapped') as AddressRange;
 
 const ALLOWED: AddressVerdict = { allowed: true };
 
@@ -95,14 +47,16 @@ export function judgeAddress(address: string, allow: Networks): AddressVerdict {
   const bytes = addressBytes(address);
   if (bytes === null) return { allowed: false, range: '', why: 'form that is no IP address' };
   if (allow.some((network) => contains(network, bytes))) return ALLOWED;
-  if (bytes.length === 4) return refusedBy(REFUSED_V4, bytes) ?? ALLOWED;
+  return judge(bytes);
+}
+
+/** What can't be found in the table, which can't be, is refused. */
+function judge(bytes: readonly number[]): AddressVerdict {
+  const range = RANGES.find((each) => contains(each, bytes));
+  if (range?.rule === 'public') return ALLOWED;
   // The allow-list is not asked about the embedded address: behind a NAT64 gateway 127.0.0.1 is the gateway itself.
-  if (contains(NAT64, bytes)) return refusedBy(REFUSED_V4, bytes.slice(12)) ?? ALLOWED;
-  const refused = refusedBy(REFUSED_V6, bytes);
-  if (refused !== null) return refused;
-  if (contains(PUBLIC_V6, bytes)) return ALLOWED;
-  const eighth = formatAddress(bytes.map((byte, index) => byte & maskByte(3, index)));
-  return { allowed: false, range: `${eighth}/3`, why: 'non-public network' };
+  if (range?.rule === 'translated') return judge(bytes.slice(12));
+  return { allowed: false, range: range?.text ?? '', why: range?.why ?? 'form that is no IP address' };
 }
 
 /** A sentence for people about a refused address. */
@@ -190,20 +144,11 @@ function maskByte(bits: number, index: number): number {
   return (0xff << (8 - here)) & 0xff;
 }
 
-function refusedBy(ranges: readonly RefusedRange[], bytes: readonly number[]): AddressVerdict | null {
-  const found = ranges.find((range) => contains(range, bytes));
-  return found ? { allowed: false, range: found.text, why: found.why } : null;
-}
-
 function formatAddress(bytes: number[]): string {
   return bytes.length === 4 ? bytes.join('.') : ipaddr.fromByteArray(bytes).toString();
 }
 
-function refusedRange([text, why, source]: RangeRow): RefusedRange {
-  return { ...network(text), why, source };
-}
-
-/** A network of the tables above. The mapped prefix is why this doesn't go through `parseNetwork`. */
+/** A network of the table. The mapped prefix is why this doesn't go through `parseNetwork`. */
 function network(text: string): Network {
   const [address, bits] = ipaddr.parseCIDR(text);
   return { text, bytes: address.toByteArray(), bits };

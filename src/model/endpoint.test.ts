@@ -13,6 +13,42 @@ describe('event types', () => {
     expect(matchesAny([], 'ticket.created')).toBe(false);
   });
 
+  it('are looked up where there are many, with the same outcome', () => {
+    const others = Array.from({ length: 1_000 }, (_, index) => `other.event_${index}.*`);
+    const words = [
+      'ticket',
+      'ticket.',
+      'ticket.*',
+      'ticket.a',
+      'ticket.a.b',
+      'tickets.a',
+      '.a',
+      '..',
+      '*',
+      '.*',
+      '',
+    ];
+    for (const pattern of ['ticket.*', 'ticket.a', 'ticket.a.*', '.*', '*', 'ticket*']) {
+      for (const word of words)
+        expect([pattern, word, matchesAny([...others, pattern], word)]).toEqual([
+          pattern,
+          word,
+          matchesAny([pattern], word),
+        ]);
+    }
+  });
+
+  it('take moments, however many endpoints ask for however many', () => {
+    const patterns = Array.from({ length: 1_000 }, (_, index) => `ticket.event_${index}.*`);
+    const lists = Array.from({ length: 1_000 }, () => [...patterns]);
+    const times = [1, 2, 3].map(() => {
+      const begin = performance.now();
+      expect(lists.some((each) => matchesAny(each, 'ticket.created'))).toBe(false);
+      return performance.now() - begin;
+    });
+    expect(Math.min(...times)).toBeLessThan(15);
+  });
+
   it('with a star in another place are what they are', () => {
     expect(matchesAny(['*'], 'ticket')).toBe(false);
     expect(matchesAny(['ticket*'], 'tickets')).toBe(false);

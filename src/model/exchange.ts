@@ -37,7 +37,7 @@ export const exchangeErrors = {
   dns_failed: 'The name does not resolve, or DNS did not answer.',
   connection_refused: 'Nobody listens on that port.',
   connection_failed: 'The host cannot be reached, or the connection broke while it was made.',
-  connection_closed: "The connection was closed or reset before the answer's status line was in.",
+  connection_closed: 'The connection was closed or reset before the answer was in.',
   tls_failed: 'The certificate or the handshake is not good.',
   timed_out: 'The time for the whole exchange was over, from connect to the last byte of the answer.',
   protocol_error: 'What came back is not valid HTTP.',

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { type FourBytes, SPELLINGS } from '../../test/egress/spellings.ts';
 import { URL_CHARACTERS } from '../limits.ts';
 import { judgeAddress, type Networks, parseNetworks } from './address.ts';
+import { RANGE_ROWS } from './address-ranges.ts';
 import { parseTargetUrl } from './target-url.ts';
 
 function networks(...texts: string[]): Networks {
@@ -110,49 +112,142 @@ describe('parseTargetUrl', () => {
   });
 });
 
-/** Ways in which a URL can spell an IPv4 address. */
-const SPELLINGS: readonly ((parts: [number, number, number, number]) => string)[] = [
-  (p) => p.join('.'),
-  (p) => `${p.join('.')}.`,
-  ([a, b, c, d]) => String(((a * 256 + b) * 256 + c) * 256 + d),
-  ([a, b, c, d]) => `0x${(((a * 256 + b) * 256 + c) * 256 + d).toString(16)}`,
-  ([a, b, c, d]) => `0${(((a * 256 + b) * 256 + c) * 256 + d).toString(8)}`,
-  (p) => p.map((part) => `0x${part.toString(16)}`).join('.'),
-  (p) => p.map((part) => `0${part.toString(8)}`).join('.'),
-  (p) => p.map((part) => `0x0000${part.toString(16)}`).join('.'),
-  (p) => p.map((part) => `00000${part.toString(8)}`).join('.'),
-  ([a, b, c, d]) => `${a}.${(b * 256 + c) * 256 + d}`,
-  ([a, b, c, d]) => `${a}.${b}.${c * 256 + d}`,
-  ([a, b, c, d]) => `0x${a.toString(16)}.0${b.toString(8)}.${c * 256 + d}`,
-  (p) => [...p.join('.')].map((char) => `%${char.charCodeAt(0).toString(16)}`).join(''),
-  (p) => p.join('.').replace(/\d/g, (digit) => String.fromCodePoint(0xff10 + Number(digit))),
-  (p) => p.join('.').replace(/[1-9]/g, (digit) => String.fromCodePoint(0x2460 + Number(digit) - 1)),
-  (p) => p.join('。'),
-  (p) => `[::ffff:${p.join('.')}]`,
-  ([a, b, c, d]) => `[::ffff:${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}]`,
-  (p) => `[0000:0000:0000:0000:0000:ffff:${p.join('.')}]`,
-  (p) => `[64:ff9b::${p.join('.')}]`,
-];
+const byte = fc.integer({ min: 0, max: 255 });
+const fourBytes = fc.tuple(byte, byte, byte, byte);
+/** Addresses of every refused range, as often from the small ones as from the large. */
+const blocked = fc
+  .constantFrom(...RANGE_ROWS.filter(([text, rule]) => rule === 'refused' && text.includes('.')))
+  .chain(([text]) => {
+    const [address, prefix] = text.split('/') as [string, string];
+    const first = address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+    return fc.integer({ min: first, max: first + 2 ** (32 - Number(prefix)) - 1 });
+  })
+  .map((value): FourBytes => [value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255]);
 
 describe('spellings of an address', () => {
-  const byte = fc.integer({ min: 0, max: 255 });
-
-  it('are judged like the address itself, or refused', () => {
+  it.each(SPELLINGS)('of a blocked one are refused, and said to be an address: %s', (_name, spell) => {
     fc.assert(
-      fc.property(fc.tuple(byte, byte, byte, byte), fc.constantFrom(...SPELLINGS), (parts, spell) => {
-        const url = `http://${spell(parts)}:8080/`;
-        const plain = judgeAddress(parts.join('.'), []).allowed;
-        if (!plain) expect([url, parseTargetUrl(url, { allow: [] }).ok]).toEqual([url, false]);
+      fc.property(blocked, fc.constantFrom('', ':80', ':8080'), (ip, port) => {
+        const url = `http://${spell(ip)}${port}/hook`;
+        expect([url, problems(url)]).toEqual([url, [expect.stringMatching(/^points to \S+ \(.+\), which/)]]);
+        expect([ip, judgeAddress(ip.join('.'), []).allowed]).toEqual([ip, false]);
       }),
-      { numRuns: 2_000 },
     );
   });
 
-  it.each(SPELLINGS.map((spell) => [spell([127, 0, 0, 1])]))('of loopback are refused: %s', (host) => {
-    expect(parseTargetUrl(`https://${host}/`, { allow: [] }).ok).toBe(false);
+  it.each(SPELLINGS)('of any one are judged no milder than the address itself: %s', (_name, spell) => {
+    fc.assert(
+      fc.property(fourBytes, (ip) => {
+        const parsed = parseTargetUrl(`http://${spell(ip)}/`, { allow: [] });
+        if (!judgeAddress(ip.join('.'), []).allowed) expect(parsed.ok).toBe(false);
+        // What passes is dialled as what was judged: a plain address, or an IPv6 one that reaches the same.
+        else if (parsed.ok) {
+          const { hostname } = new URL(parsed.href);
+          const mapped = new URL(`http://[::ffff:${ip.join('.')}]`).hostname;
+          const translated = new URL(`http://[64:ff9b::${ip.join('.')}]`).hostname;
+          expect([ip.join('.'), mapped, translated]).toContain(hostname);
+        }
+      }),
+    );
+  });
+
+  it('mean the same here as to the parser of the C library, or are refused', () => {
+    const part = fc.oneof(
+      fc.integer({ min: 0, max: 0xffff_ffff }).map((value) => `0x${value.toString(16)}`),
+      fc.integer({ min: 0, max: 0xffff_ffff }).map((value) => `0${value.toString(8)}`),
+      fc.integer({ min: 0, max: 0xffff_ffff }).map(String),
+      byte.map(String),
+      byte.map((value) => `0${value.toString(8)}`),
+      fc.constantFrom('0', '127', '10', '0x', '08', '00', '1e3', '+1', '-1', ''),
+    );
+    let both = 0;
+    fc.assert(
+      fc.property(fc.array(part, { minLength: 1, maxLength: 5 }), (parts) => {
+        const host = parts.join('.');
+        const meant = inetAton(host);
+        const parsed = parseTargetUrl(`http://${host}/`, { allow: networks('0.0.0.0/0') });
+        if (meant === null || !parsed.ok) return;
+        both++;
+        expect([host, new URL(parsed.href).hostname]).toEqual([host, meant]);
+      }),
+      { numRuns: 5_000 },
+    );
+    expect(both).toBeGreaterThan(200);
   });
 
   it('of public addresses pass as plain ones', () => {
     expect(parseTargetUrl('http://0x08080808/x', { allow: [] })).toMatchObject({ href: 'http://8.8.8.8/x' });
+    expect(parseTargetUrl('http://８.８.８.８:81/', { allow: [] })).toMatchObject({
+      href: 'http://8.8.8.8:81/',
+    });
+  });
+});
+
+/** inet_aton(3): what `getaddrinfo` and thus curl, Python or a browser's host would make of a number-like name. */
+function inetAton(text: string): string | null {
+  const parts = text.split('.');
+  if (parts.length > 4 || !parts.every((part) => /^(0x[0-9a-f]+|0[0-7]*|[1-9]\d*)$/i.test(part))) return null;
+  const values = parts.map((part) => Number(/^0\d/.test(part) ? `0o${part}` : part));
+  const last = values.pop() as number;
+  if (values.some((value) => value > 255) || last >= 256 ** (4 - values.length)) return null;
+  const value = values.reduce((sum, each, index) => sum + each * 256 ** (3 - index), last);
+  return [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join('.');
+}
+
+describe('names', () => {
+  /** Ways to write the letters of a name that DNS, or the parser before it, takes for the same name. */
+  const DISGUISES: readonly ((name: string) => string)[] = [
+    (name) => name,
+    (name) => name.toUpperCase(),
+    (name) => `${name}.`,
+    (name) => name.replace(/[a-z]/g, (letter) => String.fromCodePoint(letter.charCodeAt(0) + 0xfee0)),
+    (name) => name.replace(/[a-z]/g, (letter) => String.fromCodePoint(letter.charCodeAt(0) - 97 + 0x24d0)),
+    (name) => [...name].map((char) => `%${char.charCodeAt(0).toString(16)}`).join(''),
+    (name) => name.replaceAll('.', '。'),
+    (name) => `${name[0]}\u00ad${name.slice(1)}`,
+    (name) => `${name[0]}\u200b${name.slice(1)}`,
+    (name) => name.replace('s', 'ſ').replace('k', '\u212a'),
+  ];
+
+  it.each([
+    ...['localhost', 'a.localhost', 'a.b.localhost', 'localhost.localdomain', 'ip6-localhost', 'metadata'],
+    ...['intranet', 'kubernetes', 'printer.local', 'db.internal', 'host.docker.internal', 'nas.home.arpa'],
+    ...['x.lan', 'x.corp', 'x.home', 'x.private', 'x.intranet', 'x.svc', 'a.b.svc.cluster.local'],
+    ...['metadata.google.internal', 'instance-data.ec2.internal', 'facebookcorewwwi.onion'],
+  ])('that can only mean something inside are refused, however written: %s', (name) => {
+    for (const disguise of DISGUISES) {
+      const url = `https://${disguise(name)}/`;
+      expect([url, problems(url)]).toEqual([url, [expect.stringMatching(/^(points to|must have a full)/)]]);
+    }
+  });
+
+  it.each([
+    'hooks.example.com',
+    'localhost.example.com',
+    'mylocalhost.com',
+    'local.example',
+    'internal.io',
+    'svc.dev',
+  ])('that only look like those pass: %s', (name) => {
+    expect(problems(`https://${name}/`)).toEqual([]);
+  });
+
+  it('never open more than the courtesy: an allowed network lets names through, not addresses', () => {
+    const allow = networks('10.0.0.0/8');
+    for (const host of [
+      '127.0.0.1',
+      '192.168.0.1',
+      '169.254.169.254',
+      '[::1]',
+      '[fd00::1]',
+      '[::ffff:127.0.0.1]',
+    ]) {
+      expect([host, problems(`http://${host}/`, allow)]).toEqual([
+        host,
+        [expect.stringContaining('points to')],
+      ]);
+    }
+    expect(problems('http://[::ffff:10.0.0.1]/', allow)).toEqual([]);
+    expect(problems('http://0xa.1/', allow)).toEqual([]);
   });
 });

@@ -22,8 +22,11 @@ const HIGHEST_PORT = 65_535;
 const LONGEST_NAME = 253;
 const LONGEST_LABEL = 63;
 
-/** Names that can only mean something inside a network. Single labels belong to them too. */
-const PRIVATE_SUFFIXES = ['local', 'internal', 'home.arpa', 'localdomain', 'svc', 'lan', 'intranet', 'corp'];
+/** Names that can only mean something inside a network (RFC 6762, 8375). Single labels belong to them too. */
+const PRIVATE_SUFFIXES = [
+  ...['local', 'internal', 'home.arpa', 'localdomain', 'svc'],
+  ...['lan', 'intranet', 'corp', 'home', 'private'],
+];
 /** Refused whatever the operator allows: cloud credentials and a network that DNS can't reach. */
 const NEVER = ['metadata.google.internal', 'onion'];
 

@@ -1,4 +1,4 @@
-import type { DeliveryState } from './delivery.ts';
+import type { DeliveryState, HeldReason } from './delivery.ts';
 
 /**
  * What people ask to happen to many deliveries. It goes on in the background, in steps, over a restart too.
@@ -19,7 +19,7 @@ export type TaskState = 'running' | 'finished' | 'cancelled' | 'failed';
  */
 export type TaskKind = 'recover' | 'replay' | 'replay-missing' | 'release' | 'discard';
 
-/** Which messages a task is about; what is left out does not matter. Nothing of it for `release` and `discard`: they take all that is held. */
+/** Which messages a task is about; what is left out does not matter. `release` and `discard` know nothing of it but `heldFor`: they take all that is held, or what is held for that reason. */
 export interface TaskFilter {
   /** Names, or `ticket.*`. */
   readonly eventTypes?: readonly string[];
@@ -30,6 +30,8 @@ export interface TaskFilter {
   readonly states?: readonly DeliveryState[];
   /** Of `replay`: the last answer had a status from this on and below 100 more; 0: no answer came. */
   readonly statusClass?: number;
+  /** Of `release` and `discard`. */
+  readonly heldFor?: HeldReason;
 }
 
 export interface NewTask {

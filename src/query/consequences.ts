@@ -12,6 +12,8 @@ export interface ConsequencesOptions {
   ): void;
   /** Somebody wants something sent to the endpoint now: an open breaker's probe goes out at once. */
   hurry(endpointKey: number): void;
+  /** Whether a request of this delivery, no resend of it, is under way. */
+  sends(endpointKey: number, messageKey: number): boolean;
 }
 
 /** What a change in the store means to the schedule, which has some of it in memory. */
@@ -25,6 +27,9 @@ export class Consequences {
   readonly now = (): number => this.#options.clock.now();
 
   readonly hurry = (endpointKey: number): void => this.#options.hurry(endpointKey);
+
+  readonly sends = (endpointKey: number, messageKey: number): boolean =>
+    this.#options.sends(endpointKey, messageKey);
 
   readonly follow = ({ dropped, stored }: Stopped, resends: { resends: boolean }): void => {
     if (dropped.length > 0) this.#options.dropped(dropped, resends);

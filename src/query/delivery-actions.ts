@@ -26,9 +26,12 @@ export class DeliveryActions {
    */
   async cancel(message: Message, endpoint: Endpoint): Promise<Delivery> {
     const delivery = await this.find(message, endpoint);
-    const advice = 'Only what is pending, sending or held can be cancelled.';
+    const isInTheWay = delivery.state === 'failed' && delivery.orderKey !== null;
+    const advice = isInTheWay
+      ? 'It is not sent any more as it is. Use skip to let those behind it go on.'
+      : 'Only what is pending, sending or held can be cancelled.';
     if (!OPEN.includes(delivery.state)) throw isIn(delivery.state, advice);
-    assertNotSent(delivery);
+    this.#assertNotSent(delivery);
     return this.#cancel(message, endpoint, { reason: 'cancelled', advice });
   }
 
@@ -43,7 +46,7 @@ export class DeliveryActions {
     }
     const advice = 'Only what is pending, sending, failed or held stands before others.';
     if (delivery.state !== 'failed' && !OPEN.includes(delivery.state)) throw isIn(delivery.state, advice);
-    assertNotSent(delivery);
+    this.#assertNotSent(delivery);
     return this.#cancel(message, endpoint, { reason: 'skipped', failedToo: true, advice });
   }
 
@@ -56,6 +59,7 @@ export class DeliveryActions {
     await this.find(message, endpoint);
     if (message.payload === null) throw new ApiError('missing_payload');
     assertTakes(endpoint);
+    if (this.#isSent(placeOf(message, endpoint))) throw isUnderWay();
     const hurried = await this.#store.deliveryHurry({ ...placeOf(message, endpoint), now: now() });
     if (hurried === null) throw isNotFor(message, endpoint);
     if (hurried.state === 'due') {
@@ -64,9 +68,8 @@ export class DeliveryActions {
       return this.find(message, endpoint);
     }
     if (hurried.state === 'expunged') throw new ApiError('missing_payload');
-    if (hurried.state === 'under_way') {
-      throw new ApiError('conflict', 'The delivery is sending: it is under way right now.');
-    }
+    if (hurried.state === 'under_way') throw isUnderWay();
+    if (hurried.state === 'behind') throw isBehind(hurried.before);
     const advice =
       'Only what is pending, failed or held can be tried now. Use resend for another attempt, whatever became of it.';
     throw isIn((await this.find(message, endpoint)).state, advice);
@@ -78,6 +81,20 @@ export class DeliveryActions {
     const [delivery] = await this.#store.deliveryFind(of);
     if (delivery === undefined) throw isNotFor(message, endpoint);
     return shown(delivery, this.#consequences.now());
+  }
+
+  /** The one behind it would go out beside it. Throws `conflict`. */
+  #assertNotSent(delivery: Delivery): void {
+    if (delivery.orderKey === null || !(delivery.state === 'sending' || this.#isSent(delivery))) return;
+    throw new ApiError(
+      'conflict',
+      'The delivery is sending, and those behind it wait for its end. Try again when its attempt is over.',
+    );
+  }
+
+  /** Where the wall clock was set back meanwhile, the store has a retry wait that memory has under way. */
+  #isSent({ endpointKey, messageKey }: { endpointKey: number; messageKey: number }): boolean {
+    return this.#consequences.sends(endpointKey, messageKey);
   }
 
   async #cancel(
@@ -100,18 +117,28 @@ export class DeliveryActions {
 /** Throws `endpoint_disabled`. */
 export function assertTakes(endpoint: Endpoint): void {
   const reason = heldReason(endpoint);
-  if (reason === 'endpoint_disabled') throw new ApiError('endpoint_disabled');
+  if (reason === 'endpoint_disabled') throw endpointDisabled();
   if (reason === 'endpoint_paused') {
     throw new ApiError('endpoint_disabled', 'The endpoint is paused and takes nothing. End the pause first.');
   }
 }
 
-/** The one behind it would go out beside it. Throws `conflict`. */
-function assertNotSent({ orderKey, state }: Delivery): void {
-  if (orderKey === null || state !== 'sending') return;
-  throw new ApiError(
+export function endpointDisabled(): ApiError {
+  return new ApiError('endpoint_disabled', 'The endpoint is disabled and takes nothing. Enable it first.');
+}
+
+function isUnderWay(): ApiError {
+  return new ApiError('conflict', 'The delivery is sending: it is under way right now.');
+}
+
+function isBehind({ messageId, state }: { messageId: string; state: DeliveryState }): ApiError {
+  const goOn =
+    state === 'failed' || state === 'held'
+      ? 'Retry that one or skip it; this one goes out after it.'
+      : 'It goes out once that one has arrived. Retry that one, skip it or cancel it to go on.';
+  return new ApiError(
     'conflict',
-    'The delivery is sending, and those behind it wait for its end. Try again when its attempt is over.',
+    `The delivery is ordered, and stands behind that of the message ${messageId}, which is ${state}. ${goOn}`,
   );
 }
 

@@ -1,9 +1,10 @@
 import { type DeliveryReason, deliveryReasons } from '../model/delivery.ts';
-import { type Endpoint, mismatch } from '../model/endpoint.ts';
+import { mismatch } from '../model/endpoint.ts';
 import { succeeded } from '../model/exchange.ts';
 import type { Message } from '../model/message.ts';
 import type { ListedAttempt } from '../store/store.ts';
-import type { Explained, Rule, Wait } from './explanation.ts';
+import type { Explained, Rule } from './explanation.ts';
+import { time, waitTexts } from './wait-text.ts';
 
 /** The explanation in whole sentences: what is, why, and what a person can do about it. */
 export function explanationText(explained: Explained): string {
@@ -26,7 +27,7 @@ const ruleTexts: Record<Rule, (explained: Explained) => string> = {
       : `${newer} ${mismatchText(explained)}`;
   },
   changed_since: ({ message }) =>
-    `The endpoint gets such messages now, but did not get this one, which was made at ${time(message.createdAt)}: its event types or channels were changed since, or the message was for another endpoint only. Replay-missing sends it those that it missed.`,
+    `The endpoint gets such messages now, but did not get this one, which was made at ${time(message.createdAt)}: its event types or channels were changed since, or the message was sent to another endpoint alone (send-example does that). Replay-missing sends it those that it missed.`,
 };
 
 function mismatchText({ message, endpoint }: Explained): string {
@@ -51,16 +52,12 @@ function ofDelivery(explained: Explained): string[] {
     case 'failed':
     case 'cancelled': {
       const reason = delivery.reason ?? (delivery.state === 'failed' ? 'retries_exhausted' : 'cancelled');
-      const behind =
-        delivery.state === 'failed' && delivery.orderKey !== null
-          ? 'What comes after it in the order waits until it is retried or skipped.'
-          : '';
-      return [
-        `It ${delivery.state === 'failed' ? 'has failed' : 'was cancelled'}. ${deliveryReasons[reason]}`,
-        attempt,
-        endTexts[reason](explained),
-        behind,
-      ];
+      const end = delivery.state === 'failed' ? 'has failed' : 'was cancelled';
+      const why = reason === 'expired' && wasGivenUp(explained) ? GIVEN_UP : deliveryReasons[reason];
+      // What can be done about one without its payload is said where that is.
+      const advice =
+        message.payload === null && delivery.state === 'failed' ? '' : endTexts[reason](explained);
+      return [`It ${end}. ${why}`, attempt, advice, blockText(explained)];
     }
     default: {
       const waits =
@@ -72,6 +69,26 @@ function ofDelivery(explained: Explained): string[] {
       return [waits, attempt, until];
     }
   }
+}
+
+const GIVEN_UP = 'Its next try would have come after it expires.';
+
+/** Whether it was cancelled before it expired, because its next try would have come too late. */
+function wasGivenUp({ message, delivery, lastAttempt, schedule, now }: Explained): boolean {
+  if (message.expiresAt === null || delivery === null || delivery.attemptCount === 0) return false;
+  if (now < message.expiresAt) return true;
+  if (lastAttempt?.trigger !== 'scheduled') return false;
+  const { startedAt, durationMs } = lastAttempt.exchange;
+  const delayMs = schedule.delaysMs[delivery.attemptCount - 1] ?? 0;
+  return startedAt + durationMs < message.expiresAt && startedAt + durationMs + delayMs >= message.expiresAt;
+}
+
+/** What one that failed does to those behind it. */
+function blockText({ delivery, message }: Explained): string {
+  if (delivery?.state !== 'failed' || delivery.orderKey === null) return '';
+  return message.payload === null
+    ? 'What comes after it in the order waits until it is skipped: it cannot be sent again.'
+    : 'What comes after it in the order waits until it is retried or skipped.';
 }
 
 const AGAIN =
@@ -91,76 +108,28 @@ const endTexts: Record<DeliveryReason, (explained: Explained) => string> = {
   expired: ({ message }) =>
     message.expiresAt === null
       ? REPLAY
-      : `It expired at ${time(message.expiresAt)}. Resend sends it all the same.`,
+      : `It expires at ${time(message.expiresAt)}. Resend sends it all the same.`,
   cancelled: () => REPLAY,
   skipped: () => REPLAY,
   discarded: () => REPLAY,
 };
 
-/** What an open delivery waits for, and how that ends. */
-const waitTexts: Record<Wait, (explained: Explained) => string> = {
-  deliver_at: ({ message, delivery }) =>
-    `Its message is not to be delivered before ${time(message.deliverAt ?? delivery?.nextAttemptAt ?? 0)}: it waits for that. Retry sends it now.`,
-  retry: ({ delivery, tries }) =>
-    `It is tried again at ${time(delivery?.nextAttemptAt ?? 0)}, for the ${ordinal((delivery?.attemptCount ?? 0) + 1)} time of ${tries}. Retry does it now.`,
-  order: ({ behind, delivery }) => {
-    const order = delivery?.orderKey
-      ? `The endpoint gets the messages with the ordering key ${JSON.stringify(delivery.orderKey)} one at a time, in the order of publishing.`
-      : 'The endpoint gets its messages one at a time, in the order of publishing.';
-    if (behind === null) return `${order} Its turn is about to come.`;
-    const advice =
-      behind.state === 'failed' || behind.state === 'held'
-        ? 'Skip that one to go on without it, or retry it.'
-        : 'It goes out once that one has arrived, or is skipped or cancelled.';
-    return `${order} It waits behind the message ${behind.messageId}, whose delivery is ${behind.state}. ${advice}`;
-  },
-  breaker: ({ lane }) => {
-    const probeAt = lane?.breaker.probeAt ?? null;
-    const probe = probeAt === null ? '' : ` at ${time(probeAt)}`;
-    return `The last ${lane?.breaker.failures ?? 0} requests to the endpoint failed, so that nothing goes to it but one delivery${probe}, to see whether it works again. What waits meanwhile loses no attempt. Resend goes out at once.`;
-  },
-  throttle: ({ endpoint }) => {
-    const own =
-      endpoint.throttleRate === null
-        ? 'the throttle of its application'
-        : `its throttle (${endpoint.throttleRate} a second)`;
-    return `It is due, and waits because the endpoint gets no more deliveries a second than ${own} allows.`;
-  },
-  in_flight: ({ endpoint, lane }) =>
-    `It is due, and waits because ${lane?.inFlight ?? endpoint.maxInFlight} requests are under way at the endpoint, as many as may be at once.`,
-  turn: ({ delivery, now }) =>
-    delivery?.nextAttemptAt != null && delivery.nextAttemptAt > now
-      ? `A task lets it go at ${time(delivery.nextAttemptAt)}, as its rate has it.`
-      : 'It is due, and goes out when its turn comes: the deliveries of all endpoints take turns.',
-  endpoint_disabled: ({ endpoint, delivery }) => heldText(endpoint, delivery?.state === 'held'),
-  endpoint_paused: ({ endpoint, delivery }) => heldText(endpoint, delivery?.state === 'held'),
-};
-
-function heldText(endpoint: Endpoint, isHeld: boolean): string {
-  const is = isHeld ? 'It is held' : 'It is about to be held';
-  if (endpoint.disabled) {
-    const since = endpoint.disabledAt === null ? '' : ` since ${time(endpoint.disabledAt)}`;
-    return `${is}: the endpoint is disabled${since}${disabledTexts[endpoint.disabledReason ?? 'manual']}. Enable it, and then release what is held, or discard it.`;
-  }
-  if (endpoint.pausedAt !== null)
-    return `${is}: the endpoint is paused since ${time(endpoint.pausedAt)}. When the pause ends it goes out by itself.`;
-  return `${is} although the endpoint takes deliveries again: a task is about to let it go, or release does.`;
-}
-
-const disabledTexts = {
-  manual: ', by a person',
-  gone: ', because it answered 410 Gone',
-  failing: ', because it did nothing but fail for too long',
-};
-
-function attemptText({ id, exchange }: ListedAttempt, { delivery, tries }: Explained): string {
-  const count = delivery?.attemptCount ?? 0;
-  const of = count === 0 ? '' : ` ${count} of ${tries} tries of its schedule were made.`;
+function attemptText({ id, exchange }: ListedAttempt, explained: Explained): string {
   const outcome =
     exchange.status === null
       ? `got no answer (${exchange.error?.code ?? 'internal_error'}: ${exchange.error?.message ?? ''})`
       : `was answered ${exchange.status}`;
-  return `The last attempt, ${id} at ${time(exchange.startedAt)}, ${outcome}.${of}`;
+  return `The last attempt, ${id} at ${time(exchange.startedAt)}, ${outcome}.${triesText(explained)}`;
+}
+
+/** How much of its schedule is used up. The endpoint's may have been made shorter since. */
+function triesText({ delivery, schedule }: Explained): string {
+  const count = delivery?.attemptCount ?? 0;
+  const tries = schedule.delaysMs.length + 1;
+  if (count === 0) return '';
+  return count <= tries
+    ? ` ${count} of ${tries} tries of its schedule were made.`
+    : ` It was attempt ${count}; the endpoint's present schedule has ${tries}.`;
 }
 
 function payloadText({ message, schema }: Explained): string {
@@ -176,14 +145,4 @@ function list(names: Message['channels']): string {
   const all = names ?? [];
   const more = all.length - LISTED;
   return more > 0 ? `${all.slice(0, LISTED).join(', ')} and ${more} more` : all.join(', ');
-}
-
-function time(at: number): string {
-  return new Date(at).toISOString();
-}
-
-function ordinal(number: number): string {
-  const tens = number % 100;
-  if (tens >= 11 && tens <= 13) return `${number}th`;
-  return `${number}${['th', 'st', 'nd', 'rd'][number % 10] ?? 'th'}`;
 }

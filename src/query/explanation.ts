@@ -1,6 +1,7 @@
 import type { Delivery, DeliveryReason, DeliveryState } from '../model/delivery.ts';
 import type { Endpoint, Mismatch } from '../model/endpoint.ts';
 import type { Message } from '../model/message.ts';
+import type { RetrySchedule } from '../model/retry-schedule.ts';
 import type { ListedAttempt } from '../store/store.ts';
 
 /** Why a message has no delivery to an endpoint. */
@@ -26,6 +27,9 @@ export type Wait = (typeof WAITS)[number];
 /** What memory knows of an endpoint's lane. */
 export interface LaneState {
   readonly inFlight: number;
+  /** Requests that may be under way at present: fewer than the endpoint's `maxInFlight` until it has answered often enough. */
+  readonly limit: number;
+  /** `probeAt`: when the next delivery goes out to try it; null: one does right now, or none waits. */
   readonly breaker: { readonly open: boolean; readonly failures: number; readonly probeAt: number | null };
   /** Its throttle has it wait. */
   readonly throttled: boolean;
@@ -39,7 +43,7 @@ export interface Problem {
 
 /** Everything that is known of why a message was, or was not, delivered to an endpoint. Times are ms since the Unix epoch. */
 export interface Explanation {
-  readonly endpointId: string;
+  readonly endpoint: Endpoint;
   readonly messageId: string;
   /** There is a delivery. */
   readonly matched: boolean;
@@ -53,7 +57,7 @@ export interface Explanation {
   readonly attemptCount: number;
   readonly lastAttempt: ListedAttempt | null;
   readonly nextAttemptAt: number | null;
-  /** The next one first, and those after it if each fails at once, without jitter. */
+  /** The next one first, and those after it if each fails at once, without jitter. Empty where nobody knows when the next one is. */
   readonly plannedAttempts: readonly number[];
   /** What the schema of its event type says of the payload; null: nobody asks. */
   readonly schema: { readonly valid: boolean; readonly problems: readonly Problem[] } | null;
@@ -71,8 +75,10 @@ export interface Explained {
   readonly behind: (Delivery & { readonly messageId: string }) | null;
   readonly lane: LaneState | null;
   readonly lastAttempt: ListedAttempt | null;
-  /** Tries of the endpoint's schedule. */
-  readonly tries: number;
+  /** The endpoint's, as it is now. */
+  readonly schedule: RetrySchedule;
+  /** The id of the task that lets go what is held for the endpoint. */
+  readonly release: string | null;
   readonly schema: Explanation['schema'];
   readonly now: number;
 }

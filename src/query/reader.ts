@@ -1,5 +1,5 @@
 import { ApiError } from '../errors.ts';
-import { OPEN_COUNTED, SCAN_ROWS, SCAN_STEP_ROWS } from '../limits.ts';
+import { SCAN_ROWS, SCAN_STEP_ROWS } from '../limits.ts';
 import type { Application } from '../model/application.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Delivery, DeliveryState } from '../model/delivery.ts';
@@ -15,6 +15,7 @@ import type {
   Scanned,
   Store,
 } from '../store/store.ts';
+import { OpenCounts } from './open-counts.ts';
 import { messageFilter, messageIds, type ReplayAsked } from './replay-asked.ts';
 import { isUpwards, type ListAsked, scan } from './scan.ts';
 import { ScanTurns } from './scan-turns.ts';
@@ -47,11 +48,13 @@ export class Reader {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #turns: ScanTurns;
+  readonly #openCounts: OpenCounts;
 
   constructor(store: Store, clock: Clock) {
     this.#store = store;
     this.#clock = clock;
     this.#turns = new ScanTurns(clock);
+    this.#openCounts = new OpenCounts(store, clock, this.#turns);
   }
 
   /** By `msg_…` id or eventId. Throws `not_found`. */
@@ -196,14 +199,30 @@ export class Reader {
     });
   }
 
-  /** The newest attempt at a delivery, of whichever trigger; null: there was none. Throws `too_many_requests`. */
-  async lastAttempt({ applicationKey, key }: Message, endpoint: Endpoint): Promise<ListedAttempt | null> {
-    const asked = { limit: 1, before: null, after: null, below: null, isGone: () => false };
-    const filter = { endpointKey: endpoint.key };
-    const found = await this.#scan(applicationKey, asked, (page) =>
-      this.#store.attemptList({ messageKey: key, ...page, filter, scan: SCAN_STEP_ROWS }),
-    );
-    return found.rows[0] ?? null;
+  /**
+   * The newest attempt at a message's delivery to each of these endpoints, of whichever trigger, as far as there was one. Each
+   * attempt is looked at once, up to `SCAN_ROWS`. Throws `too_many_requests`.
+   */
+  lastAttempts(
+    { applicationKey, key: messageKey }: Message,
+    endpointKeys: readonly number[],
+    isGone: () => boolean,
+  ): Promise<ReadonlyMap<number, ListedAttempt>> {
+    const found = new Map<number, ListedAttempt>();
+    let left = endpointKeys;
+    return this.#turns.within(applicationKey, async (turn) => {
+      let before: string | null = null;
+      for (let looked = 0; left.length > 0 && looked < SCAN_ROWS; looked += SCAN_STEP_ROWS) {
+        const step = { messageKey, endpointKeys: left, before, scan: SCAN_STEP_ROWS };
+        const { rows, scannedTo }: Scanned<ListedAttempt> = await this.#store.attemptLatest(step);
+        for (const row of rows) found.set(row.endpointKey, row);
+        if (scannedTo === null || isGone()) break;
+        left = left.filter((each) => !found.has(each));
+        before = scannedTo;
+        await turn();
+      }
+      return found;
+    });
   }
 
   /**
@@ -232,9 +251,35 @@ export class Reader {
     });
   }
 
-  /** An endpoint's deliveries that are open now, by state; of each up to `OPEN_COUNTED`. */
-  openCounts(endpoint: Endpoint): ReturnType<Store['deliveryCountOpen']> {
-    return this.#store.deliveryCountOpen({ endpointKey: endpoint.key, limit: OPEN_COUNTED });
+  /** See `OpenCounts`. */
+  openCounts(endpoint: Endpoint): ReturnType<OpenCounts['of']> {
+    return this.#openCounts.of(endpoint);
+  }
+
+  /** The delivery that keeps all others of an endpoint waiting that gets them one at a time; null: there is none. */
+  async blockedBy({ key, ordering }: Endpoint): Promise<{ readonly messageId: string } | null> {
+    if (ordering !== 'endpoint') return null;
+    const first = await this.#store.deliveryFirst({ endpointKey: key, orderKey: '' });
+    return first?.state === 'failed' || first?.state === 'held' ? first : null;
+  }
+
+  /**
+   * How far through the messages of a range of ids it is to `position`, 0 to 1: by the places of the first and the last of
+   * them among all messages.
+   */
+  async partBefore(
+    { key: applicationKey }: Application,
+    { from, to, position }: { from: string; to: string; position: string },
+  ): Promise<number> {
+    const one = async (bounds: { before: string | null; after: string | null }) => {
+      const page = { applicationKey, limit: 1, withPayload: false };
+      return (await this.#store.messageList({ ...page, ...bounds })).rows[0] ?? null;
+    };
+    const first = await one({ before: null, after: from });
+    const last = await one({ before: to, after: null });
+    const reached = await one({ before: position, after: null });
+    if (first === null || last === null || reached === null || reached.key < first.key) return 0;
+    return Math.min(1, (reached.key - first.key + 1) / Math.max(1, last.key - first.key + 1));
   }
 
   async #withDeliveries(endpoint: Endpoint, messages: readonly Message[]): Promise<AttemptedMessage[]> {

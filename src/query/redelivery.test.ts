@@ -22,11 +22,13 @@ const stored: [number, number][] = [];
 const dropped: unknown[] = [];
 const began: Task[] = [];
 const hurried: number[] = [];
+const underWay = new Set<number>();
 
 beforeEach(async () => {
   ({ given, dispose } = await givenStore());
   clock = new ManualClock();
   for (const list of [stored, dropped, began, hurried]) list.length = 0;
+  underWay.clear();
   redelivery = new Redelivery({
     store: given.store,
     reader: new Reader(given.store, clock),
@@ -35,6 +37,7 @@ beforeEach(async () => {
     stored: (...params) => stored.push(params),
     dropped: (deliveries, { resends }) => dropped.push(...deliveries.map((each) => ({ ...each, resends }))),
     hurry: (endpointKey) => hurried.push(endpointKey),
+    sends: (_, messageKey) => underWay.has(messageKey),
     taskBegan: (task) => began.push(task),
   });
   application = await given.application();
@@ -131,6 +134,21 @@ describe('one delivery', () => {
     const other = await message({ state: 'held' });
     await redelivery.expunge(other);
     await expect(redelivery.retry(other, endpoint)).rejects.toEqual(code('conflict'));
+  });
+
+  it('is as it is while its request is under way, though the store has it wait, for the clock was set back', async () => {
+    const sent = await message({ orderKey: '' });
+    const lane = { endpointKey: endpoint.key, deliveries: 1, characters: 100 };
+    const claim = { lanes: [lane], characters: 100, dueBy: clock.now(), fence: given.fence() };
+    await given.store.deliveryClaimDue(claim);
+    underWay.add(sent.key);
+    clock.jumpWall(-60_000);
+    for (const act of ['retry', 'skip', 'cancel'] as const)
+      await expect(redelivery[act](sent, endpoint)).rejects.toEqual(code('conflict'));
+    expect([stored, dropped]).toEqual([[], []]);
+    underWay.clear();
+    await redelivery.retry(sent, endpoint);
+    expect(dropped).toHaveLength(1);
   });
 
   it('is neither resent nor retried while the endpoint takes nothing, and none is made up', async () => {

@@ -11,7 +11,7 @@ import { Consequences, type ConsequencesOptions } from './consequences.ts';
 import { assertTakes, DeliveryActions } from './delivery-actions.ts';
 import type { Reader } from './reader.ts';
 import type { ReplayAsked } from './replay-asked.ts';
-import { TaskRequests, type TaskRequestsOptions } from './task-requests.ts';
+import { type ReleaseAsked, TaskRequests, type TaskRequestsOptions } from './task-requests.ts';
 
 export type { ReplayAsked };
 
@@ -97,8 +97,8 @@ export class Redelivery {
     return this.#options.reader.replayCount(asked, isGone);
   }
 
-  release(endpoint: Endpoint, paced: { rate?: number | undefined } = {}): Promise<Task> {
-    return this.#tasks.release(endpoint, paced);
+  release(endpoint: Endpoint, asked: ReleaseAsked = {}): Promise<Task> {
+    return this.#tasks.release(endpoint, asked);
   }
 
   discard(endpoint: Endpoint): Promise<Task> {

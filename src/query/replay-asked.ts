@@ -10,7 +10,7 @@ export interface ReplayAsked {
   /** The endpoint whose deliveries are looked at, and the one that they go to. */
   readonly source: Endpoint;
   readonly target: Endpoint;
-  /** Of `recover` and `replay`; without states, a replay is about all that is not open. */
+  /** Of `recover` and `replay`; without states, a replay is about what succeeded, failed or is held. */
   readonly filter: TaskFilter;
   /** Messages made from then to then, ms since the Unix epoch. */
   readonly from: number;
@@ -23,7 +23,7 @@ export interface ReplayAsked {
 const ID_STEP_MS = 4;
 
 const RECOVERED: readonly DeliveryState[] = ['failed', 'held'];
-const REPLAYED: readonly DeliveryState[] = ['succeeded', 'failed', 'held', 'cancelled'];
+const REPLAYED: readonly DeliveryState[] = ['succeeded', 'failed', 'held'];
 
 /** The ids of messages made from a time to another: from the first on, and below the second. */
 export function messageIds({ from, to }: { from: number; to: number }): { from: string; to: string } {

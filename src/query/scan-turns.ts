@@ -45,6 +45,11 @@ export class ScanTurns {
     }
   }
 
+  /** Resolves when one step may be taken, which is never refused: for what is over after it. */
+  once(applicationKey: number): Promise<void> {
+    return this.#turnOf(applicationKey);
+  }
+
   #count(applicationKey: number): void {
     const others = this.#underWay.get(applicationKey) ?? 0;
     if (others >= SCANS_PER_APPLICATION) {

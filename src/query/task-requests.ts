@@ -2,19 +2,26 @@ import { ApiError } from '../errors.ts';
 import { TASK_RATE, TASKS_PER_APPLICATION, TASKS_PER_ENDPOINT } from '../limits.ts';
 import type { Application } from '../model/application.ts';
 import type { Clock } from '../model/clock.ts';
+import type { HeldReason } from '../model/delivery.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import type { Ids } from '../model/id.ts';
 import type { NewTask, Task } from '../model/task.ts';
 import type { Store } from '../store/store.ts';
-import { assertTakes } from './delivery-actions.ts';
+import { assertTakes, endpointDisabled } from './delivery-actions.ts';
 import { messageIds, type ReplayAsked, taskFilter } from './replay-asked.ts';
 
 export interface TaskRequestsOptions {
   store: Pick<Store, 'taskInsert' | 'taskFind' | 'taskList' | 'taskCancel'>;
   ids: Ids;
   clock: Clock;
-  /** A task was taskBegan and is to be gone on with. */
+  /** A task began and is to be gone on with. */
   taskBegan(task: Task): void;
+}
+
+export interface ReleaseAsked {
+  /** Deliveries a second, at most; `TASK_RATE.usual` when left out. */
+  readonly rate?: number | undefined;
+  readonly heldFor?: HeldReason;
 }
 
 /** Begins tasks, shows them, and ends them. A task goes on by itself once it is stored, over a restart too. */
@@ -28,7 +35,7 @@ export class TaskRequests {
   /** Throws `endpoint_disabled` and `limit_reached`. While the target is paused, or is disabled later, the task waits. */
   async replay(asked: ReplayAsked): Promise<Task> {
     const { kind, source, target, rate = TASK_RATE.usual } = asked;
-    if (target.disabled) throw new ApiError('endpoint_disabled');
+    if (target.disabled) throw endpointDisabled();
     return this.#begin({
       kind,
       applicationKey: source.applicationKey,
@@ -40,13 +47,14 @@ export class TaskRequests {
     });
   }
 
-  /** Sends what is held for the endpoint, until nothing is. Throws `endpoint_disabled` and `limit_reached`. */
-  async release(
-    endpoint: Endpoint,
-    { rate = TASK_RATE.usual }: { rate?: number | undefined } = {},
-  ): Promise<Task> {
+  /**
+   * Sends what is held for the endpoint, or only what is held for that reason, until nothing is. Throws `endpoint_disabled`
+   * and `limit_reached`.
+   */
+  async release(endpoint: Endpoint, { rate = TASK_RATE.usual, heldFor }: ReleaseAsked = {}): Promise<Task> {
     assertTakes(endpoint);
-    return this.#begin({ kind: 'release', rate, ...heldUpTo(endpoint, Number.MAX_SAFE_INTEGER) });
+    const all = heldUpTo(endpoint, Number.MAX_SAFE_INTEGER);
+    return this.#begin({ kind: 'release', rate, ...all, filter: heldFor === undefined ? {} : { heldFor } });
   }
 
   /** Cancels what is held for the endpoint now: what comes later stays. Throws `limit_reached`. */

@@ -9,12 +9,13 @@ const told: NewEndpointAnnouncement & { applicationKey: number } = {
   applicationKey: 1,
 };
 
-/** `known`: the registry has the endpoint in memory. */
-function failingEndpoints({ disableAfterMs = AFTER_MS as number | null, known = true } = {}) {
+/** `known`: the registry has the endpoint in memory when operators are told. */
+function failingEndpoints({ disableAfterMs = AFTER_MS as number | null, known = true, there = true } = {}) {
   const overdue: [endpointKey: number, since: number][] = [];
   const warnings: object[] = [];
   const failing = new Failing({
     disableAfterMs,
+    isThere: () => there,
     announcements: (_, times) => (known ? [{ ...told, data: { ...told.data, ...texts(times) } }] : null),
     overdue: (...call) => overdue.push(call),
     log: { warn: (fields) => warnings.push(fields) },
@@ -28,6 +29,13 @@ const texts = ({ since, disableAt }: { since: number; disableAt: number }) => ({
 });
 
 describe('an endpoint that fails', () => {
+  it('is forgotten when it is gone, also when what was under way fails after that', () => {
+    const { failing } = failingEndpoints({ there: false });
+    failing.failed(1, 100);
+    expect(failing.of(1)).toBeNull();
+    expect(failing.changes(9)).toEqual([]);
+  });
+
   it('does so since the first failure after the last success', () => {
     const { failing } = failingEndpoints();
     expect(failing.of(1)).toBeNull();

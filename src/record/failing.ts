@@ -5,6 +5,8 @@ import type { EndpointFailing, EndpointFailingChange } from '../store/store.ts';
 export interface FailingOptions {
   /** Nothing but failure for so long disables an endpoint; null: nothing does. */
   disableAfterMs: number | null;
+  /** Whether it is there, as far as memory knows: it may have been deleted while its attempt was under way. */
+  isThere(endpointKey: number): boolean;
   /**
    * What operators are told before an endpoint is disabled: nothing when none of them listens; null when that is not known at
    * the moment.
@@ -64,6 +66,7 @@ export class Failing {
   failed(endpointKey: number, now: number): void {
     const known = this.#failing.get(endpointKey);
     if (known === undefined) {
+      if (!this.#options.isThere(endpointKey)) return;
       this.#change({ endpointKey, since: now, warnedAt: null });
       return;
     }

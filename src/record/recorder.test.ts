@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock, seededRandom } from '../../test/helpers/manual-clock.ts';
+import { FAILING_ATTEMPT } from '../limits.ts';
 import type { Exchange } from '../model/exchange.ts';
 import { createIds } from '../model/id.ts';
 import type { LeasedDelivery, Settlement } from '../model/lease.ts';
-import { type AttemptResult, type EndpointFailingChange, StoreError } from '../store/store.ts';
+import { type AttemptResult, type EndpointFailingChange, type Store, StoreError } from '../store/store.ts';
 import { Failing } from './failing.ts';
 import { Recorder, type Sent } from './recorder.ts';
 
@@ -44,9 +45,11 @@ function recording(held = true, failures: StoreError[] = [], announces = true) {
   const changes: EndpointFailingChange[] = [];
   const gone: number[] = [];
   const told = { times: 0 };
+  const writes: Parameters<Store['deliveryRecord']>[0][] = [];
   const recorder = new Recorder({
     store: {
       deliveryRecord: async (params) => {
+        writes.push(params);
         const failure = failures.shift();
         if (failure !== undefined) throw failure;
         results.push(...params.results);
@@ -59,6 +62,7 @@ function recording(held = true, failures: StoreError[] = [], announces = true) {
     ids: createIds(clock, random),
     failing: new Failing({
       disableAfterMs: null,
+      isThere: () => true,
       announcements: () => [],
       overdue: () => {},
       log: { warn: () => {} },
@@ -76,7 +80,7 @@ function recording(held = true, failures: StoreError[] = [], announces = true) {
     recorder.add(of, exchange(status), sent);
     await clock.advance(1_000);
   };
-  return { record, results, settlements, clock, changes, gone, told };
+  return { recorder, record, results, settlements, clock, changes, gone, told, writes };
 }
 
 describe('a recorded attempt', () => {
@@ -110,11 +114,26 @@ describe('a recorded attempt', () => {
       expect(settled).toMatchObject({ nextAttemptAt: null, kept: false, arrived: false });
   });
 
+  it('that may have been written before is written again as it was, so that the store can tell', async () => {
+    const { recorder, writes, clock } = recording(true, [new StoreError('unknown', 'Nobody knows.')]);
+    recorder.add({ ...delivery, attemptCount: FAILING_ATTEMPT - 1 }, exchange(500), sent);
+    await clock.advance(1_000);
+    const [first, second] = writes;
+    expect(first).toMatchObject({ failing: [{ endpointKey: 2 }] });
+    expect(first?.results[0]?.announce).toMatchObject({ type: 'message.attempt.failing' });
+    const results = first?.results.map((result) => ({ ...result, again: true }));
+    expect(second).toEqual({ ...first, results, now: expect.any(Number) });
+    await clock.advance(10_000);
+    expect(writes).toHaveLength(2);
+  });
+
   it('that may have been written before is looked for in the store: its void lease says nothing', async () => {
-    const { record, settlements, clock } = recording(false, [new StoreError('unknown', 'Nobody knows.')]);
+    const failures = [new StoreError('unknown', 'Nobody knows.')];
+    const { record, settlements, results, clock } = recording(false, failures);
     await record(delivery, 500);
     const nextAttemptAt = clock.now() - 1_000 + 5_000;
     expect(settlements).toEqual([{ delivery, nextAttemptAt, kept: false, arrived: false }]);
+    expect(results.map(({ again }) => again)).toEqual([true]);
   });
 });
 

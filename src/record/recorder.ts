@@ -23,8 +23,8 @@ export interface RecorderOptions {
   failing: Failing;
   /** The endpoint says that it will not come back. Called again with each answer that says so. */
   gone(endpointKey: number): void;
-  /** Whether operators want to hear of attempts for this application. */
-  announces(applicationKey: number): boolean;
+  /** Whether operators want to hear this of this application. */
+  announces(applicationKey: number, type: AttemptAnnouncementType): boolean;
   /** Something to tell operators was written. */
   announced(): void;
   /** Whether a retry due then shall wait in memory, under the lease it has. */
@@ -106,7 +106,7 @@ export class Recorder {
           exchange,
         },
         verdict,
-        announce: type !== null && announces(applicationKey) ? { type, applicationKey } : null,
+        announce: type !== null && announces(applicationKey, type) ? { type, applicationKey } : null,
         keepLease: verdict.state === 'pending' && this.#options.keeps(delivery, verdict.nextAttemptAt),
       },
     });
@@ -160,7 +160,7 @@ export class Recorder {
     const changes = failing.changes(RECORD_BATCH_ATTEMPTS);
     try {
       const held = await store.deliveryRecord({
-        results: batch.map((waiting) => waiting.result),
+        results: batch.map(({ result, unsure }) => (unsure ? { ...result, again: true } : result)),
         now: clock.now(),
         ...(changes.length > 0 && { failing: changes }),
       });

@@ -1,35 +1,57 @@
-import type {
-  EndpointAnnouncementData,
-  EndpointAnnouncementType,
-  NewEndpointAnnouncement,
+import {
+  type AnnouncementType,
+  announcementTypes,
+  type EndpointAnnouncementData,
+  type EndpointAnnouncementType,
+  type NewEndpointAnnouncement,
 } from '../model/announcement.ts';
 import type { Application } from '../model/application.ts';
-import type { Endpoint } from '../model/endpoint.ts';
+import { type Endpoint, matches } from '../model/endpoint.ts';
+
+const RECOVERED = 'message.attempt.recovered';
+/** That a delivery recovered is told only where one of these was told before. */
+const LEADS_ON: ReadonlySet<AnnouncementType> = new Set([
+  'message.attempt.failing',
+  'message.attempt.exhausted',
+]);
 
 /**
- * What operators are told of endpoints, and whether any of them listens: only then is anything written. Nothing is ever told
+ * What operators are told of endpoints, and whether any of them listens to it: only then is anything written. Nothing is ever told
  * about the endpoints that it is told to.
  */
 export class Announcing {
   #operationalKey: number | null = null;
   /** Live endpoints of the operational application. */
-  readonly #listening = new Set<number>();
+  readonly #listening = new Map<number, Endpoint>();
+  /** What one of them listens to. */
+  #types: ReadonlySet<AnnouncementType> = new Set();
 
   load(operational: Application, endpoints: readonly Endpoint[]): void {
     this.#operationalKey = operational.key;
-    for (const { key } of endpoints) this.#listening.add(key);
+    for (const endpoint of endpoints) this.#listening.set(endpoint.key, endpoint);
+    this.#listen();
   }
 
-  /** An endpoint is there, or gone. */
-  changed({ key, applicationKey }: Endpoint, isThere: boolean): void {
-    if (applicationKey !== this.#operationalKey) return;
-    if (isThere) this.#listening.add(key);
-    else this.#listening.delete(key);
+  /** An endpoint is there, is another than before, or is gone. */
+  changed(endpoint: Endpoint, isThere: boolean): void {
+    if (endpoint.applicationKey !== this.#operationalKey) return;
+    if (isThere) this.#listening.set(endpoint.key, endpoint);
+    else this.#listening.delete(endpoint.key);
+    this.#listen();
   }
 
-  /** Whether operators want to hear of this application. */
-  about(applicationKey: number): boolean {
-    return this.#listening.size > 0 && applicationKey !== this.#operationalKey;
+  /** Whether operators want to hear this of this application. */
+  about(applicationKey: number, type: AnnouncementType): boolean {
+    return this.#types.has(type) && applicationKey !== this.#operationalKey;
+  }
+
+  #listen(): void {
+    const listening = [...this.#listening.values()];
+    const heard = (type: AnnouncementType) =>
+      listening.some((endpoint) => matches(endpoint, { eventType: type, channels: null }));
+    this.#types = new Set(
+      announcementTypes.filter((type) => heard(type) || (LEADS_ON.has(type) && heard(RECOVERED))),
+    );
   }
 
   created(application: Application, of: Named): NewEndpointAnnouncement[] {
@@ -66,14 +88,14 @@ export class Announcing {
     }));
   }
 
-  /** One, or none when nobody listens. */
+  /** One, or none when nobody listens to it. */
   #told(
     application: Application,
     { id, uid }: Named,
     type: EndpointAnnouncementType,
     more: Partial<EndpointAnnouncementData> = {},
   ): NewEndpointAnnouncement[] {
-    if (!this.about(application.key)) return [];
+    if (!this.about(application.key, type)) return [];
     const names = { appId: application.id, appUid: application.uid, endpointId: id, endpointUid: uid };
     return [{ type, data: { ...names, ...more } }];
   }

@@ -45,7 +45,8 @@ export function releaseAfterPause(
     applicationKey: before.applicationKey,
     sourceKey: before.key,
     targetKey: before.key,
-    filter: {},
+    // What was held because it was disabled waits for somebody who decides.
+    filter: { heldFor: 'endpoint_paused' },
     from: firstIdAt('msg', 0),
     // Without an end: what is accepted until the change is in memory is held as well, and may be so before the task begins.
     to: firstIdAt('msg', Number.MAX_SAFE_INTEGER),

@@ -87,29 +87,49 @@ describe('event types whose payloads are checked', () => {
   it('are so from the change on, and after a start', async () => {
     const eventTypes = catalogue();
     await eventTypes.create('one', { ...fields(0), schemas });
-    expect(eventTypes.checks.problems('one', wrong)).toBeNull();
+    expect(eventTypes.checks.problems('one', wrong, 8)).toBeNull();
     await eventTypes.update('one', { validation: 'reject' });
-    expect(eventTypes.checks.problems('one', wrong)?.problems).toHaveLength(1);
+    expect(eventTypes.checks.problems('one', wrong, 8)?.problems).toHaveLength(1);
     const restarted = catalogue();
     await restarted.list();
-    expect(restarted.checks.problems('one', wrong)?.validation).toBe('reject');
-    await restarted.update('one', { schemas: null });
-    expect(restarted.checks.problems('one', wrong)).toBeNull();
+    expect(restarted.checks.problems('one', wrong, 8)?.validation).toBe('reject');
+    const without = { code: 'validation', at: ['body', 'schemas'] };
+    await expect(restarted.update('one', { schemas: null })).rejects.toMatchObject(without);
+    const cleared = { ...fields(0), validation: undefined };
+    await expect(restarted.put('one', cleared)).rejects.toMatchObject(without);
+    await restarted.update('one', { schemas: null, validation: 'off' });
+    expect(restarted.checks.problems('one', wrong, 8)).toBeNull();
     await restarted.put('one', { ...fields(0), schemas, validation: 'warn' });
-    expect(restarted.checks.problems('one', wrong)?.validation).toBe('warn');
+    expect(restarted.checks.problems('one', wrong, 8)?.validation).toBe('warn');
     await restarted.delete('one');
-    expect(restarted.checks.problems('one', wrong)).toBeNull();
+    expect(restarted.checks.problems('one', wrong, 8)).toBeNull();
   });
 
   it('need a schema that checks', async () => {
     const eventTypes = catalogue();
-    const refused = { code: 'validation', at: ['body', 'validation'] };
+    // Where it is said to be wrong is a part of what was sent.
+    const refused = { code: 'validation', at: ['body', 'schemas'] };
     const checked = { ...fields(0), schemas: broken, validation: 'warn' as const };
     await expect(eventTypes.create('one', checked)).rejects.toMatchObject(refused);
     await eventTypes.create('one', { ...checked, validation: 'off' });
-    await expect(eventTypes.update('one', { validation: 'warn' })).rejects.toMatchObject(refused);
+    await expect(eventTypes.update('one', { validation: 'warn' })).rejects.toMatchObject({
+      ...refused,
+      at: ['body', 'validation'],
+    });
     await eventTypes.update('one', { validation: 'warn', schemas });
     await expect(eventTypes.update('one', { schemas: broken })).rejects.toMatchObject(refused);
     await expect(eventTypes.put('one', checked)).rejects.toMatchObject(refused);
+  });
+
+  it('are compiled when they come, and not once more', async () => {
+    const eventTypes = catalogue();
+    await eventTypes.create('one', { ...fields(0), schemas, validation: 'warn' });
+    const compiled = eventTypes.checks.compiled('one');
+    expect(compiled).not.toBeNull();
+    await eventTypes.update('one', { description: 'changed' });
+    expect(eventTypes.checks.problems('one', wrong, 8)).not.toBeNull();
+    expect(eventTypes.checks.compiled('one')).toBe(compiled);
+    await eventTypes.update('one', { schemas: { 1: true } });
+    expect(eventTypes.checks.problems('one', wrong, 8)).toBeNull();
   });
 });

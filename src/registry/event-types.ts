@@ -3,7 +3,8 @@ import { CATALOGUE_SCHEMAS_CHARACTERS, EVENT_TYPES } from '../limits.ts';
 import type { Clock } from '../model/clock.ts';
 import type { EventType, Validation } from '../model/event-type.ts';
 import type { EventTypeChanges, Store } from '../store/store.ts';
-import { PayloadChecks, schemaFault } from './payload-checks.ts';
+import { CompiledSchema } from './compiled-schema.ts';
+import { compiledSchema, PayloadChecks } from './payload-checks.ts';
 import { Turns } from './turns.ts';
 
 /** What a caller says of an event type; the times are the registry's. */
@@ -125,28 +126,29 @@ export class EventTypes {
     const now = this.#clock.now();
     const { validation = 'off' } = fields;
     const eventType = { name, ...fields, validation, createdAt: now, updatedAt: now };
-    assertCheckable(eventType);
+    const checked = checkable(eventType, faultAt({ ...fields, validation }));
     const made = await this.#store.eventTypeInsert({ eventType, limit: EVENT_TYPES });
     if (made === 'exists') throw new ApiError('event_type_exists');
     if (made === 'limit') {
       throw new ApiError('limit_reached', `There are at most ${EVENT_TYPES} event types.`);
     }
     known.set(name, made);
-    this.checks.set(made);
+    this.checks.set(made, checked);
     return made;
   }
 
   async #update(known: Map<string, EventType>, name: string, changes: EventTypeChanges): Promise<EventType> {
     if (changes.schemas !== undefined && known.has(name)) this.#assertRoom(known, name, changes.schemas);
     const current = known.get(name);
+    let checked = this.checks.compiled(name);
     if (current && (changes.schemas !== undefined || changes.validation !== undefined)) {
       const { schemas = current.schemas, validation = current.validation } = changes;
-      assertCheckable({ schemas, validation });
+      checked = checkable({ schemas, validation }, faultAt(changes));
     }
     const changed = await this.#store.eventTypeUpdate({ name, now: this.#clock.now(), changes });
     if (changed === null) throw unknown();
     known.set(name, changed);
-    this.checks.set(changed);
+    this.checks.set(changed, checked);
     return changed;
   }
 
@@ -165,14 +167,27 @@ export class EventTypes {
   }
 }
 
-/** What is to be checked by a schema needs one that checks. */
-function assertCheckable({ schemas, validation }: Pick<EventType, 'schemas' | 'validation'>): void {
-  if (validation === 'off' || schemas === null) return;
-  const fault = schemaFault(schemas);
-  if (fault === null) return;
-  throw new ApiError('validation', `Payloads can't be checked by this schema: ${fault}`, {
-    at: ['body', 'validation'],
-  });
+/** What is to be checked by a schema needs one that checks; null: it is not to be. @param at where what is at fault stands. */
+function checkable(
+  { schemas, validation }: Pick<EventType, 'schemas' | 'validation'>,
+  at: readonly string[],
+): CompiledSchema | null {
+  if (validation === 'off') return null;
+  if (schemas === null || Object.keys(schemas).length === 0) {
+    throw new ApiError(
+      'validation',
+      'Payloads are checked by a schema, and the event type has none. Give it schemas first, or turn validation off.',
+      { at },
+    );
+  }
+  const schema = compiledSchema(schemas);
+  if (schema instanceof CompiledSchema) return schema;
+  throw new ApiError('validation', `Payloads can't be checked by this schema: ${schema}`, { at });
+}
+
+/** Where a schema that can't check is told to be: in what was sent. */
+function faultAt({ schemas, validation }: Pick<EventTypeChanges, 'schemas' | 'validation'>): string[] {
+  return ['body', schemas || validation === undefined ? 'schemas' : 'validation'];
 }
 
 function charactersOf(schemas: EventType['schemas']): number {

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { PAYLOAD_CHECK_MS, SCHEMA_COMPILE_MS } from '../limits.ts';
 import type { EventType, Validation } from '../model/event-type.ts';
-import { PayloadChecks, schemaFault } from './payload-checks.ts';
+import { CompiledSchema } from './compiled-schema.ts';
+import { compiledSchema, PayloadChecks } from './payload-checks.ts';
 
 const SCHEMA = {
   type: 'object',
@@ -27,15 +29,16 @@ function checks(schemas: EventType['schemas'], validation: Validation = 'reject'
 
 /** Where the problems are. */
 const paths = (made: PayloadChecks, payload: unknown) =>
-  made.problems('a', payload)?.problems.map(({ path }) => path) ?? null;
+  made.problems('a', payload, JSON.stringify(payload).length)?.problems.map(({ path }) => path) ?? null;
 
 describe('a payload', () => {
   it('is as its schema says, or has problems, each with its place', () => {
     const made = checks({ 1: SCHEMA });
-    expect(made.problems('a', { ticket: { id: 1, tags: ['x'], mail: 'a@b.example' } })).toBeNull();
-    expect(made.problems('a', { ticket: { id: 'one' } })).toEqual({
+    expect(made.problems('a', { ticket: { id: 1, tags: ['x'], mail: 'a@b.example' } }, 2)).toBeNull();
+    expect(made.problems('a', { ticket: { id: 'one' } }, 2)).toEqual({
       validation: 'reject',
       problems: [{ path: ['ticket', 'id'], message: 'must be integer' }],
+      timedOut: false,
     });
     const wrong = { ticket: { 'a/b': 1, tags: ['x', 2], more: 1, mail: 'nobody' } };
     expect(paths(made, wrong)?.toSorted()).toEqual([
@@ -54,21 +57,21 @@ describe('a payload', () => {
   });
 
   it('is looked at only when its event type asks for that, as it is now', () => {
-    expect(checks({ 1: SCHEMA }, 'off').problems('a', {})).toBeNull();
-    expect(checks(null).problems('a', {})).toBeNull();
+    expect(checks({ 1: SCHEMA }, 'off').problems('a', {}, 2)).toBeNull();
+    expect(checks(null).problems('a', {}, 2)).toBeNull();
     const made = checks({ 1: SCHEMA }, 'warn');
-    expect(made.problems('b', {})).toBeNull();
-    expect(made.problems('a', {})?.validation).toBe('warn');
+    expect(made.problems('b', {}, 2)).toBeNull();
+    expect(made.problems('a', {}, 2)?.validation).toBe('warn');
     made.set({ name: 'a', schemas: { 1: true }, validation: 'reject' } as unknown as EventType);
-    expect(made.problems('a', {})).toBeNull();
+    expect(made.problems('a', {}, 2)).toBeNull();
     made.set({ name: 'a', schemas: { 1: SCHEMA }, validation: 'reject' } as unknown as EventType);
     made.delete('a');
-    expect(made.problems('a', {})).toBeNull();
+    expect(made.problems('a', {}, 2)).toBeNull();
   });
 
   it('goes by the version with the highest number', () => {
     const made = checks({ 10: true, draft: false, 9: false, 2: false });
-    expect(made.problems('a', {})).toBeNull();
+    expect(made.problems('a', {}, 2)).toBeNull();
   });
 });
 
@@ -82,8 +85,9 @@ describe('a schema', () => {
     ['with words and formats that no draft has', { 'x-note': 1, properties: { a: { format: 'ticket' } } }],
     ['that refers to a place in itself', { $ref: '#/definitions/a', definitions: { a: { type: 'object' } } }],
   ])('%s checks', (_, schema) => {
-    for (let times = 0; times < 2; times++) expect(schemaFault({ 1: schema })).toBeNull();
-    expect(checks({ 1: schema }).problems('a', {})).toBeNull();
+    for (let times = 0; times < 2; times++)
+      expect(compiledSchema({ 1: schema })).toBeInstanceOf(CompiledSchema);
+    expect(checks({ 1: schema }).problems('a', {}, 2)).toBeNull();
   });
 
   it.each([
@@ -91,6 +95,101 @@ describe('a schema', () => {
     ['has a pattern that is none', { properties: { a: { pattern: '(' } } }],
     ['is asynchronous', { $async: true, type: 'object' }],
   ])('that %s does not', (_, schema) => {
-    expect(schemaFault({ 1: schema })).not.toBeNull();
+    expect(compiledSchema({ 1: schema })).toEqual(expect.any(String));
   });
+});
+
+/** A look at it, with its time in ms. */
+function timed<Result>(look: () => Result): { result: Result; ms: number } {
+  const begin = performance.now();
+  const result = look();
+  return { result, ms: performance.now() - begin };
+}
+
+const named = (count: number, of: (index: number) => unknown) =>
+  Object.fromEntries(Array.from({ length: count }, (_, index) => [`k${index}`, of(index)]));
+
+describe('the time of a schema', () => {
+  it('does not grow with what it would be without references', () => {
+    const one = { type: 'object', properties: named(60, () => ({ type: 'string', minLength: 1 })) };
+    const schema = { definitions: { one }, properties: named(800, () => ({ $ref: '#/definitions/one' })) };
+    const { result, ms } = timed(() => compiledSchema({ 1: schema }));
+    expect(result).toBeInstanceOf(CompiledSchema);
+    expect(ms).toBeLessThan(SCHEMA_COMPILE_MS);
+  });
+
+  it('is up some day', () => {
+    const schema = { properties: named(3_000, () => ({ oneOf: Array(10).fill({ enum: [1, 'a', {}] }) })) };
+    const { result, ms } = timed(() => compiledSchema({ 1: schema }));
+    expect(result).toBe('it takes too long to compile');
+    expect(ms).toBeLessThan(3 * SCHEMA_COMPILE_MS);
+  });
+});
+
+describe('the time of a check', () => {
+  const comment = {
+    required: ['id'],
+    properties: { children: { type: 'array', items: { $ref: '#/definitions/comment' } } },
+  };
+  const LONG = 'a'.repeat(40);
+  const unfit = 'took too long to be checked';
+
+  it.each([
+    [
+      'a pattern that tries all ways',
+      { properties: { a: { pattern: '^(a+)+$' } } },
+      { a: `${LONG}!` },
+      unfit,
+    ],
+    ['names by such a pattern', { propertyNames: { pattern: '^(a+)+$' } }, { [`${LONG}!`]: 1 }, unfit],
+    [
+      'objects that must differ',
+      { properties: { a: { uniqueItems: true } } },
+      { a: Array.from({ length: 20_000 }, (_, id) => ({ id })) },
+      unfit,
+    ],
+    [
+      'very many problems',
+      { definitions: { comment }, properties: { a: { items: { $ref: '#/definitions/comment' } } } },
+      { a: Array(100_000).fill({}) },
+      "must have required property 'id'",
+    ],
+    ['a format', { properties: { a: { format: 'url' } } }, { a: `http://${':'.repeat(100_000)}` }, unfit],
+  ])('with %s is over after a moment', (_, schema, payload, message) => {
+    const made = checks({ 1: schema });
+    const characters = JSON.stringify(payload).length;
+    const { result, ms } = timed(() => made.problems('a', payload, characters));
+    expect(result?.problems.map((each) => each.message)).toEqual([message]);
+    expect(result?.timedOut).toBe(message === unfit);
+    expect(ms).toBeLessThan(10 * PAYLOAD_CHECK_MS);
+  });
+
+  it('ends where a schema refers to itself alone, and where a payload is as deep as it is long', () => {
+    expect(compiledSchema({ 1: { $ref: '#' } })).toBe('it is too large, or refers to itself without end');
+    const again = { allOf: [{ $ref: '#/definitions/a' }] };
+    const loop = { definitions: { a: again }, properties: { a: again } };
+    const made = checks({ 1: loop });
+    expect(made.problems('a', {}, 2)).toBeNull();
+    expect(made.problems('a', { a: 1 }, 7)?.problems).toEqual([
+      { path: [], message: 'cannot be checked: its schema refers to itself without end' },
+    ]);
+    let deep: object = {};
+    for (let level = 0; level < 100_000; level++) deep = { a: deep };
+    const tree = checks({ 1: { properties: { a: { $ref: '#' } } } });
+    expect(tree.problems('a', deep, 500_000)?.problems).toEqual([
+      { path: [], message: 'is too deep to be checked' },
+    ]);
+  });
+});
+
+it('patterns are those of draft 7, in which a dash may be escaped', () => {
+  const made = checks({ 1: { properties: { a: { pattern: '^\\d{4}\\-\\d{2}$' } } } });
+  expect(made.problems('a', { a: '2026-11' }, 15)).toBeNull();
+  expect(paths(made, { a: '2026' })).toEqual([['a']]);
+});
+
+it('names that are not allowed are told', () => {
+  const made = checks({ 1: { propertyNames: { maxLength: 1 }, dependencies: { a: ['b'] } } });
+  expect(paths(made, { abc: 1 })).toEqual([['abc'], ['abc']]);
+  expect(paths(made, { a: 1 })).toEqual([['b']]);
 });

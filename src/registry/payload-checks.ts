@@ -1,7 +1,7 @@
-import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
-import formats from 'ajv-formats';
-import { SCHEMA_PROBLEMS } from '../limits.ts';
+import type { ErrorObject } from 'ajv';
+import { SCHEMA_COMPILE_MS, SCHEMA_PROBLEMS } from '../limits.ts';
 import type { EventType, Validation } from '../model/event-type.ts';
+import { CompiledSchema } from './compiled-schema.ts';
 
 export interface PayloadProblem {
   /** Names and indexes, from the payload on. */
@@ -12,16 +12,28 @@ export interface PayloadProblem {
 export interface PayloadProblems {
   readonly validation: Exclude<Validation, 'off'>;
   readonly problems: readonly PayloadProblem[];
+  /** The look at it was broken off: who looks at many breaks off, too. */
+  readonly timedOut: boolean;
 }
 
 interface Check {
   readonly eventType: EventType;
   readonly validation: PayloadProblems['validation'];
-  /** Made when it is first needed. */
-  validate: ValidateFunction | null;
+  /** Made when it is first needed, after a start; or why it can't be. */
+  schema: CompiledSchema | PayloadProblem | null;
 }
 
+/** A start is a busy time, and what is in the catalogue was compiled before: it has more time. */
+const COMPILED_BEFORE_MS = 5 * SCHEMA_COMPILE_MS;
+/** Levels of a payload that no schema is too deep for. */
+const PLAIN_DEPTH = 200;
+
+const UNCHECKED: PayloadProblem = { path: [], message: 'took too long to be checked' };
 const TOO_DEEP: PayloadProblem = { path: [], message: 'is too deep to be checked' };
+const ENDLESS: PayloadProblem = {
+  path: [],
+  message: 'cannot be checked: its schema refers to itself without end',
+};
 
 /**
  * Whether payloads are as the schemas of their event types say. Only event types that ask for it are here: to all others it
@@ -30,11 +42,17 @@ const TOO_DEEP: PayloadProblem = { path: [], message: 'is too deep to be checked
 export class PayloadChecks {
   readonly #checks = new Map<string, Check>();
 
-  /** Takes an event type as it is now. */
-  set(eventType: EventType): void {
+  /** Takes an event type as it is now. @param schema of it, where it is compiled already. */
+  set(eventType: EventType, schema: CompiledSchema | null = null): void {
     const { name, validation, schemas } = eventType;
     if (validation === 'off' || schemas === null) this.#checks.delete(name);
-    else this.#checks.set(name, { eventType, validation, validate: null });
+    else this.#checks.set(name, { eventType, validation, schema });
+  }
+
+  /** That of an event type, where it is compiled. */
+  compiled(name: string): CompiledSchema | null {
+    const schema = this.#checks.get(name)?.schema;
+    return schema instanceof CompiledSchema ? schema : null;
   }
 
   delete(name: string): void {
@@ -46,61 +64,53 @@ export class PayloadChecks {
     return this.#checks.get(name)?.validation ?? 'off';
   }
 
-  /** What its schema does not allow in a payload; null: nothing, or nobody asks. */
-  problems(name: string, payload: unknown): PayloadProblems | null {
+  /**
+   * What its schema does not allow in a payload; null: nothing, or nobody asks. It takes up to `PAYLOAD_CHECK_MS`, three times.
+   *
+   * @param characters of the payload's text.
+   */
+  problems(name: string, payload: unknown, characters: number): PayloadProblems | null {
     const check = this.#checks.get(name);
     if (check === undefined) return null;
-    check.validate ??= compiled(check.eventType.schemas);
-    const { validation, validate } = check;
+    const { validation } = check;
+    check.schema ??= compiledOrFault(check.eventType);
+    if (!(check.schema instanceof CompiledSchema)) {
+      return { validation, problems: [check.schema], timedOut: false };
+    }
     try {
-      if (validate(payload)) return null;
+      const { errors, timedOut } = check.schema.check(payload, characters);
+      if (timedOut) return { validation, problems: [UNCHECKED], timedOut };
+      if (errors.length === 0) return null;
+      const told = errors.slice(0, SCHEMA_PROBLEMS);
+      return { validation, problems: told.map((error) => problem(error, payload)), timedOut };
     } catch (error) {
       // A schema that refers to itself calls itself for each level of a payload, which can be as deep as it is long.
-      if (error instanceof RangeError) return { validation, problems: [TOO_DEEP] };
-      throw error;
+      if (!(error instanceof RangeError)) throw error;
+      return { validation, problems: [isDeep(payload) ? TOO_DEEP : ENDLESS], timedOut: false };
     }
-    const errors = validate.errors ?? [];
-    return {
-      validation,
-      problems: errors.slice(0, SCHEMA_PROBLEMS).map((error) => problem(error, payload)),
-    };
   }
 }
 
-/** Why payloads cannot be checked by these schemas; null: they can. */
-export function schemaFault(schemas: EventType['schemas']): string | null {
+/** A schema that payloads can be checked by; or why they can't be. */
+export function compiledSchema(schemas: EventType['schemas']): CompiledSchema | string {
   try {
-    compiled(schemas);
-    return null;
+    return new CompiledSchema(schemas);
   } catch (error) {
+    if (error instanceof RangeError) return 'it is too large, or refers to itself without end';
     return error instanceof Error ? error.message : String(error);
   }
 }
 
-function compiled(schemas: EventType['schemas']): ValidateFunction {
-  // One for each: what one schema defines must not be there for another.
-  const ajv = new Ajv({ strict: false, validateSchema: false, allErrors: true, logger: false });
-  formats.default(ajv);
-  const validate = ajv.compile(newestSchema(schemas));
-  if ('$async' in validate) throw new Error('$async is no schema of payloads');
-  return validate;
-}
-
-/** That of the highest version. Without any, everything is allowed. */
-function newestSchema(schemas: EventType['schemas']): object | boolean {
-  let newest: unknown = true;
-  let highest = Number.NEGATIVE_INFINITY;
-  for (const [version, schema] of Object.entries(schemas ?? {})) {
-    // A version that is no number is older than all that are.
-    const number = Number.isNaN(Number(version)) ? -1 : Number(version);
-    if (number < highest) continue;
-    highest = number;
-    newest = schema;
+function compiledOrFault({ schemas }: EventType): CompiledSchema | PayloadProblem {
+  try {
+    return new CompiledSchema(schemas, COMPILED_BEFORE_MS);
+  } catch {
+    return { path: [], message: 'cannot be checked: its schema cannot be compiled' };
   }
-  return newest as object | boolean;
 }
 
-function problem({ instancePath, keyword, params, message }: ErrorObject, payload: unknown): PayloadProblem {
+function problem(error: ErrorObject, payload: unknown): PayloadProblem {
+  const { instancePath, params, message } = error;
   const path: (string | number)[] = [];
   let at = payload;
   for (const step of instancePath.split('/').slice(1)) {
@@ -109,7 +119,19 @@ function problem({ instancePath, keyword, params, message }: ErrorObject, payloa
     at = typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[name] : undefined;
   }
   // Where it is missing or too much, rather than where it would be.
-  if (keyword === 'required') path.push(String(params.missingProperty));
-  if (keyword === 'additionalProperties') path.push(String(params.additionalProperty));
+  const name =
+    params.missingProperty ?? params.additionalProperty ?? params.propertyName ?? error.propertyName;
+  if (name !== undefined) path.push(String(name));
   return { path, message: message ?? 'is not as the schema says' };
+}
+
+function isDeep(payload: unknown): boolean {
+  let level = [payload];
+  for (let passed = 0; passed < PLAIN_DEPTH; passed++) {
+    level = level.flatMap((value) =>
+      typeof value === 'object' && value !== null ? Object.values(value) : [],
+    );
+    if (level.length === 0) return false;
+  }
+  return true;
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ManualClock, seededRandom } from '../../test/helpers/manual-clock.ts';
+import { announcementTypes } from '../model/announcement.ts';
 import type { Application } from '../model/application.ts';
 import { createIds } from '../model/id.ts';
 import type { Task } from '../model/task.ts';
@@ -277,13 +278,13 @@ describe('operators', () => {
     await registry.start();
     const application = await newApplication(registry);
     await newEndpoint(registry, application);
-    expect(registry.announces(application.key)).toBe(false);
+    expect(registry.announces(application.key, 'endpoint.updated')).toBe(false);
     const listener = await newEndpoint(registry, registry.operational);
     await registry.endpointUpdate(registry.operational, listener.endpoint, { disabled: true });
     expect(await types()).toEqual([]);
     expect(told).not.toContain('announced');
-    expect(registry.announces(application.key)).toBe(true);
-    expect(registry.announces(registry.operational.key)).toBe(false);
+    expect(registry.announces(application.key, 'endpoint.updated')).toBe(true);
+    expect(registry.announces(registry.operational.key, 'endpoint.updated')).toBe(false);
 
     const { endpoint } = await newEndpoint(registry, application, { uid: 'mine' });
     await registry.endpointRotateSecret(application, endpoint, { secret: null, graceMs: 0 });
@@ -291,7 +292,9 @@ describe('operators', () => {
     await registry.endpointUpdate(application, endpoint, { disabled: true });
     await registry.endpointUpdate(application, endpoint, { disabled: false });
     await registry.endpointDisable(endpoint.key, { reason: 'failing', since: 0 });
+    expect(registry.endpointIsKnown(endpoint.key)).toBe(true);
     await registry.endpointDelete(application, endpoint);
+    expect(registry.endpointIsKnown(endpoint.key)).toBe(false);
     const announced = await store.announcementList({ limit: 100 });
     expect(announced.map(({ type }) => type)).toEqual([
       'endpoint.created',
@@ -320,6 +323,32 @@ describe('operators', () => {
     expect(await types()).toHaveLength(10);
   });
 
+  it('are told only what one of theirs listens to', async () => {
+    const { registry } = withClock();
+    await registry.start();
+    const application = await newApplication(registry);
+    const { operational } = registry;
+    const listener = await newEndpoint(registry, operational, { eventTypes: ['endpoint.disabled'] });
+    const heard = () => announcementTypes.filter((type) => registry.announces(application.key, type));
+    expect(heard()).toEqual(['endpoint.disabled']);
+    const { endpoint } = await newEndpoint(registry, application);
+    await registry.destination(endpoint.key);
+    expect(registry.failingAnnouncements(endpoint.key, { since: 0, disableAt: 9 })).toEqual([]);
+    expect(told).not.toContain('announced');
+    await registry.endpointUpdate(application, endpoint, { disabled: true });
+    expect(await types()).toEqual(['endpoint.disabled']);
+    expect(told).toContain('announced');
+    const listen = (eventTypes: string[]) =>
+      registry.endpointUpdate(operational, listener.endpoint, { eventTypes });
+    // A recovery is told of where a failure was.
+    await listen(['message.attempt.recovered']);
+    expect(heard()).toEqual(announcementTypes.filter((type) => type.startsWith('message.')));
+    await listen(['endpoint.*']);
+    expect(heard()).toEqual(announcementTypes.filter((type) => type.startsWith('endpoint.')));
+    await registry.endpointDelete(operational, listener.endpoint);
+    expect(heard()).toEqual([]);
+  });
+
   it('are told by the next run, too, and before an endpoint is disabled', async () => {
     const first = withClock().registry;
     await first.start();
@@ -329,9 +358,10 @@ describe('operators', () => {
     const { registry } = withClock();
     await registry.start();
     expect(registry.operational.id).toBe(first.operational.id);
-    expect(registry.announces(application.key)).toBe(true);
+    expect(registry.announces(application.key, 'endpoint.updated')).toBe(true);
     const times = { since: 0, disableAt: 1_000 };
     expect(registry.failingAnnouncements(endpoint.key, times)).toBeNull();
+    expect(registry.endpointIsKnown(endpoint.key)).toBe(false);
     await registry.destination(endpoint.key);
     expect(registry.failingAnnouncements(endpoint.key, times)).toEqual([
       {

@@ -1,5 +1,6 @@
 import { ApiError } from '../errors.ts';
 import { ENDPOINTS_PER_APPLICATION, IN_FLIGHT_PER_ENDPOINT } from '../limits.ts';
+import type { AnnouncementType, NewEndpointAnnouncement } from '../model/announcement.ts';
 import type { Application } from '../model/application.ts';
 import type { Clock, Random } from '../model/clock.ts';
 import type { Destination } from '../model/destination.ts';
@@ -116,9 +117,14 @@ export class Registry {
     return this.#operational;
   }
 
-  /** Whether operators want to hear of what happens in this application. */
-  announces(applicationKey: number): boolean {
-    return this.#announcing.about(applicationKey);
+  /** Whether operators want to hear this of this application. */
+  announces(applicationKey: number, type: AnnouncementType): boolean {
+    return this.#announcing.about(applicationKey, type);
+  }
+
+  /** Whether an endpoint is there and in memory: what something was just sent to is, unless it was deleted meanwhile. */
+  endpointIsKnown(endpointKey: number): boolean {
+    return Boolean(this.#cache.ofEndpoint(endpointKey)?.endpointByKey(endpointKey));
   }
 
   /** What they are told before an endpoint is disabled; null when the endpoint is not in memory at the moment. */
@@ -134,9 +140,9 @@ export class Registry {
     return this.eventTypes.checks.validation(eventType);
   }
 
-  /** What the schema of an event type that has its payloads checked does not allow in this one; null: nothing. */
-  payloadProblems(eventType: string, payload: unknown): PayloadProblems | null {
-    return this.eventTypes.checks.problems(eventType, payload);
+  /** What the schema of an event type that has its payloads checked does not allow in this one, whose text has so many characters; null: nothing. */
+  payloadProblems(eventType: string, payload: unknown, characters: number): PayloadProblems | null {
+    return this.eventTypes.checks.problems(eventType, payload, characters);
   }
 
   /** By `app_…` id, uid or number. Throws `not_found`. */
@@ -269,6 +275,7 @@ export class Registry {
       const { application } = await this.withEndpoints(key);
       const id = ids.next('ep');
       const now = clock.now();
+      const announcements = this.#announcing.created(application, { id, uid: fields.uid });
       const made = await store.endpointInsert({
         ...USUAL,
         ...defined(fields),
@@ -279,7 +286,7 @@ export class Registry {
         applicationKey: key,
         now,
         limit: ENDPOINTS_PER_APPLICATION,
-        announcements: this.#announcing.created(application, { id, uid: fields.uid }),
+        announcements,
       });
       if (made === 'uid_taken') throw endpointExists();
       if (made === 'limit') {
@@ -291,7 +298,7 @@ export class Registry {
       const registered = this.#secrets.open(made);
       this.#cache.endpointChanged(registered);
       this.#announcing.changed(made, true);
-      this.#announced(key);
+      this.#announced(announcements);
       return registered;
     });
   }
@@ -385,12 +392,13 @@ export class Registry {
     const { store, ids, onEndpointChanged, onEndpointEnabled, onTask } = this.#options;
     const after = { ...before, ...defined(changes) };
     const task = releaseAfterPause(before, after, { id: () => ids.next('qtask'), now });
+    const announcements = this.#announcing.updated(application, before, after, since);
     const updated = await store.endpointUpdate({
       applicationKey: application.key,
       endpointKey: before.key,
       now,
       changes,
-      announcements: this.#announcing.updated(application, before, after, since),
+      announcements,
       ...(task && { task }),
     });
     if (updated === null) throw new ApiError('not_found');
@@ -399,7 +407,8 @@ export class Registry {
     this.#cache.endpointChanged(registered);
     if (before.disabled && !updated.disabled) onEndpointEnabled(updated.key);
     onEndpointChanged(updated.key);
-    this.#announced(application.key);
+    this.#announcing.changed(updated, true);
+    this.#announced(announcements);
     if (task) onTask(begun(task));
     return registered;
   }
@@ -415,12 +424,12 @@ export class Registry {
       this.#cache.changed(key, (registered) => registered.remove(endpoint.key));
       this.#options.onEndpointDeleted(endpoint.key);
       this.#announcing.changed(endpoint, false);
-      this.#announced(key);
+      this.#announced(announcements);
     });
   }
 
-  #announced(applicationKey: number): void {
-    if (this.announces(applicationKey)) this.#options.onAnnounced();
+  #announced(announcements: readonly NewEndpointAnnouncement[]): void {
+    if (announcements.length > 0) this.#options.onAnnounced();
   }
 
   /** All, archived ones too, in the order they were added. */

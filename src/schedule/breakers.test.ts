@@ -304,13 +304,31 @@ describe('a lane whose breaker is open', () => {
 });
 
 describe('the state of a lane', () => {
+  it('tells of the next probe when that which is due first goes out, and of none while nothing waits', async () => {
+    const { clock, schedule, breakIt, publish } = storing();
+    await breakIt();
+    expect(schedule.state(1)).toMatchObject({ limit: 1, breaker: { open: true, probeAt: null } });
+    const later = clock.now() + 600_000;
+    schedule.stored(1, later);
+    expect(schedule.state(1)?.breaker.probeAt).toBe(later);
+    // The time of the breaker is over, and still nothing is due.
+    await clock.advance(PROBE_MS);
+    schedule.stored(1, later);
+    expect(schedule.state(1)?.breaker.probeAt).toBe(later);
+    publish(1);
+    await clock.settle();
+    expect(schedule.state(1)).toMatchObject({ inFlight: 1, breaker: { open: true, probeAt: null } });
+  });
+
   it('tells what memory knows of an endpoint', async () => {
     const { clock, schedule, breakIt, publish, answer, settle } = storing();
     expect(schedule.state(1)).toBeNull();
     publish(1);
     await clock.settle();
     const closed = { open: false, failures: 0, probeAt: null };
-    expect(schedule.state(1)).toEqual({ inFlight: 1, resident: 1, breaker: closed, throttled: false });
+    expect(schedule.state(1)).toEqual({
+      ...{ inFlight: 1, limit: 4, resident: 1, breaker: closed, throttled: false },
+    });
     answer(500);
     settle({ arrived: false });
     expect(schedule.state(1)?.breaker.failures).toBe(1);

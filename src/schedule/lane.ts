@@ -5,6 +5,7 @@ import { Fifo } from '../model/fifo.ts';
 import { type LeasedDelivery, RESEND_DUE_AT } from '../model/lease.ts';
 import type { Breaker } from './breaker.ts';
 import type { Holding, Standing } from './holding.ts';
+import type { Lines } from './lines.ts';
 import type { Pace } from './pace.ts';
 import type { Voids } from './voids.ts';
 
@@ -44,8 +45,10 @@ export class Lane {
   /** Its application's. */
   holding: Holding;
   readonly ready = new Fifo<LeasedDelivery>();
-  /** Retries that wait in memory for their time, by message. */
+  /** Retries that wait in memory for their time, and what is parked behind a request of its line, by message. */
   readonly waiting = new Map<number, LeasedDelivery>();
+  /** Null: nothing ordered was sent. */
+  lines: Lines | null = null;
   /** Deliveries of this lane in memory: reserved, ready, under way, not yet recorded, or waiting for their retry. */
   resident = 0;
   /** Characters of their payloads. */
@@ -143,6 +146,14 @@ export class Lane {
   get idle(): boolean {
     const working = this.inFlight > 0 || this.claiming || this.lookingUp || this.unloading;
     return this.resident === 0 && this.storeDueAt === null && !working;
+  }
+
+  /** When the first of what waits, in memory or in the store, is due, ms since the Unix epoch (0: now); null: nothing waits. */
+  nextDueAt(): number | null {
+    if (this.ready.size > 0) return 0;
+    let first = this.storeDueAt ?? Number.POSITIVE_INFINITY;
+    for (const { nextAttemptAt } of this.waiting.values()) first = Math.min(first, nextAttemptAt);
+    return first === Number.POSITIVE_INFINITY ? null : first;
   }
 
   /** Learns from an exchange how much the endpoint can take at once. */

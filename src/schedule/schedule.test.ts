@@ -282,3 +282,19 @@ it('tells with each attempt where it went and by which policy', async () => {
   answer(200);
   expect(sentBy).toEqual([{ url: 'http://1.example.com/', applicationKey: 1, retryPolicy }]);
 });
+
+it('tells whether a delivery is under way, and whether a resend of it is', async () => {
+  const { clock, schedule, lease, push, answer } = scheduling();
+  push(lease(1, 10, 77));
+  push(lease(1, 11));
+  await clock.settle();
+  const sends = (messageKey: number, resends: boolean) => schedule.sends(1, messageKey, { resends });
+  expect([sends(10, false), sends(10, true), sends(11, false), sends(12, true)]).toEqual([
+    false,
+    true,
+    true,
+    false,
+  ]);
+  answer(200);
+  expect([sends(10, true), sends(11, false)]).toEqual([false, false]);
+});

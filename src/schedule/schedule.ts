@@ -46,15 +46,19 @@ export interface SentBy {
 
 /** What memory knows of an endpoint. */
 export interface LaneState {
-  /** Requests under way. */
+  /** Requests under way, and how many there may be at present: more with each answer, up to the endpoint's `maxInFlight`. */
   readonly inFlight: number;
+  readonly limit: number;
   /** Deliveries in memory, those under way too. */
   readonly resident: number;
   readonly breaker: {
     readonly open: boolean;
     /** In a row. */
     readonly failures: number;
-    /** When the next delivery is tried, ms since the Unix epoch; null while it is closed, and while one is tried. */
+    /**
+     * When the next delivery is tried, ms since the Unix epoch: that which is due first, but not before the breaker's own time.
+     * Null while it is closed, while one is tried, and when none waits.
+     */
     readonly probeAt: number | null;
   };
   /** Something is ready, and waits for a throttle. */
@@ -65,7 +69,11 @@ export interface LaneState {
  * Decides what goes next. Each endpoint has a lane; lanes with something ready take turns. Memory is bounded: what finds no
  * room waits in the store and is claimed lane by lane.
  *
- *     push ──► ready ──turn──► in flight ──► (record) ──► settled: gone
+ *              its line is busy
+ *                  parked ◄─┐
+ *     its request   │       │
+ *     has ended     ▼       │
+ *     push ──► ready ──turn─┴► in flight ──► (record) ──► settled: gone
  *                ▲                               │
  *                ├── alarm ◄── waits in memory ◄─┤ due soon
  *                └── claim ◄── waits in store  ◄─┘ due later
@@ -133,6 +141,10 @@ export class Schedule {
       destinations: this.#destinations,
       throttles: this.#throttles,
       expired: (deliveries) => this.#expired(deliveries),
+      parked: (lane, delivery) => {
+        lane.lines?.park(delivery);
+        this.#wait(lane, delivery);
+      },
     });
   }
 
@@ -150,9 +162,9 @@ export class Schedule {
     return this.#residency.deliveries;
   }
 
-  /** Whether a request of this delivery, or a resend of it, is under way. */
-  sends(endpointKey: number, messageKey: number): boolean {
-    return this.#turns.sends(endpointKey, messageKey);
+  /** Whether a request of this delivery, or with `resends` a resend of it, is under way. */
+  sends(endpointKey: number, messageKey: number, of: { resends: boolean }): boolean {
+    return this.#turns.sends(endpointKey, messageKey, of);
   }
 
   /** Null when memory knows nothing of it: nothing was sent to it for long, or nothing waits for it. */
@@ -160,15 +172,17 @@ export class Schedule {
     const lane = this.#lanes.find(endpointKey);
     if (lane === undefined) return null;
     const { inFlight, resident, breaker } = lane;
-    const waits = lane.broken && breaker?.probing === false;
+    const nextDueAt = lane.nextDueAt();
+    const waits = lane.broken && breaker?.probing === false && nextDueAt !== null;
     const waitMs = waits ? Math.max(0, breaker.probeAt - this.#clock.monotonic()) : 0;
     return {
       inFlight,
+      limit: Math.min(lane.limit, lane.maxInFlight),
       resident,
       breaker: {
         open: lane.broken,
         failures: breaker?.failures ?? 0,
-        probeAt: waits ? Math.round(this.#clock.now() + waitMs) : null,
+        probeAt: waits ? Math.max(nextDueAt, Math.round(this.#clock.now() + waitMs)) : null,
       },
       throttled: lane.delayed && lane.ready.size > 0,
     };
@@ -231,6 +245,7 @@ export class Schedule {
       // It may wait for a place among those that it was like before; a turn too many does no harm.
       if (this.#residency.recount(lane)) lane.queued = false;
       if (this.#residency.isFarAbove(lane)) this.#unloader.check(lane);
+      this.#goOn(lane, delivery);
       this.#turns.take(lane);
       const { href: url, applicationKey } = target;
       this.#options.ended(delivery, exchange, { url, applicationKey, retryPolicy });
@@ -250,8 +265,9 @@ export class Schedule {
         continue;
       }
       this.#residency.free(lane, 1, delivery.payload.length);
-      if (nextAttemptAt !== null) this.stored(delivery.endpointKey, nextAttemptAt);
-      else if (mayFollow(delivery, arrived)) this.stored(delivery.endpointKey, this.#clock.now());
+      // Also one that will be tried again: an older one may have come into its line meanwhile, and goes first.
+      if (mayFollow(delivery, arrived)) this.stored(delivery.endpointKey, this.#clock.now());
+      else if (nextAttemptAt !== null) this.stored(delivery.endpointKey, nextAttemptAt);
       this.#loader.feed(lane);
       this.#lanes.rest(lane);
     }
@@ -370,6 +386,26 @@ export class Schedule {
     for (const { payload } of dropped) this.#residency.free(lane, 1, payload.length);
   }
 
+  /** Of two leases on a delivery, the older one is void. */
+  #wait(lane: Lane, delivery: LeasedDelivery): void {
+    const other = lane.waiting.get(delivery.messageKey);
+    const [kept, dropped] = other && other.fence > delivery.fence ? [other, delivery] : [delivery, other];
+    if (dropped !== undefined) this.#residency.free(lane, 1, dropped.payload.length);
+    lane.waiting.set(kept.messageKey, kept);
+    if (lane.paused || lane.broken) this.#unloader.check(lane);
+  }
+
+  /** A request has ended: what was parked behind it is ready again. */
+  #goOn(lane: Lane, { orderKey }: LeasedDelivery): void {
+    if (orderKey === null || lane.lines === null) return;
+    for (const delivery of lane.lines.end(orderKey)) {
+      // Given back to the store, or void.
+      if (lane.waiting.get(delivery.messageKey) !== delivery) continue;
+      lane.waiting.delete(delivery.messageKey);
+      this.#ready(lane, delivery);
+    }
+  }
+
   #resume(lane: Lane): void {
     this.#turns.take(lane);
     this.#lanes.rest(lane);
@@ -430,8 +466,7 @@ export class Schedule {
       this.#ready(lane, delivery);
       return;
     }
-    lane.waiting.set(delivery.messageKey, delivery);
-    if (lane.paused || lane.broken) this.#unloader.check(lane);
+    this.#wait(lane, delivery);
     // When the wall clock was set back meanwhile, the retry does not wait for it.
     const delayMs = Math.min(delivery.nextAttemptAt - this.#clock.now(), RETRY_IN_MEMORY_MS);
     this.#alarms.set(delayMs, () => {
@@ -444,7 +479,7 @@ export class Schedule {
   }
 }
 
-/** Its end may have let go what stood behind it, in the order of the endpoint or of a key. Of a resend nobody knows. */
+/** Its end may have let go another of its line, in the order of the endpoint or of a key. Of a resend nobody knows. */
 function mayFollow({ orderKey, resendKey }: LeasedDelivery, arrived: boolean): boolean {
   return orderKey !== null || (arrived && resendKey !== null);
 }

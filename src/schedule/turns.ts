@@ -6,6 +6,7 @@ import type { LeasedDelivery } from '../model/lease.ts';
 import type { Destinations } from './destinations.ts';
 import type { Standing } from './holding.ts';
 import type { Lane } from './lane.ts';
+import { Lines } from './lines.ts';
 import type { Places } from './places.ts';
 import type { Throttles } from './throttle.ts';
 
@@ -18,6 +19,8 @@ export interface TurnsOptions {
   send(jobs: readonly SendJob[]): void;
   /** These were too old when their turn came, and were taken out of their lanes. */
   expired(deliveries: readonly LeasedDelivery[]): void;
+  /** It was taken out of what is ready, for its line is busy. */
+  parked(lane: Lane, delivery: LeasedDelivery): void;
 }
 
 /** A request that was begun. */
@@ -51,10 +54,13 @@ export class Turns {
     return this.#underWay.size;
   }
 
-  /** Whether a request of this delivery, or a resend of it, is under way. Looks at all requests. */
-  sends(endpointKey: number, messageKey: number): boolean {
-    for (const { delivery } of this.#underWay.values())
-      if (delivery.messageKey === messageKey && delivery.endpointKey === endpointKey) return true;
+  /** Whether a request of this delivery, or with `resends` a resend of it, is under way. Looks at all requests. */
+  sends(endpointKey: number, messageKey: number, { resends }: { resends: boolean }): boolean {
+    for (const { delivery } of this.#underWay.values()) {
+      const { resendKey } = delivery;
+      if (delivery.messageKey !== messageKey || delivery.endpointKey !== endpointKey) continue;
+      if (resends || resendKey === null) return true;
+    }
     return false;
   }
 
@@ -143,21 +149,29 @@ export class Turns {
     }
   }
 
-  /** The lane's next delivery that is worth sending. */
+  /** The lane's next delivery that is worth sending, and may be sent beside what is under way. */
   #next(lane: Lane, tooOld: LeasedDelivery[]): LeasedDelivery | undefined {
-    let delivery = lane.ready.shift();
-    while (delivery !== undefined && delivery.expiresAt !== null) {
-      if (delivery.resendKey !== null || delivery.expiresAt > this.#options.clock.now()) break;
-      tooOld.push(delivery);
-      delivery = lane.ready.shift();
+    const { ready, lines } = lane;
+    for (let delivery = ready.shift(); delivery !== undefined; delivery = ready.shift()) {
+      if (this.#isTooOld(delivery)) tooOld.push(delivery);
+      else if (lines?.isBusy(delivery)) this.#options.parked(lane, delivery);
+      else return delivery;
     }
-    return delivery;
+    return undefined;
+  }
+
+  #isTooOld({ expiresAt, resendKey }: LeasedDelivery): boolean {
+    return expiresAt !== null && resendKey === null && expiresAt <= this.#options.clock.now();
   }
 
   #begin(lane: Lane, delivery: LeasedDelivery, destination: Destination): SendJob {
     const ref = ++this.#lastRef;
     lane.inFlight++;
     lane.breaker?.sent(delivery);
+    if (delivery.orderKey !== null) {
+      lane.lines ??= new Lines();
+      lane.lines.begin(delivery.orderKey);
+    }
     const { standing } = lane;
     this.#options.places.take(standing, lane.holding);
     this.#underWay.set(ref, { lane, delivery, standing, destination });

@@ -17,6 +17,8 @@ export interface UnloaderOptions {
 
 /** After a failed write of the store, how long until the next. */
 const AGAIN_MS = 1_000;
+/** Whatever is no resend is due after those. */
+const LONG_DUE = RESEND_DUE_AT + 1;
 /** Deliveries given back to the store by one transaction, and lanes looked at for them. */
 const UNLOADED_AT_ONCE = 512;
 const LOOKED_AT_ONCE = 4_096;
@@ -85,9 +87,9 @@ export class Unloader {
   }
 
   async #unlease(surplus: ReadonlyMap<Lane, readonly LeasedDelivery[]>): Promise<void> {
-    const { store, residency, alarms, unloaded, log } = this.#options;
+    const { store, clock, residency, alarms, unloaded, log } = this.#options;
     try {
-      await store.deliveryUnlease({ leases: [...surplus.values()].flat() });
+      await store.deliveryUnlease({ leases: [...surplus.values()].flat(), now: clock.now() });
     } catch (error) {
       log.warn({ err: error }, 'deliveries could not be given back; trying again');
       alarms.set(AGAIN_MS, () => void this.#unlease(surplus));
@@ -106,12 +108,16 @@ function takeWaiting(lane: Lane, most: number): LeasedDelivery[] {
   const taken: LeasedDelivery[] = [];
   for (const retry of lane.waiting.values()) {
     if (taken.length === most) break;
+    // Its line's request is about to end. It would come back at once, if it is to be the probe.
+    if (!lane.paused && lane.lines?.isParked(retry)) continue;
     taken.push(retry);
     lane.waiting.delete(retry.messageKey);
   }
   return taken;
 }
 
-function dueAt({ resendKey, nextAttemptAt }: LeasedDelivery): number {
-  return resendKey === null ? Math.max(nextAttemptAt, RESEND_DUE_AT + 1) : RESEND_DUE_AT;
+/** An older one may have come into its line meanwhile, which is due at once: a claim tells. */
+function dueAt({ resendKey, orderKey, nextAttemptAt }: LeasedDelivery): number {
+  if (resendKey !== null) return RESEND_DUE_AT;
+  return orderKey === null ? Math.max(nextAttemptAt, LONG_DUE) : LONG_DUE;
 }

@@ -74,7 +74,8 @@ export interface Store {
   endpointFindByKey(params: { endpointKey: number }): Promise<Endpoint | null>;
   /**
    * Changes the named fields of a live endpoint; the uid as in `endpointInsert`. One that is enabled by it is no longer failing.
-   * `task`: begins with the change, as by `taskInsert` but without limits. Null when there is none.
+   * `task`: begins with the change, without limits; where the same one runs already (all but its id and its time are the same), that
+   * one begins from its start again instead. Null when there is none.
    */
   endpointUpdate(params: {
     applicationKey: number;
@@ -189,7 +190,8 @@ export interface Store {
    * many deliveries and characters of payload, and up to `characters` over all of them. The first delivery of a call, and
    * of each lane that the call gets to, is taken whatever its size. A lane's waiting resends go first, in the order they
    * were asked for: they are due whatever the clock says, and their time is 0. What is due and expired by `dueBy` is cancelled
-   * (`expired`), at most as many as the lane may have deliveries, and not claimed; resends never expire. Answers in the order of
+   * (`expired`), at most as many as the lane may have deliveries or 64, if that is more, and not claimed: its payload is not read
+   * and counts for nothing. Resends never expire. Answers in the order of
    * `lanes`; `nextDueAt`: when the first of those left pending is due, null when none is left.
    */
   deliveryClaimDue(params: {
@@ -198,8 +200,11 @@ export interface Store {
     dueBy: number;
     fence: number;
   }): Promise<{ claimed: LeasedDelivery[]; nextDueAt: number | null }[]>;
-  /** Gives leases back: pending, due when they were. Returns how many of them still held. */
-  deliveryUnlease(params: { leases: readonly Lease[] }): Promise<number>;
+  /**
+   * Gives leases back: pending, due when they were; whoever of a line gets the turn by it is due `now`. Returns how many of them
+   * still held.
+   */
+  deliveryUnlease(params: { leases: readonly Lease[]; now: number }): Promise<number>;
   /** Per endpoint with pending deliveries or resends: when the first is due. Cost grows with endpoints, not with deliveries. */
   deliveryBacklog(): Promise<Backlog[]>;
   /**
@@ -207,8 +212,8 @@ export interface Store {
    * paused ones too what waits behind another. Cost grows with endpoints.
    */
   deliveryOrphans(): Promise<number[]>;
-  /** Makes pending what is leased under a fence below `before`, resends too. Returns how many. */
-  deliveryRelease(params: { before: number }): Promise<number>;
+  /** Makes pending what is leased under a fence below `before`, resends too; lines as in `deliveryUnlease`. Returns how many. */
+  deliveryRelease(params: { before: number; now: number }): Promise<number>;
   /**
    * Takes back up to `limit` deliveries of an endpoint that takes none: those of a deleted one (pending, sending, held)
    * are cancelled and its resends removed, those of a disabled or paused one that are pending are held, whatever they wait for.
@@ -216,7 +221,8 @@ export interface Store {
    */
   deliveryWithdraw(params: { endpointKey: number; limit: number }): Promise<number>;
   /**
-   * Writes attempts and what they did to their deliveries. Says for each whether its fence still held. Where it did not,
+   * Writes attempts and what they did to their deliveries; of one that comes again, nothing that is on record is written and
+   * nothing announced a second time. Says for each whether its fence still held. Where it did not,
    * the attempt is written and the delivery's state stays, but for one case: a delivery that was cancelled or held while
    * it was under way, and arrived, has succeeded.
    * A resend's row goes. When it arrived, its delivery has succeeded whatever it was, and a lease on that is void; when not,
@@ -241,23 +247,32 @@ export interface Store {
   }): Promise<Stopped & { cancelled: { messageKey: number; endpointKey: number }[] }>;
   /**
    * Makes a delivery due at once: one that is pending, or waits in memory for its retry, goes on where it is in its schedule; one
-   * that failed or is held begins it again. An ordered one gets its time only when none stands before it. `under_way`: it is sent
-   * right now; `ended`: it succeeded or was cancelled; `expunged`: there is no payload; null: there is no such delivery.
+   * that failed or is held begins it again. `under_way`: it is sent right now; `behind`: it is ordered, and an older one, the first
+   * of its line, stands before it; `ended`: it succeeded or was cancelled; `expunged`: there is no payload; null: there is no such
+   * delivery. In all of these it stays as it is.
    */
-  deliveryHurry(params: {
-    messageKey: number;
-    endpointKey: number;
-    now: number;
-  }): Promise<(Stopped & { state: 'due' }) | { state: 'under_way' | 'ended' | 'expunged' } | null>;
+  deliveryHurry(params: { messageKey: number; endpointKey: number; now: number }): Promise<Hurried | null>;
   /**
-   * Cancels what is open of messages that expired up to `now` and were not looked at before, at most `limit` messages: a call that
-   * looked at so many wants another.
+   * Cancels what is pending or held of messages that expired up to `now` and were not looked at before, at most `limit` messages.
+   * What is under way stays: whoever sends it ends it. A message that has some is looked at again a minute later, as it may come
+   * back. The call ends with the message with which `scan` deliveries were looked at, or within it: those that are cancelled
+   * count several times.
+   * `messages` says how many are done, and `more` that another call may find more.
    */
-  deliveryExpire(params: { now: number; limit: number }): Promise<Stopped & { messages: number }>;
+  deliveryExpire(params: {
+    now: number;
+    limit: number;
+    scan: number;
+  }): Promise<Stopped & { messages: number; more: boolean }>;
   /** The older delivery that an ordered one waits behind, with its message's id; null: none. */
   deliveryBefore(params: {
     messageKey: number;
     endpointKey: number;
+  }): Promise<(Delivery & { readonly messageId: string }) | null>;
+  /** The first that stands in a line (pending, sending, failed or held), with its message's id; null: none does. */
+  deliveryFirst(params: {
+    endpointKey: number;
+    orderKey: string;
   }): Promise<(Delivery & { readonly messageId: string }) | null>;
   /** A message's deliveries by endpoint, oldest endpoint first: those after, or the last before, an endpoint's key. */
   deliveryList(params: {
@@ -279,10 +294,14 @@ export interface Store {
     now: number;
     limit: number;
   }): Promise<'waits' | 'limit' | 'expunged'>;
-  /** Deliveries by state, from an index: what is open now, over all endpoints or of one. Of each state up to `limit`. */
+  /**
+   * Deliveries by state, from an index: what is open now, over all endpoints or of one. Of each state up to `limit`. With `now`,
+   * retries that wait in memory count as pending, and not as sending.
+   */
   deliveryCountOpen(params: {
     endpointKey?: number;
     limit?: number;
+    now?: number;
   }): Promise<Record<Extract<DeliveryState, 'pending' | 'sending' | 'held'>, number>>;
 
   /** The attempts of a message or of an endpoint, newest first. With a filter, at most `scan` rows are looked at. */
@@ -290,6 +309,13 @@ export interface Store {
     params: ({ messageKey: number } | { endpointKey: number }) &
       AttemptPage & { filter?: AttemptFilter; scan?: number },
   ): Promise<Scanned<ListedAttempt>>;
+  /** Of a message's attempts below `before` the newest for each of these endpoints; at most `scan` are looked at. */
+  attemptLatest(params: {
+    messageKey: number;
+    endpointKeys: readonly number[];
+    before: string | null;
+    scan: number;
+  }): Promise<Scanned<ListedAttempt>>;
   attemptFind(params: { messageKey: number; id: string }): Promise<ListedAttempt | null>;
   /** Replaces what came back (body and headers) by `EXPUNGED`. False when there is no such attempt. */
   attemptExpunge(params: { messageKey: number; id: string }): Promise<boolean>;
@@ -301,7 +327,10 @@ export interface Store {
     scannedTo: string | null;
   }>;
 
-  /** Begins a task. The limits bound the running ones of the source endpoint (`limit`) and of the application (`application_limit`). */
+  /**
+   * Begins a task. The limits bound the running ones of the source endpoint (`limit`) and of the application (`application_limit`).
+   * One with `heldFor` that runs already begins from its start again, as by `endpointUpdate`, and is returned whatever the limits.
+   */
   taskInsert(
     params: NewTask & { limit: number; applicationLimit: number },
   ): Promise<Task | 'limit' | 'application_limit'>;
@@ -347,6 +376,10 @@ export interface Store {
   answerFind(params: { keyHash: Buffer }): Promise<KeptAnswer | null>;
   /** Keeps an answer. One that is there already stays. */
   answerInsert(params: KeptAnswer & { keyHash: Buffer; now: number }): Promise<void>;
+  /** What a publish under this idempotency key gets that comes again; null: none came. */
+  idempotencyFind(
+    params: NonNullable<Publish['idempotency']>,
+  ): Promise<Extract<PublishResult, { kind: 'replayed' | 'idempotency_mismatch' }> | null>;
   /** Deletes idempotency keys and answers made before `before`, at most `limit` of each. Returns how many at the most of one. */
   idempotencyPurge(params: { before: number; limit: number }): Promise<number>;
 
@@ -436,6 +469,8 @@ export interface AttemptResult {
    * (`LeasedDelivery.announced`, which is set by the two others).
    */
   readonly announce: { readonly type: AttemptAnnouncementType; readonly applicationKey: number } | null;
+  /** It may be on record: the commit before this one ended so that nobody knows. */
+  readonly again?: boolean;
   /** With a `pending` verdict: the lease is kept, the retry waits in memory; the row says `sending`. */
   readonly keepLease: boolean;
 }
@@ -471,6 +506,8 @@ export interface MessageFilter {
   readonly missingFor?: number;
   /** Only beside `endpointKey`: the last attempt was answered from this status on and below 100 more; 0: not at all. */
   readonly statusClass?: number;
+  /** Whether it has any delivery. */
+  readonly matched?: boolean;
   /** It has a delivery in one of these states. */
   readonly states?: readonly DeliveryState[];
   /** Its id, event id, event type or a tag is this text, or its payload contains it, as it is or in a spelling of
@@ -502,6 +539,15 @@ export interface Stopped {
   /** Endpoints for which something waits in the store now, and from when on. */
   readonly stored: readonly { readonly endpointKey: number; readonly dueAt: number }[];
 }
+
+/** What became of a delivery that somebody did not want to wait for. */
+export type Hurried =
+  | (Stopped & { readonly state: 'due' })
+  | { readonly state: 'under_way' | 'ended' | 'expunged' }
+  | {
+      readonly state: 'behind';
+      readonly before: { readonly messageId: string; readonly state: DeliveryState };
+    };
 
 export interface EndpointFailing {
   readonly endpointKey: number;

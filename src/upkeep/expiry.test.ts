@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/helpers/manual-clock.ts';
+import { EXPUNGE_DELIVERIES } from '../limits.ts';
 import { StoreError } from '../store/store.ts';
 import { Expiry, type ExpiryOptions } from './expiry.ts';
 
@@ -11,7 +12,7 @@ function expiring(store: Partial<ExpiryOptions['store']>) {
   const followed: unknown[] = [];
   const expiry = new Expiry({
     store: {
-      deliveryExpire: async () => ({ messages: 0, ...NOTHING }),
+      deliveryExpire: async () => ({ messages: 0, more: false, ...NOTHING }),
       deliveryCancel: async () => ({ cancelled: [], ...NOTHING }),
       ...store,
     },
@@ -55,12 +56,12 @@ describe('expiry', () => {
     let left = 450;
     let rounds = 0;
     const { expiry, clock } = expiring({
-      deliveryExpire: async ({ now, limit }) => {
-        expect(now).toBe(clock.now());
+      deliveryExpire: async ({ now, limit, scan }) => {
+        expect([now, scan]).toEqual([clock.now(), EXPUNGE_DELIVERIES]);
         if (rounds++ === 1) return refusal();
         const messages = Math.min(limit, left);
         left -= messages;
-        return { messages, ...NOTHING };
+        return { messages, more: left > 0, ...NOTHING };
       },
     });
     expiry.start();

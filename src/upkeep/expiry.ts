@@ -1,3 +1,4 @@
+import { EXPUNGE_DELIVERIES } from '../limits.ts';
 import type { Clock, Timer } from '../model/clock.ts';
 import type { Stopped, Store } from '../store/store.ts';
 
@@ -78,10 +79,11 @@ export class Expiry {
   async #round(): Promise<void> {
     const { store, clock, follow, log } = this.#options;
     try {
-      for (let messages = STEP_MESSAGES; messages >= STEP_MESSAGES && !this.#stopped; ) {
-        const expired = await store.deliveryExpire({ now: clock.now(), limit: STEP_MESSAGES });
+      for (let more = true; more && !this.#stopped; ) {
+        const step = { limit: STEP_MESSAGES, scan: EXPUNGE_DELIVERIES };
+        const expired = await store.deliveryExpire({ now: clock.now(), ...step });
         follow(expired, { resends: false });
-        messages = expired.messages;
+        more = expired.more;
         await new Promise<void>((resolve) => clock.soon(resolve));
       }
     } catch (error) {

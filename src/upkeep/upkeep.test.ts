@@ -19,7 +19,7 @@ function upkeeping(store: Partial<UpkeepOptions['store']>) {
     store: {
       deliveryWithdraw: async () => 0,
       deliveryOrphans: async () => [],
-      deliveryExpire: async () => ({ messages: 0, ...NOTHING }),
+      deliveryExpire: async () => ({ messages: 0, more: false, ...NOTHING }),
       deliveryCancel: async () => ({ cancelled: [], ...NOTHING }),
       taskListRunning: async () => [],
       taskStep: async () => null,

@@ -96,6 +96,7 @@ describe('skip', () => {
     status = 500;
     await publish('first');
     await becomes({ state: 'failed' }, 'first');
+    expect((await act('cancel', 'first')).json().detail).toContain('Use skip');
     status = 200;
     await publish('second');
     expect(await delivery('second')).toMatchObject({ state: 'pending', nextAttempt: null });
@@ -172,6 +173,45 @@ describe('retry', () => {
     expect(await refused(await act('retry', 'open'))).toEqual([400, 'missing_payload']);
     expect(await refused(await act('retry', 'nothing'))).toEqual([404, 'not_found']);
     expect(await refused(await act('retry', 'm', 'nobody'))).toEqual([404, 'not_found']);
+  });
+
+  it('of one that stands behind another is refused, names that, and changes nothing', async () => {
+    await addEndpoint({ ordering: 'endpoint' });
+    status = 500;
+    const first = (await publish('first')).json().id;
+    await publish('second');
+    await becomes({ state: 'pending', attemptCount: 1 }, 'first');
+    const answer = await act('retry', 'second');
+    expect(await refused(answer)).toEqual([409, 'conflict']);
+    expect(answer.json().detail).toContain(`behind that of the message ${first}`);
+    expect(answer.json().detail).toMatch(/Retry that one, skip it or cancel it/);
+    expect(await delivery('second')).toMatchObject({ attemptCount: 0, nextAttempt: null });
+  });
+
+  it('of one that is held behind another leaves it held', async () => {
+    await addEndpoint({ ordering: 'endpoint', disabled: true });
+    await publish('first');
+    await publish('second');
+    await change({ disabled: false });
+    const answer = await act('retry', 'second');
+    expect(await refused(answer)).toEqual([409, 'conflict']);
+    expect(answer.json().detail).toContain('which is held. Retry that one or skip it');
+    expect(await delivery('second')).toMatchObject({ state: 'held', reason: 'endpoint_disabled' });
+    expect((await act('retry', 'first')).status).toBe(200);
+    await becomes({ state: 'succeeded' }, 'first');
+    expect((await act('retry', 'second')).status).toBe(200);
+    await becomes({ state: 'succeeded' }, 'second');
+  });
+
+  it('and the others refuse a body that says something', async () => {
+    await addEndpoint();
+    await publish();
+    for (const name of ['cancel', 'skip', 'retry']) {
+      const answer = await post(`/msg/m/endpoint/e/${name}`, { when: 'now' });
+      expect([answer.status, answer.json().detail[0].loc]).toEqual([422, ['body', 'when']]);
+    }
+    const task = await post('/task/qtask_2nZK5wzbb7UWeTYsEaK6mSrEQhY/cancel', { now: true });
+    expect(task.json().detail[0]).toMatchObject({ loc: ['body', 'now'], msg: 'is not a field of this call' });
   });
 
   it("is not for another application's key, nor a limited one", async () => {

@@ -62,7 +62,7 @@ describe('an endpoint', () => {
   it.each([
     [{ preset: 'default' }, usual.retrySchedule],
     [
-      { preset: 'help-desk', jitter: 1 },
+      { preset: 'help-desk', jitter: 0.05 },
       { preset: 'help-desk', delaysSeconds: [3_600, 3_600], jitter: 0.05 },
     ],
     [{ preset: 'fast' }, { preset: 'fast', delaysSeconds: [1, 5, 15, 60, 180], jitter: 0.2 }],
@@ -71,7 +71,7 @@ describe('an endpoint', () => {
       { preset: null, delaysSeconds: [1.5], jitter: 0 },
       { preset: null, delaysSeconds: [1.5], jitter: 0 },
     ],
-    [{ preset: 'fast', delaysSeconds: [9], jitter: 0 }, { preset: 'fast' }],
+    [{ preset: 'fast', delaysSeconds: [9], jitter: 0.2 }, { preset: 'fast' }],
     [null, usual.retrySchedule],
   ])('has the retry schedule %j as what it comes to', async (retrySchedule, shown) => {
     expect((await create({ retrySchedule })).retrySchedule).toMatchObject(shown);
@@ -119,7 +119,9 @@ describe('PUT', () => {
 
   it('resets by null', async () => {
     const { id } = await create({ ...control, paused: false });
-    const nulls = { maxInFlight: null, ordering: 'none', retrySchedule: null, finalStatuses: null };
+    const nulls = {
+      ...{ maxInFlight: null, ordering: null, retrySchedule: null, finalStatuses: null, paused: null },
+    };
     expect(await call(200, 'PUT', id, { url, ...nulls })).toMatchObject(usual);
   });
 
@@ -155,7 +157,10 @@ describe('PATCH', () => {
       expected = { ...expected, ...change, ...shown };
       expect(await call(200, 'PATCH', id, change)).toMatchObject(expected);
     }
-    const nulls = { maxInFlight: null, retrySchedule: null, finalStatuses: null, ordering: 'none' };
+    await call(200, 'PATCH', id, { paused: true });
+    const nulls = {
+      ...{ maxInFlight: null, retrySchedule: null, finalStatuses: null, ordering: null, paused: null },
+    };
     expect(await call(200, 'PATCH', id, nulls)).toMatchObject(usual);
   });
 });
@@ -163,16 +168,20 @@ describe('PATCH', () => {
 describe('what is refused with 422', () => {
   const AT = ['body', 'retrySchedule'];
   it.each<[object, (string | number)[], string]>([
-    [{ paused: null }, ['body', 'paused'], 'must be boolean'],
+    [{ paused: 'no' }, ['body', 'paused'], 'must be boolean'],
     [{ maxInFlight: 0 }, ['body', 'maxInFlight'], 'must be >= 1'],
     [{ maxInFlight: 257 }, ['body', 'maxInFlight'], 'must be <= 256'],
     [{ maxInFlight: 1.5 }, ['body', 'maxInFlight'], 'must be integer'],
-    [{ ordering: 'keys' }, ['body', 'ordering'], 'must be equal to one of the allowed values'],
-    [{ ordering: null }, ['body', 'ordering'], 'must be equal to one of the allowed values'],
+    [{ ordering: 'keys' }, ['body', 'ordering'], 'must be one of none, endpoint, key'],
     [{ retrySchedule: 'fast' }, AT, 'must be object'],
     [{ retrySchedule: {} }, AT, 'must have a preset or delaysSeconds'],
     [{ retrySchedule: { preset: null, jitter: 0 } }, AT, 'must have a preset or delaysSeconds'],
-    [{ retrySchedule: { preset: 'slow' } }, [...AT, 'preset'], 'must be equal to one of the allowed values'],
+    [{ retrySchedule: { preset: 'slow' } }, [...AT, 'preset'], 'must be one of default, help-desk, fast'],
+    [
+      { retrySchedule: { preset: 'fast', jitter: 0 } },
+      [...AT, 'jitter'],
+      'must be 0.2 or left out beside this preset. Give delaysSeconds without a preset to choose it',
+    ],
     [{ retrySchedule: { delaysSeconds: 5 } }, [...AT, 'delaysSeconds'], 'must be array'],
     [{ retrySchedule: { delaysSeconds: [1, 'x'] } }, [...AT, 'delaysSeconds', 1], 'must be number'],
     [{ retrySchedule: { delaysSeconds: [1, 0.09] } }, [...AT, 'delaysSeconds', 1], 'must be >= 0.1'],

@@ -45,6 +45,8 @@ describe('an explanation', () => {
     const { text, lastAttempt, ...rest } = await becomes({ state: 'succeeded' });
     expect(rest).toEqual({
       endpointId,
+      endpointUid: 'e',
+      url: receiver.url,
       msgId,
       matched: true,
       rule: null,

@@ -75,6 +75,36 @@ describe('what is held', () => {
       .toEqual({ one: ['cancelled', 'discarded'], two: ['succeeded', null] });
   });
 
+  it('is counted first, and stays', async () => {
+    for (const id of ['one', 'two']) await publish(id);
+    for (const what of ['release', 'discard']) {
+      const counted = await post(`/endpoint/e/held/${what}`, { dryRun: true });
+      expect([counted.status, counted.json()]).toEqual([200, { count: 2, scanned: 2, complete: true }]);
+    }
+    const held = ['held', 'endpoint_disabled'];
+    expect(await deliveries()).toEqual({ one: held, two: held });
+    expect((await world.operate('GET', `${path}/task`)).json().data).toEqual([]);
+  });
+
+  it('by a pause is sent at its end, and what was held by a disabled endpoint is not', async () => {
+    await publish('disabled');
+    await change({ disabled: false, paused: true });
+    await publish('paused');
+    await change({ paused: false });
+    await expect
+      .poll(deliveries, PATIENCE)
+      .toEqual({ disabled: ['held', 'endpoint_disabled'], paused: ['succeeded', null] });
+    const [begun] = (await world.operate('GET', `${path}/task`)).json().data;
+    await expect.poll(async () => (await task({ json: () => begun })).status, PATIENCE).toBe('finished');
+    expect((await task({ json: () => begun })).data).toMatchObject({ scanned: 2, affected: 1 });
+    expect((await deliveries()).disabled).toEqual(['held', 'endpoint_disabled']);
+    const explained = await world.operate('GET', `${path}/msg/disabled/endpoint/e/explain`);
+    expect(explained.json()).toMatchObject({ waitsFor: 'endpoint_disabled' });
+    expect(explained.json().text).toContain('held/release');
+    await post('/endpoint/e/held/release');
+    await expect.poll(deliveries, PATIENCE).toMatchObject({ disabled: ['succeeded', null] });
+  });
+
   it('is released evenly, and the task tells how far that came', async () => {
     for (let count = 0; count < 4; count++) await publish(`m${count}`);
     await change({ disabled: false });
@@ -103,8 +133,15 @@ describe('what is held', () => {
     for (const body of ['', '{}', '{"rate":null}']) {
       expect([body, (await post('/endpoint/e/held/release', body)).status]).toEqual([body, 202]);
     }
-    const wrong = await post('/endpoint/e/held/release', { rate: 0 });
-    expect([wrong.status, wrong.json().detail[0].loc]).toEqual([422, ['body', 'rate']]);
+    for (const [what, body, at] of [
+      ['release', { rate: 0 }, 'rate'],
+      ['release', { dryrun: true }, 'dryrun'],
+      ['discard', { dryRun: 1 }, 'dryRun'],
+      ['discard', { rate: 5 }, 'rate'],
+    ] as const) {
+      const wrong = await post(`/endpoint/e/held/${what}`, body);
+      expect([wrong.status, wrong.json().detail[0].loc]).toEqual([422, ['body', at]]);
+    }
     for (const what of ['release', 'discard']) {
       expect((await post(`/endpoint/nobody/held/${what}`)).status).toBe(404);
     }

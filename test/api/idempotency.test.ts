@@ -1,7 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
+import { request } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { StoreError } from '../../src/store/store.ts';
+import { systemClock } from '../../src/system/clock.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
 describe('the idempotency key of a publish', () => {
@@ -102,6 +104,21 @@ describe('the idempotency key of a publish', () => {
     expect(second.text).toBe(first.text);
     await after.close();
   });
+});
+
+it('of a publish that expired meanwhile, its first answer comes all the same', async () => {
+  let aheadMs = 0;
+  const world = await startWorld({ clock: { ...systemClock, now: () => systemClock.now() + aheadMs } });
+  const expiresAt = new Date(Date.now() + 60_000).toISOString();
+  const body = { eventType: 'a.b', payload: {}, expiresAt };
+  const send = (key: string) => world.operate('POST', '/api/v1/app/1/msg', body, { 'idempotency-key': key });
+  const first = await send('expiring');
+  aheadMs = 3_600_000;
+  const again = await send('expiring');
+  expect([again.status, again.text]).toEqual([202, first.text]);
+  const late = await send('late');
+  expect([late.status, late.json().detail[0].loc]).toEqual([422, ['body', 'expiresAt']]);
+  await world.close();
 });
 
 describe('the idempotency key of another POST', () => {
@@ -316,4 +333,44 @@ describe('the idempotency key of another POST', () => {
     expect((await operate(after)).text).toBe(first.text);
     await after.close();
   });
+});
+
+it('of a dry run that was broken off, nothing is kept of it', async () => {
+  let goOn: () => void = () => {};
+  let begun: () => void = () => {};
+  const hasBegun = new Promise<void>((resolve) => {
+    begun = resolve;
+  });
+  let steps = 0;
+  const world = await startWorld({
+    store: (store) => ({
+      ...store,
+      messageCount: async (params) => {
+        const counted = await store.messageCount(params);
+        if (++steps > 1) return counted;
+        const held = new Promise<void>((resolve) => {
+          goOn = resolve;
+        });
+        begun();
+        await held;
+        return { ...counted, scannedTo: params.from };
+      },
+    }),
+  });
+  const path = '/api/v1/app/1/endpoint';
+  await world.operate('POST', path, { url: 'http://127.0.0.1:1/', uid: 'e', paused: true });
+  await world.operate('POST', '/api/v1/app/1/msg', { eventType: 'a', payload: {} });
+  const body = JSON.stringify({ since: new Date(Date.now() - 60_000).toISOString(), dryRun: true });
+  const headers = { authorization: `Bearer ${world.operatorKey}`, 'idempotency-key': 'dry' };
+  const broken = request(`${world.url}${path}/e/bulk-replay`, { method: 'POST', headers });
+  broken.on('error', () => {});
+  broken.end(body);
+  await hasBegun;
+  broken.destroy();
+  // A round trip, after which the server knows that the first one is gone.
+  await world.operate('GET', '/api/v1/app/1');
+  goOn();
+  const again = await world.operate('POST', `${path}/e/bulk-replay`, body, { 'idempotency-key': 'dry' });
+  expect([again.status, again.json()]).toEqual([200, { count: 1, scanned: 1, complete: true }]);
+  await world.close();
 });

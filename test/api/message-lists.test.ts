@@ -47,6 +47,8 @@ describe('a list of messages', () => {
     ['event_types[0]=a.b&event_types[1]=c', ['e-5', 'e-4']],
     ['event_types=a,b&event_types=c', ['e-5', 'e-3', 'e-2', 'e-1']],
     ['event_types=no.such', []],
+    ['matched=false', ['e-5', 'e-4', 'e-3', 'e-2', 'e-1']],
+    ['matched=true', []],
     ['event_types=', ['e-5', 'e-4', 'e-3', 'e-2', 'e-1']],
     ['channel=red', ['e-2', 'e-1']],
     ['channel=re', []],

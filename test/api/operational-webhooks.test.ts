@@ -69,6 +69,29 @@ describe('an endpoint of operators', () => {
     expect([answer.status, answer.json().detail[0].loc]).toEqual([422, loc]);
   });
 
+  it('is made and changed on its own path only, and its application takes no messages and no keys', async () => {
+    const { applicationId } = await call(201, 'POST', PATH, { url, uid: 'ours' });
+    const app = `/api/v1/app/${applicationId}`;
+    const message = { eventType: 'endpoint.created', payload: {} };
+    for (const [method, path, body, says] of [
+      ['POST', `${app}/msg`, message, 'publish into'],
+      ['POST', `${app}/msg/batch`, { messages: [message] }, 'publish into'],
+      ['POST', `${app}/endpoint`, { url }, '/api/v1/operational-webhook/endpoint'],
+      ['PUT', `${app}/endpoint/another`, { url, uid: 'another' }, '/api/v1/operational-webhook/endpoint'],
+      ['PUT', `${app}/endpoint/ours`, { url, channels: ['a'] }, '/api/v1/operational-webhook/endpoint'],
+      ['PATCH', `${app}/endpoint/ours`, { channels: ['a'] }, '/api/v1/operational-webhook/endpoint'],
+      ['POST', `/api/v1/auth/app-portal-access/${applicationId}`, {}, 'no keys'],
+      ['POST', `/api/v1/auth/dashboard-access/${applicationId}`, undefined, 'no keys'],
+      ['POST', '/api/v1/key', { name: 'a', application: applicationId }, 'no keys'],
+    ] as const) {
+      const { code, detail } = await call(409, method, path, body);
+      expect([path, code, detail]).toEqual([path, 'conflict', expect.stringContaining(says)]);
+    }
+    expect((await call(200, 'GET', `${app}/endpoint/ours`)).uid).toBe('ours');
+    const { data } = await call(200, 'GET', `${app}/msg`);
+    for (const { eventId } of data) expect(eventId).toMatch(/^announcement-/);
+  });
+
   it('is found among those of operators only, and those of others are not there', async () => {
     const made = await call(201, 'POST', PATH, { url, uid: 'mine' });
     const other = await call(201, 'POST', '/api/v1/app/1/endpoint', { url, uid: 'theirs' });

@@ -101,6 +101,32 @@ describe('a publish', () => {
     const again = await world.operate('POST', MSG, body, headers);
     expect([again.status, again.json()]).toEqual([202, first.json()]);
   });
+
+  it('repeated under its key is the first one, also when it would be refused by now', async () => {
+    const name = 'checked.later';
+    const schemas = { 1: { required: ['id'] } };
+    const type = { name, description: '', schemas, validation: 'off' };
+    await world.operate('POST', '/api/v1/event-type', type);
+    const send = (key: string, path = MSG) =>
+      world.operate('POST', path, body(path), { 'idempotency-key': key });
+    const body = (path: string) => {
+      const one = { eventType: name, payload: {} };
+      return path === MSG ? one : { messages: [one] };
+    };
+    const first = await send('later');
+    const batch = await send('later-batch', `${MSG}/batch`);
+    await world.operate('PATCH', `/api/v1/event-type/${name}`, { validation: 'reject' });
+    const again = await send('later');
+    expect([again.status, again.text]).toEqual([202, first.text]);
+    expect((await send('later-batch', `${MSG}/batch`)).text).toBe(batch.text);
+    expect((await send('new')).status).toBe(422);
+    const elsewhere = await world.operate('POST', '/api/v1/app/nobody/msg', body(MSG), {
+      'idempotency-key': 'later',
+    });
+    expect(elsewhere.status).toBe(422);
+    await world.operate('PATCH', `/api/v1/event-type/${name}`, { validation: 'warn' });
+    expect((await send('later')).json().id).toBe(first.json().id);
+  });
 });
 
 describe('a payload made to be hard', () => {
@@ -163,6 +189,45 @@ describe('a batch', () => {
   });
 });
 
+describe('a schema that takes its time', () => {
+  const name = 'checked.slow';
+  const slow = { a: `${'a'.repeat(40)}!` };
+  beforeAll(async () => {
+    const schemas = { 1: { properties: { a: { type: 'string', pattern: '^(a+)+$' } } } };
+    const type = { name, description: '', schemas, validation: 'reject' };
+    expect((await world.operate('POST', '/api/v1/event-type', type)).status).toBe(201);
+  });
+
+  it('refuses what it cannot judge in time', async () => {
+    const answer = await world.operate('POST', MSG, { eventType: name, payload: slow });
+    expect([answer.status, answer.json().detail[0]]).toMatchObject([
+      422,
+      { loc: ['body', 'payload'], msg: 'took too long to be checked' },
+    ]);
+  });
+
+  it('takes no longer for a batch, while others publish', async () => {
+    const begin = performance.now();
+    const messages = Array.from({ length: 100 }, () => ({ eventType: name, payload: slow }));
+    const [answer, other] = await Promise.all([
+      world.operate('POST', `${MSG}/batch`, { messages }),
+      publish('off', { payload: {} }),
+    ]);
+    expect(
+      answer
+        .json()
+        .detail.map(({ msg }: { msg: string }) => msg)
+        .slice(1, 4),
+    ).toEqual([
+      'took too long to be checked',
+      'was not checked: the checks of those before it took too long',
+      'was not checked: the checks of those before it took too long',
+    ]);
+    expect([answer.status, other.status]).toEqual([422, 202]);
+    expect(performance.now() - begin).toBeLessThan(3_000);
+  });
+});
+
 describe('an example that is sent', () => {
   it('is held to the schema as well: that of another version may have it', async () => {
     const receiver = await startReceiver();
@@ -203,9 +268,11 @@ describe('validation of an event type', () => {
     const shown = async (method: string, path: string, body: object) =>
       (await world.operate(method, `${PATH}${path}`, body)).json().validation;
     expect(await shown('PUT', `/${name}`, { description: '' })).toBe('off');
-    expect(await shown('PUT', `/${name}`, { description: '', validation: 'reject' })).toBe('reject');
-    expect(await shown('PUT', `/${name}`, { description: 'x' })).toBe('reject');
+    const schemas = { 1: { type: 'object' } };
+    expect(await shown('PUT', `/${name}`, { description: '', schemas, validation: 'reject' })).toBe('reject');
+    expect(await shown('PUT', `/${name}`, { description: 'x', schemas })).toBe('reject');
     expect(await shown('PATCH', `/${name}`, { description: 'y' })).toBe('reject');
+    expect(await shown('PATCH', `/${name}`, { validation: null })).toBe('off');
     expect(await shown('PATCH', `/${name}`, { validation: 'warn' })).toBe('warn');
     const { data } = (await world.operate('GET', `${PATH}?limit=250`)).json();
     expect(data.find((each: { name: string }) => each.name === name).validation).toBe('warn');
@@ -219,18 +286,32 @@ describe('validation of an event type', () => {
     expect(after).toEqual({ ...before, updatedAt: expect.any(String) });
   });
 
-  it.each([null, 'on', true])('can not be %j', async (validation) => {
+  it.each(['on', true])('can not be %j', async (validation) => {
     const answer = await world.operate('PATCH', `${PATH}/checked.off`, { validation });
     expect([answer.status, answer.json().detail[0].loc]).toEqual([422, ['body', 'validation']]);
   });
 
   it('without a schema has nothing to say, and asks for one that can check', async () => {
-    await world.operate('POST', PATH, { name: 'no.schema', description: '', validation: 'reject' });
+    const wanted = { name: 'no.schema', description: '', validation: 'reject' };
+    const nothing = await world.operate('POST', PATH, wanted);
+    expect([nothing.status, nothing.json().detail[0]]).toMatchObject([
+      422,
+      { loc: ['body', 'validation'], msg: expect.stringContaining('Give it schemas first') },
+    ]);
+    await world.operate('POST', PATH, { ...wanted, validation: 'off' });
+    const checked = await world.operate('PATCH', `${PATH}/no.schema`, { validation: 'warn' });
+    expect(checked.json().detail[0].loc).toEqual(['body', 'validation']);
     const body = { eventType: 'no.schema', payload: { any: 'thing' } };
     expect((await world.operate('POST', MSG, body)).status).toBe(202);
     // Good enough to be looked at, but no code can be made of it.
     const schemas = { 1: { properties: { a: { $ref: '#/definitions/missing~2x' } }, definitions: {} } };
-    const answer = await world.operate('PATCH', `${PATH}/no.schema`, { schemas });
+    const answer = await world.operate('PATCH', `${PATH}/no.schema`, { schemas, validation: 'reject' });
     expect(answer.status).toBe(422);
+    const good = { schemas: { 1: { type: 'object' } }, validation: 'reject' };
+    expect((await world.operate('PATCH', `${PATH}/no.schema`, good)).status).toBe(200);
+    const cleared = await world.operate('PATCH', `${PATH}/no.schema`, { schemas: null });
+    expect([cleared.status, cleared.json().detail[0].loc]).toEqual([422, ['body', 'schemas']]);
+    const both = { schemas: null, validation: 'off' };
+    expect((await world.operate('PATCH', `${PATH}/no.schema`, both)).status).toBe(200);
   });
 });

@@ -119,6 +119,7 @@ describe('a recovery', () => {
     ['an end that is no time', () => ({ since: ago(1_000), until: 'now' }), ['body', 'until']],
     ['a rate of none', () => ({ since: ago(1_000), rate: 0 }), ['body', 'rate']],
     ['a rate of too many', () => ({ since: ago(1_000), rate: 10_001 }), ['body', 'rate']],
+    ['a field that there is not', () => ({ since: ago(1_000), dryrun: true }), ['body', 'dryrun']],
     ['a dry run that is no boolean', () => ({ since: ago(1_000), dryRun: 'yes' }), ['body', 'dryRun']],
     ['more than 14 days', () => ({ since: ago(14 * DAY_MS + 10 * 60_000) }), ['body', 'since']],
     ['15 days long ago', () => ({ since: ago(45 * DAY_MS), until: ago(30 * DAY_MS) }), ['body', 'since']],

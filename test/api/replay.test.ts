@@ -188,12 +188,18 @@ describe('bulk-replay', () => {
     ['more than 90 days', { since: ago(91 * DAY_MS) }, ['body', 'since']],
     ['the future', { since: ago(-60_000) }, ['body', 'since']],
     ['no event types', { eventTypes: [] }, ['body', 'eventTypes']],
+    [
+      'too many patterns',
+      { eventTypes: Array.from({ length: 51 }, (_, index) => `a${index}.*`) },
+      ['body', 'eventTypes'],
+    ],
     ['what is no pattern', { eventTypes: ['*'] }, ['body', 'eventTypes', 0]],
     ['a status that is none', { status: 5 }, ['body', 'status']],
     ['a state that is none', { states: ['sent'] }, ['body', 'states', 0]],
     ['a class that is none', { statusCodeClass: 404 }, ['body', 'statusCodeClass']],
     ['an endpoint that is not there', { toEndpoint: 'nobody' }, ['body', 'toEndpoint']],
     ['a rate that is no number', { rate: 'fast' }, ['body', 'rate']],
+    ['a field that there is not', { event_types: ['a'] }, ['body', 'event_types']],
   ])('answers 422 to %s', async (_what, body, loc) => {
     await addEndpoint('e');
     const answer = await replay(body);

@@ -76,6 +76,19 @@ describe('a task', () => {
     expect((await get(`/task/${begun.id}`)).json().data).toMatchObject({ waiting: null, progress: 1 });
   });
 
+  it('says which part of the messages in its range it looked at, whatever else lies in that', async () => {
+    await change({ disabled: true });
+    await post('/msg/batch', { messages: Array(60).fill({ eventType: 'a', payload: {} }) });
+    await change({ disabled: false });
+    const long = new Date(Date.now() - 10 * 86_400_000).toISOString();
+    const { id } = (await post('/endpoint/e/recover', { since: long, rate: 4 })).json();
+    const data = async () => (await get(`/task/${id}`)).json().data;
+    await expect.poll(async () => (await data()).scanned, PATIENCE).toBe(4);
+    await post(`/task/${id}/cancel`);
+    const { scanned, affected, progress } = await data();
+    expect([affected, progress]).toEqual([scanned, Math.floor((scanned / 60) * 1_000) / 1_000]);
+  });
+
   it('can be cancelled while it runs, once', async () => {
     const { id } = await waiting();
     const cancelled = await post(`/task/${id}/cancel`);

@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import type { EndpointAnnouncementType, NewEndpointAnnouncement } from '../../src/model/announcement.ts';
 import type { Verdict } from '../../src/model/delivery.ts';
 import type { AttemptResult, EndpointFailingChange } from '../../src/store/store.ts';
-import { type ContractTest, claimDue, type Given, NOW } from './world.ts';
+import { ALL, type ContractTest, claimDue, type Given, NOW } from './world.ts';
 
 const LATER: Verdict = { state: 'pending', nextAttemptAt: NOW };
 const DONE: Verdict = { state: 'succeeded' };
@@ -99,6 +99,29 @@ function ofAttempts(test: ContractTest): void {
     expect(await given.store.announcementList({ limit: 9 })).toHaveLength(2);
   });
 
+  test('are stored once, and their attempt too, when that comes again as nobody knew of the commit', async (given) => {
+    const { application, keys } = await given.company();
+    const fence = given.fence();
+    const messageKey = await given.accepted(application.key, keys, { state: 'sending', fence });
+    const announce = { type: 'message.attempt.failing', applicationKey: application.key } as const;
+    const result = given.result(given.lease(messageKey, keys[0], fence), LATER, { number: 4 });
+    const results = [{ ...result, announce, keepLease: true }];
+    const again = [{ ...results[0], again: true } as AttemptResult];
+    const said = async () => [
+      (await given.store.announcementList({ limit: 9 })).length,
+      (await given.store.attemptList({ messageKey, ...ALL })).rows.length,
+    ];
+    for (const each of [results, again]) {
+      expect(await given.store.deliveryRecord({ results: each, now: NOW })).toEqual([true]);
+      expect(await said()).toEqual([1, 1]);
+    }
+    // That commit did not take place.
+    const other = { ...result.attempt, id: given.id('atmpt'), number: 5 };
+    const unknown = [{ ...again[0], attempt: other } as AttemptResult];
+    expect(await given.store.deliveryRecord({ results: unknown, now: NOW })).toEqual([true]);
+    expect(await said()).toEqual([2, 2]);
+  });
+
   test('are not stored when the lease does not hold any more', async (given) => {
     const { place, record } = await leased(given);
     await given.store.deliveryCancel({ deliveries: [place], reason: 'cancelled', now: NOW });
@@ -116,7 +139,9 @@ function ofFailing(test: ContractTest): void {
     await record({ endpointKey: one, since: NOW, warnedAt: null });
     await record({ endpointKey: other, since: NOW + 2, warnedAt: null });
     const announcements = [{ ...said('endpoint.failing'), applicationKey: application.key }];
-    await record({ endpointKey: one, since: NOW, warnedAt: NOW + 7, announcements });
+    // A second time when nobody knew whether it was written.
+    for (let times = 0; times < 2; times++)
+      await record({ endpointKey: one, since: NOW, warnedAt: NOW + 7, announcements });
     await given.reopen();
     expect(await failing(given)).toEqual([
       { endpointKey: one, since: NOW, warnedAt: NOW + 7 },

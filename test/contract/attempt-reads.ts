@@ -1,8 +1,9 @@
 import { expect } from 'vitest';
-import { ALL, type ContractTest, type Given, NOW } from './world.ts';
+import { ALL, type ContractTest, claimDue, type Given, NOW } from './world.ts';
 
 export function attemptReadContract(test: ContractTest): void {
   single(test);
+  latest(test);
   expunging(test);
   counts(test);
 }
@@ -17,6 +18,34 @@ function single(test: ContractTest): void {
       expect(await given.store.attemptFind({ messageKey: other.messageKey, id: row.id })).toBeNull();
     }
     expect(await given.store.attemptFind({ messageKey: one.messageKey, id: 'atmpt_unknown' })).toBeNull();
+  });
+}
+
+function latest(test: ContractTest): void {
+  test('of a message are found by endpoint, the newest of each, some rows at a time', async (given) => {
+    const { application, keys } = await given.company(3);
+    const messageKey = await given.accepted(application.key, keys);
+    for (let round = 0; round < 2; round++) {
+      for (const endpointKey of keys.slice(0, 2)) {
+        const fence = given.fence();
+        const due = { endpointKey, dueBy: NOW + 1e6, limit: 9, fence };
+        const { claimed } = await claimDue(given.store, due);
+        const again = { state: 'pending', nextAttemptAt: NOW } as const;
+        const results = claimed.map((lease) => given.result(lease, again));
+        await given.store.deliveryRecord({ results, now: NOW });
+      }
+    }
+    const all = (await given.store.attemptList({ messageKey, ...ALL })).rows;
+    expect(all).toHaveLength(4);
+    const newest = keys.slice(0, 2).map((key) => all.find(({ endpointKey }) => endpointKey === key));
+    const look = (endpointKeys: readonly number[], scan: number, before: string | null = null) =>
+      given.store.attemptLatest({ messageKey, endpointKeys, before, scan });
+    expect(await look(keys, 9)).toEqual({ rows: newest.toReversed(), scannedTo: null });
+    expect(await look([keys[1] as number], 9)).toEqual({ rows: [newest[1]], scannedTo: null });
+    const first = await look(keys, 1);
+    expect(first).toEqual({ rows: [all[0]], scannedTo: all[0]?.id });
+    expect((await look(keys, 9, first.scannedTo)).rows[0]).toEqual(all[1]);
+    expect(await look([], 9)).toEqual({ rows: [], scannedTo: null });
   });
 }
 

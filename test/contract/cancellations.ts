@@ -53,7 +53,7 @@ function cancels(test: ContractTest): void {
     const ask = (place: Place, reason: 'cancelled' | 'expired') =>
       given.store.deliveryCancel({ deliveries: [place], reason, now: NOW });
     expect(await ask(one, 'cancelled')).toEqual({ ...NOTHING, cancelled: [one], dropped: [one] });
-    expect(await given.store.deliveryUnlease({ leases: [lease] })).toBe(0);
+    expect(await given.store.deliveryUnlease({ leases: [lease], now: NOW })).toBe(0);
     expect(await ask(two, 'expired')).toEqual({ ...NOTHING, cancelled: [two] });
     const params = { endpointKey, dueBy: NOW, limit: 9, fence: given.fence() };
     const { claimed } = await claimDue(given.store, params);
@@ -76,9 +76,6 @@ function expiries(test: ContractTest): void {
     const messageKeys = [await add(NOW + 5), await add(NOW + 6), await add(null), await add(NOW + 5)];
     const claim = (dueBy: number, limit = 9) =>
       claimDue(given.store, { endpointKey, dueBy, limit, fence: given.fence() });
-    const first = await claim(NOW + 5, 1);
-    expect(first.claimed).toEqual([]);
-    expect(first.nextDueAt).toBe(NOW);
     const { claimed, nextDueAt } = await claim(NOW + 5);
     expect(claimed.map((each) => [each.messageKey, each.expiresAt])).toEqual([
       [messageKeys[1], NOW + 6],
@@ -90,6 +87,37 @@ function expiries(test: ContractTest): void {
       expect(await given.deliveryOf({ messageKey, endpointKey })).toMatchObject(row);
     }
     expect(await given.store.deliveryCountOpen({})).toEqual({ pending: 0, sending: 2, held: 0 });
+  });
+
+  test('comes past many that expired in one claim, however few the lane may have', async (given) => {
+    const { application, keys } = await given.company();
+    const messages = Array.from({ length: 65 }, () =>
+      given.message({ expiresAt: NOW + 1, deliveries: [delivery(keys[0])] }),
+    );
+    const publishes = [given.publish(application.key, ...messages)];
+    await given.store.messageAccept({ publishes, fence: given.fence(), now: NOW });
+    const last = await given.accepted(application.key, keys);
+    const params = { endpointKey: keys[0], dueBy: NOW + 1, limit: 1 };
+    const first = await claimDue(given.store, { ...params, fence: given.fence() });
+    expect(first).toEqual({ claimed: [], nextDueAt: NOW });
+    expect(await given.store.deliveryCountOpen({})).toMatchObject({ pending: 2 });
+    const { claimed } = await claimDue(given.store, { ...params, fence: given.fence() });
+    expect(claimed).toMatchObject([{ messageKey: last }]);
+  });
+
+  test('takes no room for what has expired, neither of its lane nor of the call', async (given) => {
+    const { application, keys } = await given.company(2);
+    const add = (expiresAt: number | null, payload: string) =>
+      given.accepted(application.key, keys, { message: { expiresAt, payload } });
+    const large = JSON.stringify('x'.repeat(1_000));
+    const good = [await add(null, large)];
+    for (let count = 0; count < 5; count++) await add(NOW + 1, large);
+    good.push(await add(NOW + 9, '[]'));
+    const claims = await given.store.deliveryClaimDue({
+      lanes: keys.map((endpointKey) => ({ endpointKey, deliveries: 9, characters: large.length + 2 })),
+      ...{ characters: 2 * large.length + 4, dueBy: NOW + 1, fence: given.fence() },
+    });
+    for (const { claimed } of claims) expect(claimed.map(({ messageKey }) => messageKey)).toEqual(good);
   });
 
   test('claims a resend of what has expired: it has no time to miss', async (given) => {
@@ -109,19 +137,56 @@ function expiries(test: ContractTest): void {
     const publishes = [given.publish(application.key, ...messages)];
     const [accepted] = await given.store.messageAccept({ publishes, fence, now: NOW });
     const messageKeys = accepted?.kind === 'accepted' ? accepted.messageKeys : [];
-    const expire = (now: number, limit = 9) => given.store.deliveryExpire({ now, limit });
-    expect(await expire(NOW)).toEqual({ messages: 0, ...NOTHING });
-    const dropped = (index: number) => ({ messageKey: messageKeys[index] as number, endpointKey: sending });
-    expect(await expire(NOW + 3, 2)).toEqual({ messages: 2, stored: [], dropped: [dropped(1), dropped(3)] });
+    const expire = (now: number, limit = 9) => given.store.deliveryExpire({ now, limit, scan: 99 });
+    expect(await expire(NOW)).toEqual({ messages: 0, more: false, ...NOTHING });
+    expect(await expire(NOW + 3, 2)).toEqual({ messages: 2, more: true, ...NOTHING });
     await given.reopen();
-    expect(await expire(NOW + 3, 2)).toEqual({ messages: 1, stored: [], dropped: [dropped(0)] });
-    expect(await expire(NOW + 3, 2)).toEqual({ messages: 0, ...NOTHING });
-    expect(await given.store.deliveryCountOpen({})).toEqual({ pending: 2, sending: 2, held: 2 });
-    for (const messageKey of [messageKeys[0], messageKeys[1], messageKeys[3]] as number[]) {
-      const rows = await given.store.deliveryList({ messageKey, ...ALL });
-      const row = { state: 'cancelled', reason: 'expired', nextAttemptAt: null };
-      expect(rows).toMatchObject([row, row, row]);
+    expect(await expire(NOW + 3, 2)).toEqual({ messages: 1, more: false, ...NOTHING });
+    expect(await expire(NOW + 3, 2)).toEqual({ messages: 0, more: false, ...NOTHING });
+    expect(await given.store.deliveryCountOpen({})).toEqual({ pending: 2, sending: 5, held: 2 });
+    const rowsOf = async (index: number) => {
+      const rows = await given.store.deliveryList({ messageKey: messageKeys[index] as number, ...ALL });
+      return rows.map(({ state, reason, nextAttemptAt }) => ({ state, reason, nextAttemptAt }));
+    };
+    const row = { state: 'cancelled', reason: 'expired', nextAttemptAt: null };
+    // Whoever sends it ends it.
+    const sent = { state: 'sending', reason: null, nextAttemptAt: NOW };
+    for (const index of [0, 1, 3]) expect(await rowsOf(index)).toEqual([row, sent, row]);
+    // One that came back all the same, and was held then, is found later.
+    const leases = [given.lease(messageKeys[1] as number, sending, fence)];
+    await given.store.deliveryUnlease({ leases, now: NOW + 4 });
+    const place = { applicationKey: application.key, endpointKey: sending, now: NOW + 4 };
+    await given.store.endpointUpdate({ ...place, changes: { pausedAt: NOW + 4 } });
+    await given.store.deliveryWithdraw({ endpointKey: sending, limit: 1 });
+    expect((await rowsOf(1))[1]).toMatchObject({ state: 'held' });
+    expect(await expire(NOW + 60_002)).toMatchObject({ messages: 1 });
+    expect(await expire(NOW + 60_003)).toMatchObject({ messages: 3 });
+    expect(await rowsOf(1)).toEqual([row, row, row]);
+  });
+
+  test('ends a call within a message, or behind it, when enough was looked at, and goes on from there', async (given) => {
+    const { application, keys } = await given.company(5);
+    const deliveries = keys.map((endpointKey) => delivery(endpointKey, 'held'));
+    const messages = [1, 2, 3].map((at) => given.message({ expiresAt: NOW + at, deliveries }));
+    const publishes = [given.publish(application.key, ...messages)];
+    await given.store.messageAccept({ publishes, fence: given.fence(), now: NOW });
+    const held = async () => (await given.store.deliveryCountOpen({})).held;
+    const steps = [];
+    for (let more = true; more; steps.push(await held())) {
+      const expired = await given.store.deliveryExpire({ now: NOW + 9, limit: 9, scan: 8 });
+      more = expired.more;
     }
+    expect(steps).toEqual([13, 11, 10, 8, 6, 5, 3, 1, 0, 0]);
+    // What has ended is looked at, too.
+    const others = messages.map((message) => ({ ...message, id: given.id('msg') }));
+    const more = [given.publish(application.key, ...others)];
+    const [accepted] = await given.store.messageAccept({ publishes: more, fence: given.fence(), now: NOW });
+    for (const messageKey of accepted?.kind === 'accepted' ? accepted.messageKeys : []) {
+      const deliveries = keys.map((endpointKey) => ({ messageKey, endpointKey }));
+      await given.store.deliveryCancel({ deliveries, reason: 'cancelled', now: NOW });
+    }
+    const looked = await given.store.deliveryExpire({ now: NOW + 9, limit: 9, scan: 6 });
+    expect(looked).toEqual({ messages: 2, more: true, ...NOTHING });
   });
 
   test('leaves what has ended of a message that expired, and its resends', async (given) => {
@@ -134,7 +199,9 @@ function expiries(test: ContractTest): void {
     const results = [given.result(given.lease(messageKey, endpointKey, fence), failed)];
     await given.store.deliveryRecord({ results, now: NOW });
     await given.store.resendInsert({ messageKey, endpointKey, now: NOW, limit: 9 });
-    expect(await given.store.deliveryExpire({ now: NOW + 1, limit: 9 })).toMatchObject({ messages: 1 });
+    expect(await given.store.deliveryExpire({ now: NOW + 1, limit: 9, scan: 99 })).toMatchObject({
+      messages: 1,
+    });
     expect(await given.deliveryOf({ messageKey, endpointKey })).toMatchObject(failed);
     expect(await given.store.deliveryBacklog()).toEqual([{ endpointKey, nextDueAt: 0 }]);
   });

@@ -107,8 +107,8 @@ function releases(test: ContractTest): void {
     await given.reopen();
     const fence = given.fence();
     const fresh = await given.accepted(application.key, [mine], { state: 'sending', fence });
-    expect(await given.store.deliveryRelease({ before: firstFence(given.store.epoch) })).toBe(2);
-    expect(await given.store.deliveryRelease({ before: firstFence(given.store.epoch) })).toBe(0);
+    expect(await given.store.deliveryRelease({ before: firstFence(given.store.epoch), now: NOW })).toBe(2);
+    expect(await given.store.deliveryRelease({ before: firstFence(given.store.epoch), now: NOW })).toBe(0);
     expect(await given.store.deliveryCountOpen({})).toEqual({ pending: 2, sending: 1, held: 0 });
     // The lease of the old process is void, that of the new one holds, and the due time stays.
     const old = claimed.map((lease) => given.result(lease, { state: 'succeeded' }));
@@ -123,8 +123,8 @@ function releases(test: ContractTest): void {
     const { application, keys } = await given.company();
     const fence = given.fence();
     await given.accepted(application.key, keys, { state: 'sending', fence });
-    expect(await given.store.deliveryRelease({ before: fence })).toBe(0);
-    expect(await given.store.deliveryRelease({ before: fence + 1 })).toBe(1);
+    expect(await given.store.deliveryRelease({ before: fence, now: NOW })).toBe(0);
+    expect(await given.store.deliveryRelease({ before: fence + 1, now: NOW })).toBe(1);
   });
 }
 
@@ -135,9 +135,9 @@ function returns(test: ContractTest): void {
     const { claimed } = await claim(given, keys[0], { dueBy: NOW + 9 });
     const [first, second] = claimed as [LeasedDelivery, LeasedDelivery];
     const stale = { ...second, fence: second.fence - 1 };
-    expect(await given.store.deliveryUnlease({ leases: [first, stale] })).toBe(1);
-    expect(await given.store.deliveryUnlease({ leases: [first] })).toBe(0);
-    expect(await given.store.deliveryUnlease({ leases: [] })).toBe(0);
+    expect(await given.store.deliveryUnlease({ leases: [first, stale], now: NOW })).toBe(1);
+    expect(await given.store.deliveryUnlease({ leases: [first], now: NOW })).toBe(0);
+    expect(await given.store.deliveryUnlease({ leases: [], now: NOW })).toBe(0);
     expect(await given.deliveryOf(first)).toMatchObject({ state: 'pending', nextAttemptAt: NOW + 1 });
     expect(await given.deliveryOf(second)).toMatchObject({ state: 'sending', nextAttemptAt: NOW + 2 });
     const results = [given.result(first, { state: 'succeeded' })];
@@ -220,6 +220,21 @@ function lists(test: ContractTest): void {
     expect(await of(all[0])).toEqual({ pending: 3, sending: 1, held: 2 });
     expect(await of(other)).toEqual({ pending: 1, sending: 0, held: 1 });
     expect(await of(99)).toEqual({ pending: 0, sending: 0, held: 0 });
+  });
+
+  test('count as pending while their retry waits in memory, for who says the time', async (given) => {
+    const { application, keys } = await given.company();
+    const fence = given.fence();
+    const messageKey = await given.accepted(application.key, keys, { state: 'sending', fence });
+    await given.accepted(application.key, keys, { state: 'sending' });
+    const verdict = { state: 'pending', nextAttemptAt: NOW + 9 } as const;
+    const results = [{ ...given.result(given.lease(messageKey, keys[0], fence), verdict), keepLease: true }];
+    await given.store.deliveryRecord({ results, now: NOW });
+    const count = (now?: number) =>
+      given.store.deliveryCountOpen({ endpointKey: keys[0], ...(now !== undefined && { now }) });
+    expect(await count()).toEqual({ pending: 0, sending: 2, held: 0 });
+    expect(await count(NOW + 8)).toEqual({ pending: 1, sending: 1, held: 0 });
+    expect(await count(NOW + 9)).toEqual({ pending: 0, sending: 2, held: 0 });
   });
 }
 

@@ -19,6 +19,7 @@ import {
   type Real,
   type Row,
   rowOf,
+  standing,
   waitingOf,
 } from './delivery-model.ts';
 import { ENDPOINTS, endpointIndex, moment } from './delivery-values.ts';
@@ -94,8 +95,8 @@ const COMMANDS_OF_THE_WAY: fc.Arbitrary<Command>[] = [
   fc
     .tuple(fc.array(fc.tuple(fc.nat(), verdict, fc.boolean()), { minLength: 1, maxLength: 3 }), moment)
     .map((params) => record(...params)),
-  fc.nat().map(release),
-  fc.nat().map(unlease),
+  fc.tuple(fc.nat(), moment).map((params) => release(...params)),
+  fc.tuple(fc.nat(), moment).map((params) => unlease(...params)),
   fc.tuple(fc.nat(), moment).map((params) => resend(...params)),
   fc.constant(reopen()),
 ];
@@ -121,10 +122,18 @@ function accept(accepted: Accepted): Command {
     const publishes = [given.publish(applicationKey, message)];
     const [result] = await given.store.messageAccept({ publishes, fence, now });
     const messageKey = (result?.kind === 'accepted' && result.messageKeys[0]) as number;
-    model.messages.push({ messageKey, orderingKey, expunged: false, lookedAt: false, deliverAt, expiresAt });
+    model.messages.push({
+      messageKey,
+      orderingKey,
+      expunged: false,
+      lookAt: expiresAt,
+      deliverAt,
+      expiresAt,
+    });
     for (const { endpointKey, state, orderKey } of deliveries) {
       if (state === 'sending') model.leases.push(given.lease(messageKey, endpointKey, fence));
-      const timed = state !== 'held' && orderKey === null;
+      const timed =
+        state !== 'held' && (orderKey === null || standing(model, endpointKey, orderKey).length === 0);
       model.rows.push({
         ...{ messageKey, endpointKey, state, orderKey, attemptCount: 0 },
         reason: state === 'held' ? 'endpoint_disabled' : null,
@@ -142,7 +151,7 @@ function claim(index: number, dueBy: number, limit: number): Command {
     const fence = given.fence();
     const { claimed, nextDueAt } = await claimDue(given.store, { endpointKey, dueBy, limit, fence });
     const resent = waitingOf(model, endpointKey).slice(0, limit);
-    const { taken, expired } = dueRows(model, { endpointKey, dueBy, limit, room: limit - resent.length });
+    const { taken, expired } = dueRows(model, { endpointKey, dueBy, room: limit - resent.length });
     const place = { endpointKey, fence };
     expect(claimed).toMatchObject([
       ...resent.map(({ messageKey, resendKey }) => ({
@@ -169,11 +178,11 @@ function claim(index: number, dueBy: number, limit: number): Command {
 /** What a claim takes of the schedule, and what it finds to have expired on the way. */
 function dueRows(
   model: Model,
-  { endpointKey, dueBy, limit, room }: { endpointKey: number; dueBy: number; limit: number; room: number },
+  { endpointKey, dueBy, room }: { endpointKey: number; dueBy: number; room: number },
 ): { taken: Row[]; expired: Row[] } {
   const [taken, expired]: [Row[], Row[]] = [[], []];
   for (const row of pendingOf(model, endpointKey)) {
-    if (dueOf(row) > dueBy || taken.length >= room || expired.length >= limit) break;
+    if (dueOf(row) > dueBy || taken.length >= room || expired.length >= 64) break;
     (isExpired(model, row, dueBy) ? expired : taken).push(row);
   }
   return { taken, expired };
@@ -233,30 +242,30 @@ function changeStopped(row: Row, verdict: Verdict, number: number): false {
   return false;
 }
 
-function release(pick: number): Command {
-  return command(`release(${pick})`, async (model, { given }) => {
+function release(pick: number, now: number): Command {
+  return command(`release(${pick}, +${now - NOW})`, async (model, { given }) => {
     const before = model.leases[pick % Math.max(1, model.leases.length)]?.fence ?? 1;
     const freed = model.rows.filter((row) => row.state === 'sending' && row.fence < before);
     const resends = model.resends.filter(({ fence }) => fence > 0 && fence < before);
-    expect(await given.store.deliveryRelease({ before })).toBe(freed.length + resends.length);
+    expect(await given.store.deliveryRelease({ before, now })).toBe(freed.length + resends.length);
     for (const row of freed) change(row, { state: 'pending', fence: 0 });
     for (const each of resends) each.fence = 0;
-    advance(model, NOW);
+    advance(model, now);
   });
 }
 
-function unlease(pick: number): Command {
-  return command(`unlease(${pick})`, async (model, { given }) => {
+function unlease(pick: number, now: number): Command {
+  return command(`unlease(${pick}, +${now - NOW})`, async (model, { given }) => {
     if (model.leases.length === 0) return;
     const lease = leaseOf(model, pick);
     const { resendKey, fence } = lease;
     const row = rowOf(model, lease) as Row;
     const waits = model.resends.find((each) => each.resendKey === resendKey && each.fence === fence);
     const holds = resendKey === null ? row.fence === fence : waits !== undefined;
-    expect(await given.store.deliveryUnlease({ leases: [lease] })).toBe(holds ? 1 : 0);
+    expect(await given.store.deliveryUnlease({ leases: [lease], now })).toBe(holds ? 1 : 0);
     if (resendKey === null && holds) change(row, { state: 'pending', fence: 0 });
     else if (waits !== undefined) waits.fence = 0;
-    advance(model, NOW);
+    advance(model, now);
   });
 }
 

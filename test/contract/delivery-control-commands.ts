@@ -14,6 +14,7 @@ import {
   messageOf,
   type Row,
   rowOf,
+  standing,
 } from './delivery-model.ts';
 import { endpointIndex, moment } from './delivery-values.ts';
 import { NOW } from './world.ts';
@@ -149,7 +150,7 @@ function letGo(
 function isWanted(kind: TaskKind, row: Row | undefined): boolean {
   if (row === undefined) return kind === 'replay-missing';
   if (kind === 'recover') return row.state === 'failed' || row.state === 'held';
-  if (kind === 'replay') return row.state !== 'pending' && row.state !== 'sending';
+  if (kind === 'replay') return ['succeeded', 'failed', 'held'].includes(row.state);
   return kind !== 'replay-missing' && row.state === 'held';
 }
 
@@ -199,13 +200,16 @@ function hurry(pick: number, now: number): Command {
   return command(`hurry(${pick}, +${now - NOW})`, async (model, { given }) => {
     const row = model.rows[pick % Math.max(1, model.rows.length)];
     if (row === undefined) return;
-    const { messageKey, endpointKey, state, nextAttemptAt } = row;
+    const { messageKey, endpointKey, state, nextAttemptAt, orderKey } = row;
     const answer = await given.store.deliveryHurry({ messageKey, endpointKey, now });
     const later = nextAttemptAt !== null && nextAttemptAt > now;
+    const first = orderKey === null ? row : standing(model, endpointKey, orderKey)[0];
     if (state === 'succeeded' || state === 'cancelled') expect(answer).toEqual({ state: 'ended' });
     else if (messageOf(model, row).expunged) expect(answer).toEqual({ state: 'expunged' });
     else if (state === 'sending' && !later) expect(answer).toEqual({ state: 'under_way' });
-    else {
+    else if (first !== row) {
+      expect(answer).toMatchObject({ state: 'behind', before: { state: first?.state } });
+    } else {
       if (answer?.state !== 'due') throw new Error('It is not due.');
       const begins = state === 'failed' || state === 'held';
       if (begins) change(row, { attemptCount: 0, reason: null });
@@ -218,25 +222,22 @@ function hurry(pick: number, now: number): Command {
 /** Until nothing is left. */
 function expire(now: number, limit: number): Command {
   return command(`expire(+${now - NOW}, ${limit})`, async (model, { given }) => {
-    const messages = model.messages.filter(
-      ({ expiresAt, lookedAt }) => !lookedAt && expiresAt !== null && expiresAt <= now,
-    );
-    let left = messages.length;
-    const dropped: { messageKey: number; endpointKey: number }[] = [];
-    for (let looked = limit; looked === limit; left -= looked) {
-      const expired = await given.store.deliveryExpire({ now, limit });
-      looked = expired.messages;
-      expect(looked).toBe(Math.min(limit, left));
-      dropped.push(...expired.dropped);
+    const messages = model.messages.filter(({ lookAt }) => lookAt !== null && lookAt <= now);
+    let done = 0;
+    for (let more = true; more; ) {
+      const expired = await given.store.deliveryExpire({ now, limit, scan: 2 });
+      more = expired.more;
+      done += expired.messages;
+      expect(expired.messages).toBeLessThanOrEqual(limit);
+      expect(expired.dropped).toEqual([]);
     }
-    const open = model.rows.filter((row) => messages.includes(messageOf(model, row)) && isOpen(row));
-    const sending = open.filter(({ state }) => state === 'sending');
-    for (const row of open)
-      change(row, { state: 'cancelled', reason: 'expired', fence: 0, nextAttemptAt: null });
-    for (const message of messages) message.lookedAt = true;
-    expect(dropped).toHaveLength(sending.length);
-    for (const row of sending) {
-      expect(dropped).toContainEqual({ messageKey: row.messageKey, endpointKey: row.endpointKey });
+    expect(done).toBe(messages.length);
+    const rows = model.rows.filter((row) => messages.includes(messageOf(model, row)));
+    const waits = rows.filter(({ state }) => state === 'pending' || state === 'held');
+    for (const row of waits) change(row, { state: 'cancelled', reason: 'expired', nextAttemptAt: null });
+    for (const message of messages) {
+      const sent = rows.some((row) => row.state === 'sending' && messageOf(model, row) === message);
+      message.lookAt = sent ? now + 60_000 : null;
     }
     advance(model, now);
   });

@@ -4,7 +4,7 @@ import type { Delivery, DeliveryState } from '../../src/model/delivery.ts';
 import type { Ordering } from '../../src/model/endpoint.ts';
 import type { Lease } from '../../src/model/lease.ts';
 import type { AttemptResult, Stopped } from '../../src/store/store.ts';
-import { ALL, type Given, NOW } from './world.ts';
+import { ALL, type Given } from './world.ts';
 
 export interface Row extends Delivery {
   fence: number;
@@ -24,8 +24,8 @@ export interface ModelMessage {
   readonly expiresAt: number | null;
   readonly orderingKey: string | null;
   expunged: boolean;
-  /** Its deliveries were looked at when it expired. */
-  lookedAt: boolean;
+  /** When its deliveries are looked at for having expired; null: never, or they were. */
+  lookAt: number | null;
 }
 
 /** What a store should hold: as simple as it can be. */
@@ -106,7 +106,7 @@ function isOrphan({ rows, stopped }: Model, endpointKey: number): boolean {
 }
 
 /** Who stands in a line, the first first. */
-function standing({ rows }: Model, endpointKey: number, orderKey: string): Row[] {
+export function standing({ rows }: Model, endpointKey: number, orderKey: string): Row[] {
   return rows
     .filter((row) => row.endpointKey === endpointKey && row.orderKey === orderKey)
     .filter(({ state }) => state !== 'succeeded' && state !== 'cancelled')
@@ -124,7 +124,7 @@ export function advance(model: Model, now: number): Row[] {
       if (row.state !== 'pending') continue;
       if (sending || index > 0) change(row, { nextAttemptAt: null });
       else if (row.nextAttemptAt === null) {
-        change(row, { nextAttemptAt: Math.max(now, messageOf(model, row).deliverAt ?? NOW) });
+        change(row, { nextAttemptAt: Math.max(now, messageOf(model, row).deliverAt ?? now) });
         promoted.push(row);
       }
     }

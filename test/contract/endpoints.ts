@@ -159,6 +159,39 @@ export function endpointContract(test: ContractTest): void {
     expect(await given.store.taskListRunning()).toMatchObject([begun]);
   });
 
+  test('let a task that runs already begin anew, rather than one like it with each change', async (given) => {
+    const { application, keys } = await given.company();
+    const [endpointKey] = keys;
+    const deliveries = [{ endpointKey, state: 'held', reason: 'endpoint_paused', orderKey: null } as const];
+    const messages = [1, 2, 3].map(() => given.message({ deliveries }));
+    const publishes = [given.publish(application.key, ...messages)];
+    await given.store.messageAccept({ publishes, fence: given.fence(), now: NOW });
+    const filter = { heldFor: 'endpoint_paused' } as const;
+    const range = { kind: 'release', filter, from: 'msg_', to: 'msg_~' } as const;
+    const place = { applicationKey: application.key, sourceKey: endpointKey, targetKey: endpointKey };
+    const like = (fields: object = {}) => ({
+      ...{ ...place, ...range, id: given.id('qtask'), rate: 100, now: NOW, ...fields },
+    });
+    const update = (task: ReturnType<typeof like>) =>
+      given.store.endpointUpdate({ ...place, endpointKey, now: NOW, changes: { pausedAt: null }, task });
+    const first = like();
+    await update(first);
+    await given.store.taskStep({ id: first.id, now: NOW, scan: 2, most: 9 });
+    expect(await given.store.taskFind({ id: first.id })).toMatchObject({ position: messages[2]?.id });
+    await update(like({ now: NOW + 5 }));
+    const again = { id: first.id, position: 'msg_', scanned: 2, createdAt: NOW, updatedAt: NOW + 5 };
+    expect(await given.store.taskListRunning()).toMatchObject([again]);
+    // By a request as well, whatever the limits.
+    const none = { limit: 0, applicationLimit: 0 };
+    expect(await given.store.taskInsert({ ...like(), ...none })).toMatchObject({ id: first.id });
+    expect(await given.store.taskInsert({ ...like({ filter: {} }), ...none })).toBe('limit');
+    for (const other of [{ filter: {} }, { rate: 5 }, { to: 'msg_5' }]) await update(like(other));
+    expect(await given.store.taskListRunning()).toHaveLength(4);
+    await given.store.taskCancel({ id: first.id, now: NOW });
+    await update(like());
+    expect(await given.store.taskListRunning()).toHaveLength(4);
+  });
+
   test('stay as they are where a change is undefined', async (given) => {
     const { application, keys } = await given.company();
     const [endpointKey] = keys;

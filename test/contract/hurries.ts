@@ -3,6 +3,8 @@ import type { Verdict } from '../../src/model/delivery.ts';
 import { type ContractTest, type Given, NOW } from './world.ts';
 
 const FAILED: Verdict = { state: 'failed', reason: 'retries_exhausted' };
+type Place = { messageKey: number; endpointKey: number };
+
 const LATER: Verdict = { state: 'pending', nextAttemptAt: NOW + 60_000 };
 
 export function hurryContract(test: ContractTest): void {
@@ -23,7 +25,7 @@ export function hurryContract(test: ContractTest): void {
     expect(await hurry(NOW + 5)).toEqual({ state: 'due', dropped: [place], stored: stored(NOW + 5) });
     const row = { state: 'pending', nextAttemptAt: NOW + 5, attemptCount: 3 };
     expect(await given.deliveryOf(place)).toMatchObject(row);
-    expect(await given.store.deliveryUnlease({ leases: [lease] })).toBe(0);
+    expect(await given.store.deliveryUnlease({ leases: [lease], now: NOW })).toBe(0);
   });
 
   test('begins the schedule again of one that failed or is held', async (given) => {
@@ -50,6 +52,42 @@ export function hurryContract(test: ContractTest): void {
     const place = { messageKey, endpointKey: keys[0] };
     await given.store.deliveryHurry({ ...place, now: NOW + 5 });
     expect(await given.deliveryOf(place)).toMatchObject({ nextAttemptAt: NOW + 5 });
+  });
+
+  test('says of one that stands behind another which that is, and leaves it as it is', async (given) => {
+    const { application, keys } = await given.company();
+    const fence = given.fence();
+    const line = { orderKey: 'a', message: { orderingKey: 'a' } };
+    const id = given.id('msg');
+    const firstKey = await given.accepted(application.key, keys, {
+      ...line,
+      message: { id, orderingKey: 'a' },
+    });
+    const places = [{ messageKey: firstKey, endpointKey: keys[0] }];
+    for (const state of ['pending', 'held'] as const) {
+      const messageKey = await given.accepted(application.key, keys, { ...line, state });
+      places.push({ messageKey, endpointKey: keys[0] });
+    }
+    const [first, second, third] = places as [Place, Place, Place];
+    const hurry = (place: Place) => given.store.deliveryHurry({ ...place, now: NOW + 5 });
+    const [claimed] = await given.store.deliveryClaimDue({
+      lanes: [{ endpointKey: keys[0], deliveries: 9, characters: 9_999 }],
+      ...{ characters: 9_999, dueBy: NOW, fence },
+    });
+    expect(claimed?.claimed).toHaveLength(1);
+    for (const verdict of ['sending', 'failed'] as const) {
+      const before = [await given.deliveryOf(second), await given.deliveryOf(third)];
+      const behind = { state: 'behind', before: { messageId: id, state: verdict } };
+      expect(await hurry(second)).toEqual(behind);
+      expect(await hurry(third)).toEqual(behind);
+      expect([await given.deliveryOf(second), await given.deliveryOf(third)]).toEqual(before);
+      const results = (claimed?.claimed ?? []).map((lease) => given.result(lease, FAILED));
+      await given.store.deliveryRecord({ results, now: NOW });
+    }
+    expect(await hurry(first)).toMatchObject({ state: 'due' });
+    const skip = { reason: 'skipped', failedToo: true, now: NOW } as const;
+    await given.store.deliveryCancel({ deliveries: [first, second], ...skip });
+    expect(await hurry(third)).toMatchObject({ state: 'due' });
   });
 
   test('leaves what is sent right now, has ended or lost its payload, and says so', async (given) => {

@@ -219,6 +219,20 @@ function idempotencyKeys(test: ContractTest): void {
     expect(results.slice(1)).toEqual([{ kind: 'replayed', messageIds }, { kind: 'idempotency_mismatch' }]);
   });
 
+  test('finds what a publish under a key gets that comes again', async (given) => {
+    const application = await given.application();
+    const { store } = given;
+    expect(await store.idempotencyFind(idempotency('key', 'body'))).toBeNull();
+    const first = keyed(given, application.key, 'key', 'body');
+    await accept(given, [first]);
+    const messageIds = first.messages.map(({ id }) => id);
+    expect(await store.idempotencyFind(idempotency('key', 'body'))).toEqual({ kind: 'replayed', messageIds });
+    expect(await store.idempotencyFind(idempotency('key', 'other'))).toEqual({
+      kind: 'idempotency_mismatch',
+    });
+    expect(await store.idempotencyFind(idempotency('other', 'body'))).toBeNull();
+  });
+
   test('replays rather than complain about the event ids of the same publish', async (given) => {
     const application = await given.application();
     const publish = (): Publish => ({

@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import type { NewMessage } from '../../src/model/message.ts';
 import type { MessageFilter } from '../../src/store/store.ts';
-import { type ContractTest, type Given, NOW } from './world.ts';
+import { type ContractTest, delivery, type Given, NOW } from './world.ts';
 
 export function messageFilterContract(test: ContractTest): void {
   words(test);
@@ -32,6 +32,13 @@ function words(test: ContractTest): void {
     expect(await pick({ tag: 'eu', channel: 'y' })).toEqual([]);
   });
 
+  test('picks what some endpoint got, or none', async (given) => {
+    const { key } = await given.endpoint((await given.application()).key);
+    const pick = await filled(given, [{}, { deliveries: [delivery(key)] }, {}]);
+    expect(await pick({ matched: true })).toEqual([1]);
+    expect(await pick({ matched: false })).toEqual([2, 0]);
+  });
+
   test('picks by patterns of event types, which stand for what begins so', async (given) => {
     const types = [
       'ticket.created',
@@ -51,6 +58,33 @@ function words(test: ContractTest): void {
     expect(await pick({ eventTypes: ['ticket.a.*', 'ticket'] })).toEqual([5, 2]);
     expect(await pick({ eventTypes: ['%.*', 'ü.*'] })).toEqual([7, 6]);
     expect(await pick({ eventTypes: ['*', '.*', 'ticket*'] })).toEqual([]);
+  });
+
+  test('looks up very many patterns as fast as one', async (given) => {
+    const many = Array.from({ length: 1_000 }, (_, index) => `${'z'.repeat(240)}${index}.*`);
+    const types = ['ticket.a', ...Array(500).fill('b.c.d')];
+    const pick = await filled(
+      given,
+      types.map((eventType) => ({ eventType })),
+    );
+    const times: number[] = [];
+    for (let round = 0; round < 3; round++) {
+      const begin = performance.now();
+      expect(await pick({ eventTypes: [...many, 'ticket.*'] })).toEqual([0]);
+      times.push(performance.now() - begin);
+    }
+    expect(Math.min(...times)).toBeLessThan(60);
+  });
+
+  test('takes a pattern for more work where event types have many dots', async (given) => {
+    const { applicationKey } = await accepted(
+      given,
+      Array.from({ length: 5 }, () => ({ eventType: `${'a.'.repeat(100)}a` })),
+    );
+    const page = { limit: 100, before: null, after: null, withPayload: false, scan: 40 };
+    const look = (filter: MessageFilter) => given.store.messageList({ applicationKey, ...page, filter });
+    expect((await look({ eventTypes: ['b.*'] })).scannedTo).not.toBeNull();
+    expect((await look({ eventTypes: ['b'] })).scannedTo).toBeNull();
   });
 
   test('picks by any of several channels', async (given) => {

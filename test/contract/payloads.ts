@@ -84,7 +84,7 @@ function expunging(test: ContractTest): void {
       now: NOW,
     });
     expect(dropped).toEqual([{ messageKey: lease.messageKey, endpointKey }]);
-    expect(await given.store.deliveryUnlease({ leases: [lease] })).toBe(0);
+    expect(await given.store.deliveryUnlease({ leases: [lease], now: NOW })).toBe(0);
     const again = await given.store.resendInsert({ messageKey: waiting, endpointKey, now: NOW, limit: 9 });
     expect(again).toBe('expunged');
     expect(await nothingDue(given, endpointKey)).toBe(true);
@@ -120,8 +120,8 @@ function expunging(test: ContractTest): void {
     }
     await given.store.messageExpunge({ messageKeys, now: NOW });
     const leases = messageKeys.map((messageKey) => given.lease(messageKey, endpointKey, fence));
-    await given.store.deliveryUnlease({ leases });
-    await given.store.deliveryRelease({ before: fence + 1 });
+    await given.store.deliveryUnlease({ leases, now: NOW });
+    await given.store.deliveryRelease({ before: fence + 1, now: NOW });
     const later = { state: 'pending', nextAttemptAt: NOW } as const;
     await given.store.deliveryRecord({
       results: leases.map((lease) => given.result(lease, later)),

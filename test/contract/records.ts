@@ -71,7 +71,7 @@ function verdicts(test: ContractTest): void {
       results: [{ ...given.result(lease, LATER), keepLease: true }],
       now: NOW,
     });
-    expect(await given.store.deliveryRelease({ before: lease.fence + 1 })).toBe(1);
+    expect(await given.store.deliveryRelease({ before: lease.fence + 1, now: NOW })).toBe(1);
     expect(await given.deliveryOf(lease)).toMatchObject({ state: 'pending', nextAttemptAt: NOW + 60_000 });
   });
 
@@ -187,7 +187,7 @@ async function cancelled(given: Given): Promise<Lease> {
 async function held(given: Given): Promise<Lease> {
   const { lease, applicationKey } = await leasedOf(given);
   const { endpointKey } = lease;
-  await given.store.deliveryUnlease({ leases: [lease] });
+  await given.store.deliveryUnlease({ leases: [lease], now: NOW });
   await given.store.endpointUpdate({ applicationKey, endpointKey, now: NOW, changes: { disabled: true } });
   await given.store.deliveryWithdraw({ endpointKey, limit: 1 });
   return lease;

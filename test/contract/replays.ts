@@ -63,9 +63,9 @@ function recoveries(test: ContractTest): void {
 }
 
 function replays(test: ContractTest): void {
-  test('replay takes all that is not open, or the states it is asked for', async (given) => {
+  test('replay takes what succeeded, failed or is held, or the states it is asked for', async (given) => {
     const world = await everyState(given);
-    expect(await world.replay({})).toEqual(['succeeded', 'failed', 'held', 'cancelled']);
+    expect(await world.replay({})).toEqual(['succeeded', 'failed', 'held']);
     const other = await everyState(given);
     expect(await other.replay({ states: ['succeeded', 'held'] })).toEqual(['succeeded', 'held']);
     // What is open stays as it is, whatever is asked for.
@@ -203,6 +203,30 @@ function held(test: ContractTest): void {
       const row = await given.deliveryOf({ messageKey, endpointKey: keys[0] });
       expect(row.state).toBe(state === 'held' ? 'pending' : state);
     }
+  });
+
+  test('release and discard take what is held for one reason, where they are told which', async (given) => {
+    const { place, keys, messages } = await filled(given, 3);
+    const tasks = new Tasks(given);
+    const { applicationKey } = place;
+    const paused = await given.accepted(applicationKey, [keys[0]]);
+    await tasks.update(place, { pausedAt: NOW });
+    await given.store.deliveryWithdraw({ endpointKey: keys[0], limit: 9 });
+    await tasks.update(place, { pausedAt: null });
+    const disabled = messages.find(({ state }) => state === 'held')?.messageKey as number;
+    const states = async () => {
+      const rows = [disabled, paused].map((messageKey) =>
+        given.deliveryOf({ messageKey, endpointKey: keys[0] }),
+      );
+      return (await Promise.all(rows)).map(({ state }) => state);
+    };
+    const filter = { heldFor: 'endpoint_paused' } as const;
+    const released = await tasks.run({ ...place, kind: 'release', filter });
+    expect(released).toMatchObject({ affected: 1, scanned: 2, state: 'finished', filter });
+    expect(await states()).toEqual(['held', 'pending']);
+    const discard = { kind: 'discard', filter: { heldFor: 'endpoint_disabled' } } as const;
+    expect(await tasks.run({ ...place, ...discard })).toMatchObject({ affected: 1 });
+    expect(await states()).toEqual(['cancelled', 'pending']);
   });
 
   test('release leaves what expired, and comes to its end', async (given) => {

@@ -65,7 +65,7 @@ function requests(test: ContractTest): void {
     const results = [given.result(first, FAILED)];
     expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([true]);
     await given.reopen();
-    await given.store.deliveryRelease({ before: firstFence(given.store.epoch) });
+    await given.store.deliveryRelease({ before: firstFence(given.store.epoch), now: NOW });
     const again = (await claim(given, keys[0])).claimed;
     expect(again).toMatchObject([{ messageKey, resendKey: claimed[0]?.resendKey }]);
     const arrived = again.map((lease) => given.result(lease, DONE));
@@ -78,7 +78,7 @@ function requests(test: ContractTest): void {
     const messageKey = await failed(given, application.key, keys[0]);
     const first = await given.resendLeased(messageKey, keys[0]);
     await ask(given, messageKey, keys[0]);
-    expect(await given.store.deliveryUnlease({ leases: [first] })).toBe(1);
+    expect(await given.store.deliveryUnlease({ leases: [first], now: NOW })).toBe(1);
     const { claimed } = await claim(given, keys[0]);
     expect(claimed.map((lease) => [lease.messageKey, lease.resendKey === first.resendKey])).toEqual([
       [messageKey, true],
@@ -142,7 +142,7 @@ function claims(test: ContractTest): void {
       const params = { lanes, characters, dueBy: NOW, fence: given.fence() };
       const claims = await given.store.deliveryClaimDue(params);
       const leases = claims.flatMap(({ claimed }) => claimed);
-      await given.store.deliveryUnlease({ leases });
+      await given.store.deliveryUnlease({ leases, now: NOW });
       expect(claims.map(({ nextDueAt }) => nextDueAt)).toEqual(
         claims.map(({ claimed }) => [0, 0, NOW, null][claimed.length]),
       );
@@ -187,9 +187,9 @@ function leases(test: ContractTest): void {
     const messageKey = await failed(given, application.key, keys[0]);
     const lease = await given.resendLeased(messageKey, keys[0]);
     const stale = { ...lease, fence: lease.fence - 1 };
-    expect(await given.store.deliveryUnlease({ leases: [stale] })).toBe(0);
-    expect(await given.store.deliveryUnlease({ leases: [lease] })).toBe(1);
-    expect(await given.store.deliveryUnlease({ leases: [lease] })).toBe(0);
+    expect(await given.store.deliveryUnlease({ leases: [stale], now: NOW })).toBe(0);
+    expect(await given.store.deliveryUnlease({ leases: [lease], now: NOW })).toBe(1);
+    expect(await given.store.deliveryUnlease({ leases: [lease], now: NOW })).toBe(0);
     const results = [given.result(lease, DONE)];
     expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([false]);
     expect(await given.deliveryOf(lease)).toMatchObject({ state: 'failed' });
@@ -204,8 +204,8 @@ function leases(test: ContractTest): void {
     await given.reopen();
     const fresh = await given.resendLeased(await failed(given, application.key, other), other);
     const before = firstFence(given.store.epoch);
-    expect(await given.store.deliveryRelease({ before })).toBe(1);
-    expect(await given.store.deliveryRelease({ before })).toBe(0);
+    expect(await given.store.deliveryRelease({ before, now: NOW })).toBe(1);
+    expect(await given.store.deliveryRelease({ before, now: NOW })).toBe(0);
     const results = [old, fresh].map((lease) => given.result(lease, DONE));
     expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([false, true]);
     expect((await claim(given, one)).claimed).toMatchObject([{ messageKey: old.messageKey }]);

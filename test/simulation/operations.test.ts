@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Application } from '../../src/model/application.ts';
-import type { Endpoint } from '../../src/model/endpoint.ts';
+import { type Endpoint, heldReason } from '../../src/model/endpoint.ts';
 import type { EndpointFields } from '../../src/registry/registry.ts';
 import { ManualClock, seededRandom } from '../helpers/manual-clock.ts';
+import { checkLines } from './line-checks.ts';
 import { checkHits, checkMessage, checkOrder, checkPace, type Simulated } from './operations-checks.ts';
 import { ONLY_PAUSED, Operator } from './operator.ts';
 import { Process } from './process.ts';
@@ -95,14 +96,19 @@ async function comeToRest(
   };
   await passed(REST_MINUTES);
   expect(process.engine.resident).toBe(0);
+  const backlog = await process.store.deliveryBacklog();
   for (const { key, applicationKey, ordering, description } of endpoints.values()) {
     const open = await process.store.deliveryCountOpen({ endpointKey: key });
     // What is ordered waits behind what failed or is held.
     if (ordering === 'none') expect(open).toMatchObject({ pending: 0, sending: 0 });
     else expect(open).toMatchObject({ sending: 0 });
     const [found] = (await process.store.endpointList({ applicationKey })).filter((each) => each.key === key);
+    if (found === undefined) expect.unreachable();
+    // Nothing has a time and waits, where it is taken; what is ordered and has none waits behind another.
+    if (heldReason(found) === null)
+      expect(backlog.filter(({ endpointKey }) => endpointKey === key)).toEqual([]);
     // What a pause held goes out by itself after its end.
-    if (description === ONLY_PAUSED && found?.pausedAt === null) expect(open).toMatchObject({ held: 0 });
+    if (description === ONLY_PAUSED && found.pausedAt === null) expect(open).toMatchObject({ held: 0 });
   }
   const ofEndpoint = (endpoint: Endpoint) =>
     applications.find(({ key }) => key === endpoint.applicationKey) as Application;
@@ -150,6 +156,7 @@ describe('the engine under an operator, simulated', () => {
 
         checkHits(simulated);
         await checkOrder(simulated);
+        for (const endpoint of endpoints.values()) await checkLines(process.store, endpoint);
         for (const { href, maxInFlight } of endpoints.values())
           expect(receivers.mostUnderWay.get(href) ?? 0).toBeLessThanOrEqual(maxInFlight);
         checkPace(receivers.hits, kills, (hit) => endpoints.get(hit.href)?.throttleRate ?? null);

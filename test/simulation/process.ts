@@ -49,6 +49,8 @@ export class Process {
     /** Share of the store's calls that are refused while there are faults. */
     refused?: number;
     disableAfterMs?: number;
+    /** `DELAYS_MS` when left out. */
+    delaysMs?: readonly number[];
   }): Promise<Process> {
     const { folder, clock, seed, receivers, scheduleLimits } = params;
     const store = await openSqliteStore({ folder });
@@ -74,7 +76,7 @@ export class Process {
       ids: createIds(clock, random),
       masterKey,
       disableAfterMs: params.disableAfterMs ?? null,
-      retrySchedule: { delaysMs: DELAYS_MS, jitter: JITTER },
+      retrySchedule: { delaysMs: params.delaysMs ?? DELAYS_MS, jitter: JITTER },
       requestTimeoutMs: TIMEOUT_MS,
       scheduleLimits,
       makeSender: (onResults) => {

@@ -9,7 +9,7 @@ import { addFace } from '../face.ts';
 import { addIdempotency } from '../idempotency.ts';
 import { parseJson } from '../read-body.ts';
 import type { HttpServices } from '../services.ts';
-import { bodyCheck, type Check, invalid } from '../validation.ts';
+import { bodyCheck, type Check, invalid, type Mismatch, told } from '../validation.ts';
 import { assertWellFormed } from '../well-formed.ts';
 import { addApplicationRoutes } from './applications.ts';
 import { addAttemptRoutes } from './attempts/attempts.ts';
@@ -112,7 +112,8 @@ function queryValidator(schema: unknown) {
       if (name in converted) converted[name] = typedValue(converted[name], type);
     }
     if (compiled.Check(converted)) return { value: converted };
-    const mismatch = compiled.Errors(converted)[0];
+    const [first] = compiled.Errors(converted) as Mismatch[];
+    const mismatch = first && told(first);
     const name = mismatch?.instancePath.slice(1) ?? '';
     if (name === 'limit' && mismatch?.keyword === 'maximum') {
       return { error: invalid(['query', 'limit', 'limit'], `Given limit must not exceed ${PAGE_ROWS}`) };

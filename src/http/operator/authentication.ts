@@ -5,6 +5,7 @@ import type { HttpServices } from '../services.ts';
 import { applicationOfPath } from './application-of-path.ts';
 import { callerIn } from './caller.ts';
 import { capabilitiesAsked, expiresIn } from './key-scope.ts';
+import { assertNotOperational } from './operational-application.ts';
 import { errorsOf, operatorRoute } from './route-schemas.ts';
 import { AppPortalAccessIn, AppPortalAccessOut, TOKEN_SECONDS } from './schemas/authentication.ts';
 
@@ -51,7 +52,7 @@ function addAccess(scope: FastifyInstance, services: HttpServices): void {
           description: 'It takes no body.',
           response: {
             200: { description: 'The token', ...AppPortalAccessOut },
-            ...errorsOf(401, 403, 404, 503),
+            ...errorsOf(401, 403, 404, 409, 503),
           },
         }),
         deprecated: true,
@@ -73,6 +74,7 @@ async function access(
     ref,
     wanted ? [{ fields: wanted, at: ['body', 'application'] }] : [],
   );
+  assertNotOperational({ registry }, application, 'key');
   const { text } = await keyring.create({
     name: `portal ${application.id}`,
     applicationKey: application.key,

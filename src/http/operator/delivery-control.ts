@@ -20,23 +20,32 @@ type ControlIn = Pick<
 
 const SECOND_MS = 1_000;
 
-/** What a body says of how an endpoint is delivered to: what is left out stays, null is as at first. Throws `validation`. */
-export function controlChanges(fields: ControlIn) {
+/**
+ * What a body says of how an endpoint is delivered to: what is left out stays, null is as at first. Throws `validation`.
+ * @param byDefault the schedule of the settings.
+ */
+export function controlChanges(fields: ControlIn, byDefault: RetrySchedule) {
   const { paused, maxInFlight, ordering, retrySchedule, finalStatuses } = fields;
   return {
-    paused,
+    paused: paused === null ? false : paused,
     maxInFlight: maxInFlight === null ? IN_FLIGHT_PER_ENDPOINT : maxInFlight,
-    ordering,
-    retrySchedule: retrySchedule && retryChoice(retrySchedule),
+    ordering: ordering === null ? 'none' : ordering,
+    retrySchedule: retrySchedule && retryChoice(retrySchedule, byDefault),
     finalStatuses: finalStatuses === null ? [] : finalStatuses && [...new Set(finalStatuses)],
   } satisfies EndpointFieldChanges;
 }
 
 /** Null: the schedule of the settings. What an answer shows is taken, too: there the preset stands beside its waits. */
-function retryChoice(asked: NonNullable<ControlIn['retrySchedule']>): RetryChoice | null {
+function retryChoice(
+  asked: NonNullable<ControlIn['retrySchedule']>,
+  byDefault: RetrySchedule,
+): RetryChoice | null {
   const { preset = null, delaysSeconds, jitter = DEFAULT_JITTER } = asked;
-  if (preset === 'default') return null;
-  if (preset !== null) return { preset };
+  if (preset !== null) {
+    const choice = preset === 'default' ? null : { preset };
+    assertJitterOf(chosenSchedule(choice, byDefault), asked.jitter);
+    return choice;
+  }
   if (delaysSeconds === undefined) {
     throw invalid(['body', 'retrySchedule'], 'must have a preset or delaysSeconds');
   }
@@ -48,6 +57,15 @@ function retryChoice(asked: NonNullable<ControlIn['retrySchedule']>): RetryChoic
   const short = delaysMs.findIndex((delayMs) => delayMs < RETRY_DELAY_MS.least);
   if (short >= 0) throw invalid([...at, short], `must be >= ${RETRY_DELAY_MS.least / SECOND_MS}`);
   return { delaysMs, jitter };
+}
+
+/** A jitter beside a preset would count for nothing, unless it is that of the preset. Throws `validation`. */
+function assertJitterOf({ jitter }: RetrySchedule, asked: number | undefined): void {
+  if (asked === undefined || asked === jitter) return;
+  throw invalid(
+    ['body', 'retrySchedule', 'jitter'],
+    `must be ${jitter} or left out beside this preset. Give delaysSeconds without a preset to choose it`,
+  );
 }
 
 /** @param byDefault the schedule of the settings. */

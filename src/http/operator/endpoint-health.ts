@@ -31,14 +31,19 @@ export function addEndpointHealthRoutes(
       const application = await applicationFor(registry, callerIn(request), params.app_id);
       const { endpoint } = await registry.endpoint(application, params.endpoint_id);
       const open = await reader.openCounts(endpoint);
-      return { ...pulseOut(endpoint, pulse), ...open };
+      const blockedBy = await reader.blockedBy(endpoint);
+      return {
+        ...pulseOut(endpoint, pulse),
+        ...open,
+        blockedBy: blockedBy && { msgId: blockedBy.messageId },
+      };
     },
   );
 }
 
-type OpenCounts = 'pending' | 'sending' | 'held';
+type Stored = 'pending' | 'sending' | 'held' | 'blockedBy';
 
-function pulseOut(endpoint: Endpoint, pulse: Pulse): Omit<Static<typeof EndpointHealth>, OpenCounts> {
+function pulseOut(endpoint: Endpoint, pulse: Pulse): Omit<Static<typeof EndpointHealth>, Stored> {
   const lane = pulse.lane(endpoint.key);
   const failing = pulse.failing(endpoint.key);
   const { open = false, failures = 0, probeAt = null } = lane?.breaker ?? {};
@@ -49,6 +54,7 @@ function pulseOut(endpoint: Endpoint, pulse: Pulse): Omit<Static<typeof Endpoint
     disablesAt: failing?.disablesAt != null && !endpoint.disabled ? timeText(failing.disablesAt) : null,
     breaker: { open, failures, nextProbe: probeAt === null ? null : timeText(probeAt) },
     inFlight: lane?.inFlight ?? 0,
+    inFlightLimit: lane?.limit ?? null,
     maxInFlight: endpoint.maxInFlight,
   };
 }

@@ -42,7 +42,7 @@ export async function replacedEndpoint(fields: Static<typeof EndpointUpdate>, se
     throttleRate: fields.throttleRate ?? fields.rateLimit ?? null,
     version: fields.version ?? 1,
     metadata: checkedMetadata(fields.metadata, ['body']),
-    ...controlChanges(fields),
+    ...controlChanges(fields, sent.services.retrySchedule),
   } satisfies EndpointFieldChanges;
 }
 
@@ -64,7 +64,7 @@ export async function changedEndpoint(
     version,
     ...(metadata !== undefined && { metadata: checkedMetadata(metadata, ['body']) }),
     ...(secret !== undefined && { secret: checkedSecret(secret) }),
-    ...controlChanges(fields),
+    ...controlChanges(fields, sent.services.retrySchedule),
   };
 }
 

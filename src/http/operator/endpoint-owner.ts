@@ -9,6 +9,7 @@ import { applicationFor } from '../authenticate.ts';
 import type { HttpServices } from '../services.ts';
 import { invalid } from '../validation.ts';
 import { endpointOut } from './endpoint-out.ts';
+import { assertNotOperational } from './operational-application.ts';
 import { EndpointIn, EndpointOut, EndpointPatch, EndpointUpdate } from './schemas/endpoint.ts';
 
 /**
@@ -33,13 +34,16 @@ export interface EndpointOwner {
   config(needs?: Capability | readonly Capability[]): FastifyContextConfig;
   /** The application that the endpoints belong to. @param ref of the path, where it has one. Throws `not_found`. */
   application(caller: Caller, ref: string): Promise<Application>;
+  /** Throws `conflict` where they are made and changed by another path. */
+  assertWrites(application: Application): void;
   /** Without repetitions. Throws `validation`. */
   eventTypes(names: readonly string[], caller: Caller): Promise<string[]>;
   shown(endpoint: Endpoint, application: Application): Omit<Static<typeof EndpointOut>, 'webHookId'>;
 }
 
 /** Endpoints of the application that the path names. */
-export function applicationOwner({ registry, retrySchedule }: HttpServices): EndpointOwner {
+export function applicationOwner(services: HttpServices): EndpointOwner {
+  const { registry, retrySchedule } = services;
   return {
     path: '/api/v1/app/:app_id/endpoint',
     tag: 'Endpoint',
@@ -48,6 +52,7 @@ export function applicationOwner({ registry, retrySchedule }: HttpServices): End
     schemas: { in: EndpointIn, update: EndpointUpdate, patch: EndpointPatch, out: EndpointOut },
     config: (needs) => (needs === undefined ? {} : { needs }),
     application: (caller, ref) => applicationFor(registry, caller, ref),
+    assertWrites: (application) => assertNotOperational(services, application, 'endpoint'),
     eventTypes: (names, caller) => knownEventTypes(names, caller, registry),
     shown: (endpoint) => endpointOut(endpoint, retrySchedule),
   };

@@ -82,6 +82,7 @@ function addCreate(scope: FastifyInstance, services: HttpServices, owner: Endpoi
     async (request, reply) => {
       const caller = callerIn(request);
       const application = await owner.application(caller, request.params.app_id);
+      owner.assertWrites(application);
       const wanted = await newEndpoint(request.body, { caller, owner, services });
       const made = await services.registry.endpointCreate(application, wanted);
       return created(reply, owner.shown(made.endpoint, application));
@@ -157,6 +158,7 @@ function addReplace(scope: FastifyInstance, services: HttpServices, owner: Endpo
       const { body, params } = request;
       const caller = callerIn(request);
       const application = await owner.application(caller, params.app_id);
+      owner.assertWrites(application);
       const fields = await replacedEndpoint(body, { caller, owner, services });
       const present = await endpointOrNull(registry, application, params.endpoint_id);
       if (present !== null) {
@@ -202,6 +204,7 @@ function addChange(scope: FastifyInstance, services: HttpServices, owner: Endpoi
     async (request) => {
       const caller = callerIn(request);
       const application = await owner.application(caller, request.params.app_id);
+      owner.assertWrites(application);
       const current = await registry.endpoint(application, request.params.endpoint_id);
       const changes = await changedEndpoint(request.body, { caller, owner, services });
       const { endpoint } = await registry.endpointUpdate(application, current.endpoint, changes);

@@ -3,8 +3,9 @@ import { EVENT_SCHEMAS_CHARACTERS, EVENT_SCHEMAS_DEPTH } from '../../limits.ts';
 import { invalid } from '../validation.ts';
 
 /**
- * Schemas of event types come from callers: they are looked at and never compiled, so that no code is made of them, nothing
- * is fetched, and the time it takes grows with their size alone. One is taken when it is valid by the meta-schema of draft 7,
+ * Schemas of event types come from callers: here they are looked at and not compiled, so that nothing is fetched, and the time
+ * it takes grows with their size alone. Code is made only of those that payloads are to be checked by, with a deadline
+ * (`registry/compiled-schema.ts`). One is taken when it is valid by the meta-schema of draft 7,
  * its patterns are regular expressions, and its references lead to places in it. What `$schema` says does not matter.
  */
 const DRAFT_7 = 'http://json-schema.org/draft-07/schema';

@@ -14,7 +14,7 @@ export function eventTypeFields(fields: Static<typeof EventTypeUpdate>): EventTy
     schemas: schemas ? checkedSchemas(schemas) : null,
     featureFlags: withoutRepetitions(fields.featureFlags ?? listOf(fields.featureFlag)),
     groupName: groupName ?? null,
-    validation,
+    validation: validation === null ? 'off' : validation,
   };
 }
 
@@ -30,7 +30,7 @@ export function changedEventType(fields: Static<typeof EventTypePatch>): Partial
     schemas: schemas && checkedSchemas(schemas),
     featureFlags: flags === undefined ? undefined : withoutRepetitions(flags),
     groupName,
-    validation,
+    validation: validation === null ? 'off' : validation,
   };
 }
 

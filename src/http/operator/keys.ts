@@ -7,6 +7,7 @@ import { invalid } from '../validation.ts';
 import { callerIn } from './caller.ts';
 import { keyMadeOut, keyOut } from './key-out.ts';
 import { capabilitiesAsked, expiresIn } from './key-scope.ts';
+import { assertNotOperational } from './operational-application.ts';
 import { PageQuery, pageFrom, pageOf } from './paging.ts';
 import { errorsOf, operatorRoute } from './route-schemas.ts';
 import { listOf } from './schemas/common.ts';
@@ -84,6 +85,7 @@ function addListAndCreate(scope: FastifyInstance, { keyring, registry, clock }: 
       const application =
         ref === null ? null : await applicationFor(registry, callerIn(request), String(ref));
       if (application === null) assertUnlimited({ capabilities, readOnly, featureFlags });
+      else assertNotOperational({ registry }, application, 'key');
       const made = await keyring.create({
         name,
         applicationKey: application?.key ?? null,

@@ -34,6 +34,12 @@ export const MessageListQuery = Type.Object({
   status: status(
     'Addition of Posthorn: only messages of which a delivery is in this state: 0 success, 1 pending, 2 fail, 3 sending, 4 canceled. A retry that is due within seconds counts as sending.',
   ),
+  matched: Type.Optional(
+    Type.Boolean({
+      description:
+        'Addition of Posthorn: only messages that some endpoint wanted, or (`false`) that none wanted.',
+    }),
+  ),
   search: Type.Optional(
     Type.String({
       minLength: 1,
@@ -87,6 +93,7 @@ export function messageFilter(query: Of<typeof MessageListQuery>): MessageFilter
   const filter: MessageFilter = {
     ...labelFilter(query),
     ...(query.status !== undefined && { states: statesOf(query.status, true) }),
+    ...(query.matched !== undefined && { matched: query.matched }),
     ...(query.search !== undefined && { text: query.search }),
   };
   return Object.keys(filter).length === 0 ? null : filter;

@@ -34,6 +34,7 @@ function operators({ registry, retrySchedule }: HttpServices): EndpointOwner {
     },
     config: () => ({ access: 'operator' }),
     application: async () => registry.operational,
+    assertWrites: () => {},
     eventTypes: async (names) => [...new Set(names)],
     shown(endpoint, application) {
       const { webHookId: _, ...shown } = endpointOut(endpoint, retrySchedule);

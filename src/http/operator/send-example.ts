@@ -38,7 +38,12 @@ export function addSendExampleRoutes(scope: FastifyInstance, { registry, accept 
       const { params, body } = request;
       const application = await applicationFor(registry, callerIn(request), params.app_id);
       const { endpoint } = await registry.endpoint(application, params.endpoint_id);
-      if (endpoint.disabled) throw new ApiError('endpoint_disabled');
+      if (endpoint.disabled) {
+        throw new ApiError(
+          'endpoint_disabled',
+          'The endpoint is disabled and takes nothing. Enable it first.',
+        );
+      }
       const payload = await examplePayload(registry, body);
       const problems = exampleProblems(registry, body.eventType, payload);
       const outcome = await accept.publish({
@@ -70,7 +75,7 @@ const PLAIN: Omit<PublishMessage, 'eventType' | 'payload'> = {
 /** Of an example of another version than the one that payloads are checked by. Throws `invalid_scheme` where they are refused. */
 function exampleProblems(registry: HttpServices['registry'], eventType: string, payload: string) {
   if (registry.payloadValidation(eventType) === 'off') return undefined;
-  const found = registry.payloadProblems(eventType, JSON.parse(payload));
+  const found = registry.payloadProblems(eventType, JSON.parse(payload), payload.length);
   if (found === null) return undefined;
   const problems = shownProblems(found, ['payload']);
   if (found.validation === 'warn') return problems;

@@ -3,13 +3,15 @@ import type { PublishOutcome } from '../../accept/accept.ts';
 import { ApiError } from '../../errors.ts';
 import { BATCH_BODY_BYTES, PUBLISH_BODY_BYTES } from '../../limits.ts';
 import type { Application } from '../../model/application.ts';
+import type { CallHashes } from '../../registry/answers.ts';
 import { ANY_ORIGIN, answerAndClose, send } from '../answer.ts';
-import { assertOperator, bearerKey, callerOf } from '../authenticate.ts';
+import { applicationOrNull, assertOperator, bearerKey, callerOf } from '../authenticate.ts';
 import { presentable } from '../error-report.ts';
 import { callHashes, idempotencyKey } from '../idempotency-key.ts';
 import { applicationOfPath, type WantedApplication } from '../operator/application-of-path.ts';
 import { errorAnswer } from '../operator/errors.ts';
 import { matchedOf, messageOutText, type ShownMessage, timeText } from '../operator/message-out.ts';
+import { assertNotOperational } from '../operator/operational-application.ts';
 import { ClientGone, parseJson, readBody } from '../read-body.ts';
 import type { HttpServices } from '../services.ts';
 import { type ReadMessage, readBatch, readMessage } from './message-in.ts';
@@ -43,38 +45,74 @@ async function take(
   request: IncomingMessage,
   target: PublishTarget,
 ): Promise<string> {
-  const { keyring, accept, clock } = services;
+  const { keyring, accept } = services;
   const found = callerOf(keyring, bearerKey(request.headers.authorization));
   const caller = found instanceof Promise ? await found : found;
   assertOperator(caller);
   const withContent = wantsContent(target.query);
   const body = await readBody(request, publishLimit(target));
-  const { text, value } = parseJson(body);
-  const read = target.batch ? readBatch(text, value, clock) : [readMessage(text, value, clock)];
-  // Before an application is made, all of this: a call that is refused makes none.
-  const problems = schemaProblems(services.registry, read, target.batch);
   const key = idempotencyKey(request.headers);
+  const hashesFor = (applicationId: string) =>
+    key === null
+      ? null
+      : callHashes({ key, keyId: caller.keyId, url: request.url ?? '', applicationId, body });
+  let asked: Asked;
+  try {
+    const readNow = read(services, target, body);
+    asked = readNow instanceof Promise ? await readNow : readNow;
+  } catch (error) {
+    const earlier = key === null ? null : await earlierMessages(services, target, hashesFor);
+    if (earlier === null) throw error;
+    return answerText(target, earlier, { withContent, trusted: false, problems: null });
+  }
+  const { messages, problems } = asked;
   const application = await applicationOfPath(
     services.registry,
     target.ref,
-    wantedApplications(target, read),
+    wantedApplications(target, messages),
   );
-  const call = { keyId: caller.keyId, url: request.url ?? '', applicationId: application.id, body };
+  assertNotOperational(services, application, 'publish');
   const outcome = await accept.publish({
     application,
-    messages: read.map(({ message }) => message),
-    idempotency: key === null ? null : callHashes({ key, ...call }),
+    messages: messages.map(({ message }) => message),
+    idempotency: hashesFor(application.id),
     onlyEndpointKey: null,
   });
   const published =
     outcome.kind === 'accepted' ? outcome.messages : await replayed(services, application, outcome);
-  if (target.batch) return batchText(published, problems);
-  const trusted = outcome.kind === 'accepted' && read[0]?.payloadIn !== 'rawPayload';
-  return messageOutText(published[0] as ShownMessage, {
-    withContent,
-    trusted,
-    schemaProblems: problems?.get(0),
-  });
+  const trusted = outcome.kind === 'accepted' && messages[0]?.payloadIn !== 'rawPayload';
+  return answerText(target, published, { withContent, trusted, problems });
+}
+
+interface Asked {
+  readonly messages: readonly ReadMessage[];
+  readonly problems: SchemaProblems | null;
+}
+
+/** All of this before an application is made: a call that is refused makes none. */
+function read(services: HttpServices, target: PublishTarget, body: Buffer): Asked | Promise<Asked> {
+  const { clock } = services;
+  const { text, value } = parseJson(body);
+  const messages = target.batch ? readBatch(text, value, clock) : [readMessage(text, value, clock)];
+  const checked = schemaProblems(services, messages, target.batch);
+  return checked === null
+    ? { messages, problems: null }
+    : checked.then((problems) => ({ messages, problems }));
+}
+
+/**
+ * The messages of the first of the equal calls; null: there was none. What was taken once can be refused later, as its time is
+ * over or its schema another, and is answered all the same. So this is asked for when a call is refused, and costs others nothing.
+ */
+async function earlierMessages(
+  services: HttpServices,
+  target: PublishTarget,
+  hashesFor: (applicationId: string) => CallHashes | null,
+): Promise<ShownMessage[] | null> {
+  const application = await applicationOrNull(services.registry, target.ref);
+  const hashes = application && hashesFor(application.id);
+  const earlier = hashes && (await services.accept.earlier(hashes));
+  return earlier && replayed(services, application, earlier);
 }
 
 /** The messages that the first of the equal calls made. */
@@ -84,6 +122,23 @@ function replayed(
   outcome: Extract<PublishOutcome, { kind: 'replayed' }>,
 ): Promise<ShownMessage[]> {
   return Promise.all(outcome.messageIds.map((id) => services.reader.message(application, id)));
+}
+
+interface Shown {
+  readonly withContent: boolean;
+  /** Whether the payload is JSON for sure. */
+  readonly trusted: boolean;
+  readonly problems: SchemaProblems | null;
+}
+
+function answerText(
+  target: PublishTarget,
+  published: readonly ShownMessage[],
+  { withContent, trusted, problems }: Shown,
+): string {
+  if (target.batch) return batchText(published, problems);
+  const [message] = published as [ShownMessage];
+  return messageOutText(message, { withContent, trusted, schemaProblems: problems?.get(0) });
 }
 
 function batchText(published: readonly ShownMessage[], problems: SchemaProblems | null): string {

@@ -47,12 +47,18 @@ export const ATTEMPT_COLUMNS = [
 type ListParams = ({ messageKey: number } | { endpointKey: number }) &
   AttemptPage & { filter?: AttemptFilter; scan?: number };
 type FindParams = { messageKey: number; id: string };
+type LatestParams = {
+  messageKey: number;
+  endpointKeys: readonly number[];
+  before: string | null;
+  scan: number;
+};
 type CountParams = { endpointKey: number; from: string; to: string; scan: number };
 type Count = { succeeded: number; failed: number; scannedTo: string | null };
 
 export function attempts(connection: Connection) {
   const statements = prepare(connection);
-  const { byMessage, byEndpoint, byKey, find, expunge, count, more } = statements;
+  const { byMessage, byEndpoint, byKey, latest, find, expunge, count, more } = statements;
 
   return {
     attemptList(params: ListParams): Scanned<ListedAttempt> {
@@ -71,6 +77,20 @@ export function attempts(connection: Connection) {
       }
       const listed = found.rows.map(attempt);
       return { rows: upwards ? listed.reverse() : listed, scannedTo: found.scannedTo };
+    },
+    attemptLatest({ endpointKeys, scan: bound, ...range }: LatestParams): Scanned<ListedAttempt> {
+      const wanted = new Set(endpointKeys);
+      const rows: ListedAttempt[] = [];
+      let looked = 0;
+      let scannedTo: string | null = null;
+      for (const [id, key, of] of latest.iterate(range) as Iterable<[string, number, number]>) {
+        if (wanted.delete(of)) rows.push(attempt(byKey.get(key) as Row));
+        if (wanted.size === 0) break;
+        if (++looked < bound) continue;
+        scannedTo = id;
+        break;
+      }
+      return { rows, scannedTo };
     },
     attemptFind({ messageKey, id }: FindParams): ListedAttempt | null {
       const row = find.get(messageKey, id);
@@ -113,6 +133,12 @@ function prepare(connection: Connection) {
     byMessage: lists('message_key'),
     byEndpoint: lists('endpoint_key'),
     byKey: connection.prepare(`${LISTED} WHERE a.attempt_key = ?`),
+    latest: connection
+      .prepare(
+        `SELECT a.id, a.attempt_key, a.endpoint_key FROM attempt a
+         WHERE a.message_key = @messageKey AND a.id < coalesce(@before, '~') ORDER BY a.id DESC`,
+      )
+      .raw(),
     find: connection.prepare(`${LISTED} WHERE a.message_key = ? AND a.id = ?`),
     expunge: connection.prepare(
       `UPDATE attempt SET body = 'EXPUNGED', response_headers = NULL, retry_after = NULL WHERE message_key = ? AND id = ?`,

@@ -10,17 +10,24 @@ type CancelParams = {
   failedToo?: boolean;
   now: number;
 };
-type ExpireParams = { now: number; limit: number };
+type ExpireParams = { now: number; limit: number; scan: number };
+type Due = { expiresAt: number; messageKey: number };
+type OpenOf = { looked: number; sending: number; open: string };
 type Before = { state: number; orderKey: string | null };
 
 const FAILED = 3;
 const OPEN = [0, 1, 4];
+/** A row that is cancelled costs as much as so many that are looked at. */
+const CANCEL_COST = 4;
+/** Until what was under way when its message expired is looked at again. */
+const SENDING_MS = 60_000;
 
 /** Deliveries that end before their time: by a person, or because their message is too old. */
 export function cancellations(connection: Connection) {
   const cancel = cancelling(connection);
   const begin = effects(connection);
-  const { expired, looked, endpointsOf, leasedResends, dropResends } = prepare(connection);
+  const expire = expiring(connection);
+  const { expired, leasedResends, dropResends } = prepare(connection);
 
   return {
     deliveryCancel: ({ deliveries, reason, failedToo = false, now }: CancelParams) =>
@@ -39,18 +46,56 @@ export function cancellations(connection: Connection) {
         }
         return { ...outcome.end(now), cancelled };
       }),
-    deliveryExpire: ({ now, limit }: ExpireParams): Stopped & { messages: number } =>
+    deliveryExpire: ({ now, limit, scan }: ExpireParams): Expired =>
       transaction(connection, () => {
         const outcome = begin();
-        const rows = expired.all(now, limit) as { expiresAt: number; messageKey: number }[];
-        for (const { expiresAt, messageKey } of rows) {
-          for (const endpointKey of endpointsOf.all(messageKey) as number[]) {
-            cancel(messageKey, endpointKey, { reason: 'expired', states: OPEN, outcome });
-          }
-          looked.run(expiresAt, messageKey);
+        let [messages, left] = [0, scan];
+        for (const due of expired.all(now, limit) as Due[]) {
+          const { cost, done } = expire(due, { now, most: Math.ceil(left / CANCEL_COST), outcome });
+          if (done) messages++;
+          left -= cost;
+          if (!done || left <= 0) return { ...outcome.end(now), messages, more: true };
         }
-        return { ...outcome.end(now), messages: rows.length };
+        return { ...outcome.end(now), messages, more: messages === limit };
       }),
+  };
+}
+
+type Expired = Stopped & { messages: number; more: boolean };
+
+/**
+ * Cancels what waits or is held of a message that is too old, at most so many. Its row goes when none is left; while one is under
+ * way, which ends by itself or comes back, it is put off.
+ */
+function expiring(connection: Connection) {
+  // Looked through once: those that are done, usually all, are not touched.
+  const openOf = connection.prepare(
+    `SELECT count(*) AS looked, count(*) FILTER (WHERE state = 1) AS sending,
+       json_group_array(json_array(endpoint_key, order_key)) FILTER (WHERE state IN (0, 4)) AS open
+     FROM delivery WHERE message_key = ?`,
+  );
+  const cancel = connection.prepare(
+    `UPDATE delivery SET state = 5, next_attempt_at = NULL, reason = 'expired' WHERE message_key = ? AND endpoint_key = ?`,
+  );
+  const remove = connection.prepare('DELETE FROM expiry WHERE expires_at = ? AND message_key = ?');
+  const putOff = connection.prepare('INSERT INTO expiry (expires_at, message_key) VALUES (?, ?)');
+
+  return (
+    { expiresAt, messageKey }: Due,
+    { now, most, outcome }: { now: number; most: number; outcome: Effects },
+  ): { cost: number; done: boolean } => {
+    const { looked, sending, open } = openOf.get(messageKey) as OpenOf;
+    const places = JSON.parse(open) as [endpointKey: number, orderKey: string | null][];
+    const taken = places.slice(0, most);
+    for (const [endpointKey, orderKey] of taken) {
+      cancel.run(messageKey, endpointKey);
+      outcome.changed(endpointKey, orderKey);
+    }
+    const cost = looked + taken.length * (CANCEL_COST - 1);
+    if (taken.length < places.length) return { cost, done: false };
+    remove.run(expiresAt, messageKey);
+    if (sending > 0) putOff.run(now + SENDING_MS, messageKey);
+    return { cost, done: true };
   };
 }
 
@@ -82,8 +127,6 @@ function prepare(connection: Connection) {
       `SELECT expires_at AS expiresAt, message_key AS messageKey FROM expiry WHERE expires_at <= ?
        ORDER BY expires_at, message_key LIMIT ?`,
     ),
-    looked: connection.prepare('DELETE FROM expiry WHERE expires_at = ? AND message_key = ?'),
-    endpointsOf: connection.prepare('SELECT endpoint_key FROM delivery WHERE message_key = ?').pluck(),
     leasedResends: connection
       .prepare(
         'SELECT EXISTS (SELECT 1 FROM resend WHERE endpoint_key = ? AND message_key = ? AND fence > 0)',

@@ -15,9 +15,16 @@ type Row = [
   announced: 0 | 1 | null,
   expiresAt: number | null,
   messageId: string,
-  payload: string,
+  /** Null: it has expired. */
+  payload: string | null,
 ];
 type Claim = { claimed: LeasedDelivery[]; nextDueAt: number | null };
+
+/**
+ * What a claim cancels at most of what it finds to have expired, where the lane may have fewer deliveries: one whose breaker is
+ * open comes past them in a few claims. It costs no more than that many deliveries of a lane with room.
+ */
+const EXPIRED = 64;
 
 /** Leases what is due. What is open has its payload: expunging ends what is open in the same transaction. */
 export function claims(connection: Connection) {
@@ -60,24 +67,26 @@ function claiming({
   return (lane: LaneClaim, characters: number, { dueBy, fence, withResends, outcome }: Params) => {
     const { endpointKey, deliveries } = lane;
     const claimed: LeasedDelivery[] = [];
-    const expired: LeasedDelivery[] = [];
+    const expired: { messageKey: number; orderKey: string | null }[] = [];
+    const mostExpired = Math.max(deliveries, EXPIRED);
     let left = characters;
     /** Whether there was room for all. */
     const take = (rows: Iterable<Row>): boolean => {
       for (const row of rows) {
-        const delivery = leased(row, endpointKey, fence);
-        if (delivery.expiresAt !== null && delivery.expiresAt <= dueBy) {
-          if (expired.push(delivery) === deliveries) return false;
+        const [messageKey, , , , orderKey, , , , payload] = row;
+        if (payload === null) {
+          if (expired.push({ messageKey, orderKey }) === mostExpired) return false;
           continue;
         }
-        if (claimed.length > 0 && delivery.payload.length > left) return false;
-        left -= delivery.payload.length;
+        if (claimed.length > 0 && payload.length > left) return false;
+        const delivery = leased(row, { payload, endpointKey, fence });
+        left -= payload.length;
         if (claimed.push(delivery) === deliveries) return false;
       }
       return true;
     };
     if (deliveries > 0 && (!withResends || take(dueResends.iterate(endpointKey) as Iterable<Row>)))
-      take(due.iterate(endpointKey, dueBy) as Iterable<Row>);
+      take(due.iterate({ endpointKey, dueBy }) as Iterable<Row>);
     for (const { messageKey, orderKey } of expired) {
       expire.run(messageKey, endpointKey);
       outcome.changed(endpointKey, orderKey);
@@ -90,25 +99,13 @@ function claiming({
   };
 }
 
-function leased(row: Row, endpointKey: number, fence: number): LeasedDelivery {
-  const [
-    messageKey,
-    resendKey,
-    attemptCount,
-    nextAttemptAt,
-    orderKey,
-    announced,
-    expiresAt,
-    messageId,
-    payload,
-  ] = row;
+function leased(row: Row, held: { payload: string; endpointKey: number; fence: number }): LeasedDelivery {
+  const [messageKey, resendKey, attemptCount, nextAttemptAt, orderKey, announced, expiresAt, messageId] = row;
   return {
+    ...held,
     messageKey,
-    endpointKey,
-    fence,
     resendKey,
     messageId,
-    payload,
     attemptCount,
     nextAttemptAt,
     expiresAt,
@@ -119,11 +116,15 @@ function leased(row: Row, endpointKey: number, fence: number): LeasedDelivery {
 
 function prepare(connection: Connection) {
   return {
+    // What has expired is told by the index, before the payload is read: they may be many, and none of them is sent.
     due: connection
       .prepare(
-        `SELECT d.message_key, NULL, d.attempt_count, d.next_attempt_at, d.order_key, d.announced, m.expires_at, m.id, m.payload
-         FROM delivery d JOIN message m ON m.message_key = d.message_key
-         WHERE d.state = 0 AND d.endpoint_key = ? AND d.next_attempt_at <= ? ORDER BY d.next_attempt_at, d.message_key`,
+        `SELECT d.message_key, NULL, d.attempt_count, d.next_attempt_at, d.order_key, d.announced, x.expires_at, m.id,
+           iif(x.expires_at <= @dueBy, NULL, m.payload)
+         FROM delivery d CROSS JOIN message m ON m.message_key = d.message_key
+         LEFT JOIN message x INDEXED BY message_expires_at ON x.message_key = d.message_key AND x.expires_at IS NOT NULL
+         WHERE d.state = 0 AND d.endpoint_key = @endpointKey AND d.next_attempt_at <= @dueBy
+         ORDER BY d.next_attempt_at, d.message_key`,
       )
       .raw(),
     dueResends: connection

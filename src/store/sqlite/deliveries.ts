@@ -18,12 +18,13 @@ interface Row {
 
 type ListParams = { messageKey: number; limit: number } & Bounds<number>;
 type FindParams = { endpointKey: number; messageKeys: readonly number[] };
-type CountParams = { endpointKey?: number; limit?: number };
+type CountParams = { endpointKey?: number; limit?: number; now?: number };
 type Before = Delivery & { readonly messageId: string };
+type BeforeRow = Row & { message_id: string };
 type OpenCounts = Record<'pending' | 'sending' | 'held', number>;
 
 export function deliveries(connection: Connection) {
-  const { list, find, counts, before } = prepare(connection);
+  const { list, find, counts, before, first } = prepare(connection);
 
   return {
     deliveryList: (params: ListParams): EndpointDelivery[] =>
@@ -38,14 +39,17 @@ export function deliveries(connection: Connection) {
         return row === undefined ? [] : [delivery(row as Row)];
       }),
     deliveryBefore(params: { messageKey: number; endpointKey: number }): Before | null {
-      const row = before.get(params) as (Row & { message_id: string }) | undefined;
-      return row === undefined ? null : { ...delivery(row), messageId: row.message_id };
+      return named(before.get(params) as BeforeRow | undefined);
     },
-    deliveryCountOpen({ endpointKey, limit = Number.MAX_SAFE_INTEGER }: CountParams): OpenCounts {
-      const { timed, waiting, sending, held } = counts[endpointKey === undefined ? 'all' : 'one'];
-      const values = { endpointKey, limit };
+    deliveryFirst(params: { endpointKey: number; orderKey: string }): Before | null {
+      return named(first.get(params) as BeforeRow | undefined);
+    },
+    deliveryCountOpen({ endpointKey, limit = Number.MAX_SAFE_INTEGER, now }: CountParams): OpenCounts {
+      const { timed, waiting, later, sending, held } = counts[endpointKey === undefined ? 'all' : 'one'];
+      const values = { endpointKey, limit, now: now ?? Number.MAX_SAFE_INTEGER };
       const count = (statement: Statement) => statement.get(values) as number;
-      const pending = Math.min(limit, count(timed) + count(waiting));
+      const inMemory = now === undefined ? 0 : count(later);
+      const pending = Math.min(limit, count(timed) + count(waiting) + inMemory);
       return { pending, sending: count(sending), held: count(held) };
     },
   };
@@ -57,7 +61,8 @@ function prepare(connection: Connection) {
   const countsOf = (endpoint: string) => ({
     timed: count(`state = 0 AND next_attempt_at IS NOT NULL ${endpoint}`),
     waiting: count(`state = 0 AND next_attempt_at IS NULL ${endpoint}`),
-    sending: count(`state = 1 AND next_attempt_at IS NOT NULL ${endpoint}`),
+    sending: count(`state = 1 AND next_attempt_at <= @now ${endpoint}`),
+    later: count(`state = 1 AND next_attempt_at > @now ${endpoint}`),
     held: count(`state = 4 ${endpoint}`),
   });
   return {
@@ -75,9 +80,18 @@ function prepare(connection: Connection) {
          AND state = 0 AND next_attempt_at IS NULL)
        ORDER BY d.message_key LIMIT 1`,
     ),
+    first: connection.prepare(
+      `SELECT d.*, m.id AS message_id FROM delivery d JOIN message m ON m.message_key = d.message_key
+       WHERE d.endpoint_key = @endpointKey AND d.order_key = @orderKey AND d.state IN (0, 1, 3, 4)
+       ORDER BY d.message_key LIMIT 1`,
+    ),
     find: connection.prepare('SELECT * FROM delivery WHERE message_key = ? AND endpoint_key = ?'),
     counts: { all: countsOf(''), one: countsOf('AND endpoint_key = @endpointKey') },
   };
+}
+
+function named(row: BeforeRow | undefined): Before | null {
+  return row === undefined ? null : { ...delivery(row), messageId: row.message_id };
 }
 
 function delivery(row: Row): Delivery {

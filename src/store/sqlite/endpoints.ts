@@ -8,6 +8,7 @@ import { named } from './changes.ts';
 import { type Connection, transaction } from './connection.ts';
 import { type EndpointRow, endpoint } from './endpoint-row.ts';
 import { failures } from './failing.ts';
+import { taskRestarts } from './task-restarts.ts';
 import { beginTask } from './tasks.ts';
 
 type Fields = Omit<NewEndpoint, 'applicationKey' | 'id' | 'now'>;
@@ -17,6 +18,7 @@ export function endpoints(connection: Connection) {
   const announce = announcing(connection).ofEndpoint;
   const works = failures(connection).clear;
   const insertTask = beginTask(connection);
+  const restartTask = taskRestarts(connection);
   const { count, byUid, byWebHookId, byKey, list, nextSecond, insert, update, remove } = statements;
   const find = (endpointKey: number): Endpoint | null => {
     const row = byKey.get(endpointKey);
@@ -66,7 +68,7 @@ export function endpoints(connection: Connection) {
         const changed = endpoint(update.get({ ...fields, endpointKey, now }) as EndpointRow);
         if (present.disabled && !changed.disabled) works(endpointKey);
         announce(announcements, { applicationKey, endpointKey, now });
-        if (task !== undefined) insertTask(task);
+        if (task !== undefined && restartTask(task) === null) insertTask(task);
         return changed;
       }),
     endpointDelete: ({ announcements = [], ...params }: DeleteParams): boolean =>

@@ -13,11 +13,13 @@ export function failing(connection: Connection) {
 
 /** For the transaction of what made it fail, or work again. */
 export function failures(connection: Connection) {
-  // An endpoint may have been deleted while its attempt was under way.
+  // An endpoint may have been deleted while its attempt was under way. And a change may come a second time, when nobody knew
+  // whether the first was written: it is announced once.
   const upsert = connection.prepare(
     `INSERT INTO endpoint_failing (endpoint_key, since, warned_at)
      SELECT endpoint_key, @since, @warnedAt FROM endpoint WHERE endpoint_key = @endpointKey AND deleted_at IS NULL
-     ON CONFLICT (endpoint_key) DO UPDATE SET since = excluded.since, warned_at = excluded.warned_at`,
+     ON CONFLICT (endpoint_key) DO UPDATE SET since = excluded.since, warned_at = excluded.warned_at
+     WHERE since != excluded.since OR warned_at IS NOT excluded.warned_at`,
   );
   const remove = connection.prepare('DELETE FROM endpoint_failing WHERE endpoint_key = ?');
   const announce = announcing(connection);

@@ -1,16 +1,20 @@
-import type { Stopped } from '../store.ts';
+import type { Hurried } from '../store.ts';
 import { type Connection, transaction } from './connection.ts';
 import { effects } from './effects.ts';
 import { stateOf } from './states.ts';
 
 type HurryParams = { messageKey: number; endpointKey: number; now: number };
-type Hurried = (Stopped & { state: 'due' }) | { state: 'under_way' | 'ended' | 'expunged' } | null;
 
 interface Row {
   state: number;
   nextAttemptAt: number | null;
   orderKey: string | null;
   expunged: 0 | 1;
+}
+
+interface Before {
+  messageId: string;
+  state: number;
 }
 
 /** Deliveries that a person does not want to wait for. */
@@ -21,6 +25,12 @@ export function hurries(connection: Connection) {
      FROM delivery d JOIN message m ON m.message_key = d.message_key
      WHERE d.message_key = @messageKey AND d.endpoint_key = @endpointKey`,
   );
+  const before = connection.prepare(
+    `SELECT m.id AS messageId, d.state FROM delivery d JOIN message m ON m.message_key = d.message_key
+     WHERE d.endpoint_key = @endpointKey AND d.state IN (0, 1, 3, 4) AND d.message_key < @messageKey
+     AND d.order_key = (SELECT order_key FROM delivery WHERE message_key = @messageKey AND endpoint_key = @endpointKey)
+     ORDER BY d.message_key LIMIT 1`,
+  );
   const of = 'WHERE message_key = @messageKey AND endpoint_key = @endpointKey';
   const goOn = connection.prepare(`UPDATE delivery SET state = 0, next_attempt_at = @now, fence = 0 ${of}`);
   const beginAgain = connection.prepare(
@@ -28,7 +38,7 @@ export function hurries(connection: Connection) {
   );
 
   return {
-    deliveryHurry: (params: HurryParams): Hurried =>
+    deliveryHurry: (params: HurryParams): Hurried | null =>
       transaction(connection, () => {
         const { messageKey, endpointKey, now } = params;
         const row = find.get(params) as Row | undefined;
@@ -39,13 +49,16 @@ export function hurries(connection: Connection) {
         if (row.expunged === 1) return { state: 'expunged' };
         const later = nextAttemptAt !== null && nextAttemptAt > now;
         if (state === 'sending' && !later) return { state: 'under_way' };
+        const first = orderKey === null ? undefined : (before.get(params) as Before | undefined);
+        if (first !== undefined) {
+          return { state: 'behind', before: { messageId: first.messageId, state: stateOf(first.state) } };
+        }
         const outcome = begin();
         if (state === 'failed' || state === 'held') beginAgain.run(params);
-        // One that waits behind another has no time: its line knows when.
         else if (later) goOn.run(params);
         if (state === 'sending') outcome.dropped(messageKey, endpointKey);
         if (orderKey === null) outcome.stored(endpointKey, Math.min(nextAttemptAt ?? now, now));
-        // One that is ordered has its time now, unless another stands before it: then its line takes that away.
+        // It is the first of its line, which gives it its time, but for while a younger one of it is under way.
         else outcome.changed(endpointKey, orderKey);
         return { ...outcome.end(now), state: 'due' };
       }),

@@ -1,6 +1,8 @@
 import type { Publish, PublishResult } from '../store.ts';
 import { type Connection, transaction } from './connection.ts';
 
+type Earlier = Extract<PublishResult, { kind: 'replayed' | 'idempotency_mismatch' }>;
+
 /** The idempotency keys of publishes: what each call was, and the messages that it made. */
 export function idempotency(connection: Connection) {
   const insert = connection.prepare(
@@ -15,7 +17,7 @@ export function idempotency(connection: Connection) {
 
   return {
     /** What a call under a key that was used before gets; null: the key is new. */
-    earlier({ keyHash, bodyHash }: NonNullable<Publish['idempotency']>): PublishResult | null {
+    earlier({ keyHash, bodyHash }: NonNullable<Publish['idempotency']>): Earlier | null {
       const found = find.get(keyHash) as { body_hash: Buffer; message_ids: string } | undefined;
       if (found === undefined) return null;
       if (!found.body_hash.equals(bodyHash)) return { kind: 'idempotency_mismatch' };

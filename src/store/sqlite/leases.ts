@@ -2,20 +2,17 @@ import type { Lease } from '../../model/lease.ts';
 import { type Connection, transaction } from './connection.ts';
 import { effects } from './effects.ts';
 
-/** What came to the head of its line where no clock was asked is due since it was accepted. */
-const LONG_DUE = 0;
-
 /** Leases that come back: those given back, and those that a process left when it ended. */
 export function leases(connection: Connection) {
   const { unlease, unleaseResend, release } = prepare(connection);
   const begin = effects(connection);
 
   return {
-    deliveryUnlease: (params: { leases: readonly Lease[] }): number =>
+    deliveryUnlease: ({ leases, now }: { leases: readonly Lease[]; now: number }): number =>
       transaction(connection, () => {
         const outcome = begin();
         let given = 0;
-        for (const { messageKey, endpointKey, fence, resendKey } of params.leases) {
+        for (const { messageKey, endpointKey, fence, resendKey } of leases) {
           if (resendKey !== null) given += unleaseResend.run(resendKey, fence).changes;
           else {
             const back = unlease.get(messageKey, endpointKey, fence) as
@@ -26,16 +23,16 @@ export function leases(connection: Connection) {
             outcome.changed(endpointKey, back.orderKey);
           }
         }
-        outcome.end(LONG_DUE);
+        outcome.end(now);
         return given;
       }),
-    deliveryRelease: ({ before }: { before: number }): number =>
+    deliveryRelease: ({ before, now }: { before: number; now: number }): number =>
       transaction(connection, () => {
         const outcome = begin();
         const ordered = release.lines.all(before) as { endpointKey: number; orderKey: string }[];
         for (const { endpointKey, orderKey } of ordered) outcome.changed(endpointKey, orderKey);
         const released = release.all.reduce((sum, each) => sum + each.run(before).changes, 0);
-        outcome.end(LONG_DUE);
+        outcome.end(now);
         return released;
       }),
   };

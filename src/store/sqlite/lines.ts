@@ -18,6 +18,31 @@ interface Standing {
 
 const [PENDING, SENDING] = [0, 1];
 
+/** Whether nobody stands in the line yet: whoever asks comes into it. */
+export type IsFirst = (endpointKey: number, orderKey: string) => boolean;
+
+/**
+ * For new messages, which come to the end of their lines: nothing changes for those that stand there already. The store is
+ * asked once for each line of a batch.
+ */
+export function newcomers(connection: Connection): () => IsFirst {
+  const stands = connection
+    .prepare(
+      'SELECT 1 FROM delivery WHERE endpoint_key = ? AND order_key = ? AND state IN (0, 1, 3, 4) LIMIT 1',
+    )
+    .pluck();
+  return () => {
+    const asked = new Map<number, Set<string>>();
+    return (endpointKey, orderKey) => {
+      const ofEndpoint = asked.get(endpointKey) ?? new Set();
+      if (ofEndpoint.size === 0) asked.set(endpointKey, ofEndpoint);
+      if (ofEndpoint.has(orderKey)) return false;
+      ofEndpoint.add(orderKey);
+      return stands.get(endpointKey, orderKey) === undefined;
+    };
+  };
+}
+
 export function lines(connection: Connection) {
   const columns = 'message_key AS messageKey, state, next_attempt_at AS nextAttemptAt';
   const turns = connection.prepare(
@@ -33,8 +58,8 @@ export function lines(connection: Connection) {
   );
   const setDue = connection
     .prepare(
-      `UPDATE delivery SET next_attempt_at =
-         max(@now, coalesce((SELECT coalesce(deliver_at, created_at) FROM message WHERE message_key = @messageKey), 0))
+      `UPDATE delivery SET next_attempt_at = max(@now, coalesce((SELECT deliver_at FROM message INDEXED BY message_deliver_at
+         WHERE message_key = @messageKey AND deliver_at IS NOT NULL), 0))
        WHERE message_key = @messageKey AND endpoint_key = @endpointKey RETURNING next_attempt_at`,
     )
     .pluck();

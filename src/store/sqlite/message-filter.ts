@@ -1,6 +1,6 @@
 import { jsonSpellings } from '../../model/json-spellings.ts';
 import type { MessageFilter } from '../store.ts';
-import { EVENT_TYPE_IS_WANTED, eventTypeValues } from './event-type-filter.ts';
+import { EVENT_TYPE_COST, EVENT_TYPE_IS_WANTED, eventTypeValues } from './event-type-filter.ts';
 import { listed } from './scan.ts';
 import { stateCode } from './states.ts';
 
@@ -19,15 +19,17 @@ export const MESSAGE_IS_WANTED = `
     WHERE a.message_key = m.message_key AND a.endpoint_key = @endpointKey ORDER BY a.id DESC LIMIT 1))
   AND (@missingFor IS NULL OR NOT EXISTS (SELECT 1 FROM delivery d
     WHERE d.message_key = m.message_key AND d.endpoint_key = @missingFor))
+  AND (@matched IS NULL OR @matched = EXISTS (SELECT 1 FROM delivery d WHERE d.message_key = m.message_key))
   AND (@states IS NULL OR @endpointKey IS NOT NULL OR EXISTS (SELECT 1 FROM delivery d
     WHERE d.message_key = m.message_key AND @states >> d.state & 1))
   AND (@text IS NULL OR m.id = @text OR m.event_id = @text OR m.event_type = @text OR ${listed('m.tags', '@text')}
     OR instr(m.payload, @text) > 0
     OR (@spellings IS NOT NULL AND EXISTS (SELECT 1 FROM json_each(@spellings) WHERE instr(m.payload, value) > 0)))`;
 
-/** What looking at a message costs more than a plain row: a long payload to search, or many deliveries or attempts to look through. */
+/** What looking at a message costs more than a plain row: a long payload to search, many dots in its event type, or many deliveries or attempts to look through. */
 export const MESSAGE_COST = `
-  iif(@text IS NULL, 0, octet_length(m.payload) / 1024)
+  ${EVENT_TYPE_COST}
+  + iif(@text IS NULL, 0, octet_length(m.payload) / 1024)
   + iif(@statusClass IS NULL, 0, (SELECT count(*) FROM attempt a WHERE a.message_key = m.message_key) / 8)
   + iif(@states IS NULL OR @endpointKey IS NOT NULL, 0,
     (SELECT count(*) FROM delivery d WHERE d.message_key = m.message_key) / 8)`;
@@ -43,6 +45,7 @@ export function messageFilterValues(filter: MessageFilter) {
     endpointKey: filter.endpointKey ?? null,
     statusClass: filter.statusClass ?? null,
     missingFor: filter.missingFor ?? null,
+    matched: filter.matched === undefined ? null : Number(filter.matched),
     // A bit for each state.
     states: filter.states?.reduce((bits, state) => bits | (1 << stateCode(state)), 0) ?? null,
     text: filter.text ?? null,

@@ -2,8 +2,8 @@ import type { NewMessage } from '../../model/message.ts';
 import type { Publish, PublishResult } from '../store.ts';
 import { bulkInsert } from './bulk-insert.ts';
 import { type Connection, transaction } from './connection.ts';
-import { type Effects, effects } from './effects.ts';
 import { idempotency } from './idempotency.ts';
+import { type IsFirst, newcomers } from './lines.ts';
 import { MESSAGE_COLUMNS } from './messages.ts';
 import { stateCode } from './states.ts';
 
@@ -25,7 +25,7 @@ export function publishes(connection: Connection) {
   const insertMessages = bulkInsert(connection, 'message', MESSAGE_COLUMNS);
   const insertDeliveries = bulkInsert(connection, 'delivery', DELIVERY_COLUMNS);
   const insertExpiry = bulkInsert(connection, 'expiry', ['expires_at', 'message_key']);
-  const begin = effects(connection);
+  const begin = newcomers(connection);
   const keys = idempotency(connection);
   const takenEventId = eventIds(connection);
   let nextKey = lastMessageKey(connection) + 1;
@@ -34,7 +34,7 @@ export function publishes(connection: Connection) {
     const messages: unknown[] = [];
     const deliveries: unknown[] = [];
     const expiries: unknown[] = [];
-    const outcome = begin();
+    const isFirst = begin();
     const batchEventIds = new Set<string>();
     const results = calls.map((publish): PublishResult => {
       const earlier = publish.idempotency === null ? null : keys.earlier(publish.idempotency);
@@ -45,7 +45,7 @@ export function publishes(connection: Connection) {
         const key = nextKey++;
         addMessage(messages, key, publish.applicationKey, message);
         if (message.expiresAt !== null) expiries.push(message.expiresAt, key);
-        addDeliveries(deliveries, key, message, { fence, now, outcome });
+        addDeliveries(deliveries, key, message, { fence, now, isFirst });
         return key;
       });
       keys.keep(publish, now);
@@ -54,7 +54,6 @@ export function publishes(connection: Connection) {
     insertMessages(messages);
     insertDeliveries(deliveries);
     insertExpiry(expiries);
-    outcome.end(now);
     return results;
   };
 
@@ -68,6 +67,7 @@ export function publishes(connection: Connection) {
         throw error;
       }
     },
+    idempotencyFind: keys.earlier,
     idempotencyPurge: keys.purge,
   };
 }
@@ -113,25 +113,25 @@ function addMessage(values: unknown[], key: number, applicationKey: number, mess
   );
 }
 
-/** In the order of DELIVERY_COLUMNS. One that is ordered gets its time with its line. */
+/** In the order of DELIVERY_COLUMNS. One that is ordered has a time only when it is the first of its line. */
 function addDeliveries(
   values: unknown[],
   messageKey: number,
   message: NewMessage,
-  { fence, now, outcome }: { fence: number; now: number; outcome: Effects },
+  { fence, now, isFirst }: { fence: number; now: number; isFirst: IsFirst },
 ): void {
   const dueAt = message.deliverAt ?? now;
   for (const delivery of message.deliveries) {
     const { endpointKey, state, orderKey } = delivery;
     if (state === 'sending' && orderKey !== null)
       throw new Error('An ordered delivery cannot be leased at once.');
-    outcome.changed(endpointKey, orderKey);
+    const waits = orderKey !== null && !isFirst(endpointKey, orderKey);
     values.push(
       messageKey,
       endpointKey,
       stateCode(state),
       0,
-      state === 'held' || orderKey !== null ? null : dueAt,
+      state === 'held' || waits ? null : dueAt,
       state === 'sending' ? fence : 0,
       state === 'held' ? delivery.reason : null,
       orderKey,

@@ -18,6 +18,9 @@ export function records(connection: Connection) {
   const insert = bulkInsert(connection, 'attempt', ATTEMPT_COLUMNS);
   const settle = settling(connection);
   const announce = attemptAnnouncing(connection);
+  const onRecord = connection.prepare('SELECT 1 FROM attempt WHERE message_key = ? AND id = ?');
+  const isOnRecord = ({ attempt }: AttemptResult) =>
+    onRecord.get(attempt.messageKey, attempt.id) !== undefined;
   const begin = effects(connection);
   const fail = failures(connection);
 
@@ -25,12 +28,17 @@ export function records(connection: Connection) {
     deliveryRecord: ({ results, now, failing = [] }: RecordParams): boolean[] =>
       transaction(connection, () => {
         const values: unknown[] = [];
-        for (const { attempt } of results) addAttempt(values, attempt);
+        const known = new Set<AttemptResult>();
+        for (const result of results) {
+          if (result.again === true && isOnRecord(result)) known.add(result);
+          else addAttempt(values, result.attempt);
+        }
         insert(values);
         const outcome = begin();
         const held = results.map((result) => {
           const settled = settle(result, outcome);
-          if (settled && result.announce !== null) announce(result, result.announce, now);
+          if (settled && result.announce !== null && !known.has(result))
+            announce(result, result.announce, now);
           return settled;
         });
         outcome.end(now);

@@ -34,7 +34,7 @@ export function taskWalks(connection: Connection) {
      FROM message m WHERE m.application_key = @applicationKey AND m.id >= @position AND m.id < @to ORDER BY m.id`,
   );
   const held = connection.prepare(
-    `SELECT m.id, d.message_key AS messageKey, iif(m.id < @to, 1, 0) AS wanted, 0 AS cost
+    `SELECT m.id, d.message_key AS messageKey, iif(m.id < @to AND (@heldFor IS NULL OR d.reason = @heldFor), 1, 0) AS wanted, 0 AS cost
      FROM delivery d JOIN message m ON m.message_key = d.message_key
      WHERE d.state = 4 AND d.endpoint_key = @sourceKey AND d.message_key >=
        coalesce((SELECT message_key FROM message WHERE application_key = @applicationKey AND id = @position), 0)
@@ -42,9 +42,10 @@ export function taskWalks(connection: Connection) {
   );
 
   return (task: Task, target: Endpoint, bounds: Bounds): Walk => {
-    const { kind, applicationKey, sourceKey, position, to } = task;
+    const { kind, filter, applicationKey, sourceKey, position, to } = task;
     if (kind === 'release' || kind === 'discard') {
-      const rows = held.iterate({ sourceKey, applicationKey, position, to }) as Iterable<Row>;
+      const values = { sourceKey, applicationKey, position, to, heldFor: filter.heldFor ?? null };
+      const rows = held.iterate(values) as Iterable<Row>;
       // What was published after the task began is not of it; ids and keys need not ascend together when a clock was set back.
       return walk(rows, bounds, ({ wanted }) => wanted === 1);
     }
@@ -77,5 +78,5 @@ function filterOf({ kind, filter, sourceKey, targetKey }: Task): MessageFilter {
   return { ...filter, endpointKey: sourceKey, states: filter.states ?? usual };
 }
 
-/** All that is not open. */
-const USUALLY_REPLAYED = ['succeeded', 'failed', 'held', 'cancelled'] as const;
+/** All that is not open, but for what somebody did not want to be sent, or was too old for it. */
+const USUALLY_REPLAYED = ['succeeded', 'failed', 'held'] as const;

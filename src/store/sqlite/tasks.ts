@@ -1,7 +1,9 @@
+import { TASKS_KEPT } from '../../limits.ts';
 import type { NewTask, Task, TaskKind, TaskState } from '../../model/task.ts';
 import type { Stopped } from '../store.ts';
 import { type Connection, transaction } from './connection.ts';
 import { type Bounds, inOrder } from './pages.ts';
+import { taskRestarts } from './task-restarts.ts';
 import { taskSteps } from './task-steps.ts';
 
 interface Row {
@@ -37,8 +39,9 @@ type ListParams = Bounds<string> & {
 };
 
 export function tasks(connection: Connection) {
-  const { count, find, running, listOf, listAll, advance, cancel, purge } = prepare(connection);
+  const { count, find, running, listsOfState, listsOfAny, advance, cancel, purge } = prepare(connection);
   const begin = beginTask(connection);
+  const restart = taskRestarts(connection);
   const steps = taskSteps(connection);
   const found = (id: string): Task | null => one(find.get(id));
 
@@ -49,6 +52,8 @@ export function tasks(connection: Connection) {
       ...params
     }: InsertParams): Task | 'limit' | 'application_limit' =>
       transaction(connection, () => {
+        const again = params.filter.heldFor === undefined ? null : restart(params);
+        if (again !== null) return found(again) as Task;
         const { ofSource, ofApplication } = count.get(params) as Record<string, number>;
         if (Number(ofSource) >= limit) return 'limit';
         if (Number(ofApplication) >= applicationLimit) return 'application_limit';
@@ -56,14 +61,18 @@ export function tasks(connection: Connection) {
       }),
     taskFind: ({ id }: { id: string }): Task | null => found(id),
     taskList({ applicationKey, kinds, states, ...page }: ListParams): Task[] {
+      // One state, as people ask for it, has an index: what runs is found among very many that ended.
+      const [state, ...others] = states ?? [];
+      const lists = state !== undefined && others.length === 0 ? listsOfState : listsOfAny;
       const wanted = {
         kinds: kinds === undefined ? null : JSON.stringify(kinds),
         states: states === undefined ? null : JSON.stringify(states),
+        state: state ?? null,
       };
       const rows =
         applicationKey === null
-          ? listAll({ ...page, ...wanted })
-          : listOf({ ...page, ...wanted, applicationKey });
+          ? lists.all({ ...page, ...wanted })
+          : lists.one({ ...page, ...wanted, applicationKey });
       return rows.map(task);
     },
     taskListRunning: (): Task[] => (running.all() as Row[]).map(task),
@@ -81,34 +90,57 @@ export function tasks(connection: Connection) {
   };
 }
 
-/** Begins a task in the transaction of whoever asks. */
-export function beginTask(connection: Connection): (params: NewTask) => Task {
+/**
+ * Begins a task in the transaction of whoever asks. Of those of the application that ended, the oldest go when there are more than
+ * `kept` in all: a person can begin and end many in a second.
+ */
+export function beginTask(connection: Connection, kept = TASKS_KEPT): (params: NewTask) => Task {
   const insert = connection.prepare(
     `INSERT INTO task (id, kind, application_key, source_key, target_key, filter, from_id, to_id, position, rate, created_at,
        updated_at)
      VALUES (@id, @kind, @applicationKey, @sourceKey, @targetKey, @filter, @from, @to, @from, @rate, @now, @now) RETURNING *`,
   );
-  return (params) => task(insert.get({ ...params, filter: JSON.stringify(params.filter) }) as Row);
+  const purge = connection.prepare(
+    `DELETE FROM task WHERE application_key = @applicationKey AND state != 'running' AND id <=
+       (SELECT id FROM task WHERE application_key = @applicationKey ORDER BY id DESC LIMIT 1 OFFSET @kept)`,
+  );
+  return (params) => {
+    const begun = task(insert.get({ ...params, filter: JSON.stringify(params.filter) }) as Row);
+    purge.run({ applicationKey: params.applicationKey, kept });
+    return begun;
+  };
 }
 
 function prepare(connection: Connection) {
-  const list = (condition: string) =>
+  // The index is named: without statistics SQLite takes the one that knows nothing of states.
+  const list = (from: string, condition: string) =>
     inOrder<Row>(
       connection,
       (order) =>
-        `SELECT * FROM task WHERE ${condition} id > coalesce(@after, '') AND id < coalesce(@before, '~')
-         AND (@kinds IS NULL OR kind IN (SELECT value FROM json_each(@kinds)))
-         AND (@states IS NULL OR state IN (SELECT value FROM json_each(@states))) ORDER BY id ${order} LIMIT @limit`,
+        `SELECT * FROM ${from} WHERE ${condition} AND id > coalesce(@after, '') AND id < coalesce(@before, '~')
+         AND (@kinds IS NULL OR kind IN (SELECT value FROM json_each(@kinds))) ORDER BY id ${order} LIMIT @limit`,
     );
+  const anyState = '(@states IS NULL OR state IN (SELECT value FROM json_each(@states)))';
   return {
     count: connection.prepare(
       `SELECT count(*) AS ofApplication, count(*) FILTER (WHERE source_key = @sourceKey) AS ofSource
        FROM task WHERE state = 'running' AND application_key = @applicationKey`,
     ),
     find: connection.prepare('SELECT * FROM task WHERE id = ?'),
-    running: connection.prepare("SELECT * FROM task WHERE state = 'running' ORDER BY created_at, id"),
-    listOf: list('application_key = @applicationKey AND'),
-    listAll: list(''),
+    running: connection.prepare(
+      "SELECT * FROM task INDEXED BY task_running WHERE state = 'running' ORDER BY created_at, id",
+    ),
+    listsOfState: {
+      one: list(
+        'task INDEXED BY task_application_state',
+        'application_key = @applicationKey AND state = @state',
+      ),
+      all: list('task INDEXED BY task_state', 'state = @state'),
+    },
+    listsOfAny: {
+      one: list('task', `application_key = @applicationKey AND ${anyState}`),
+      all: list('task', anyState),
+    },
     advance: connection.prepare(
       `UPDATE task SET position = @position, state = @state, scanned = scanned + @scanned, affected = affected + @affected,
          updated_at = @now WHERE id = @id RETURNING *`,

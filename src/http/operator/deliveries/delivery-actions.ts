@@ -5,6 +5,7 @@ import type { Endpoint } from '../../../model/endpoint.ts';
 import type { Message } from '../../../model/message.ts';
 import type { HttpServices } from '../../services.ts';
 import { errorsOf, operatorRoute } from '../route-schemas.ts';
+import { NoFields } from '../schemas/common.ts';
 import { DeliveryOut } from '../schemas/status.ts';
 import { type DeliveryRoute, deliveryOfPath } from './delivery-of-path.ts';
 import { deliveryOut } from './delivery-out.ts';
@@ -24,7 +25,7 @@ export function addDeliveryActionRoutes(scope: FastifyInstance, services: HttpSe
     summary: 'Cancel a delivery that is open',
     description:
       'One that is pending, is being sent, or is held: it is not tried again. A request that is under way already may still arrive: then it has succeeded. What waited behind it goes on.',
-    errors: [401, 403, 404, 409, 503],
+    errors: [401, 403, 404, 409, 413, 422, 503],
     act: (message, endpoint) => redelivery.cancel(message, endpoint),
   });
   addAction(scope, services, {
@@ -33,7 +34,7 @@ export function addDeliveryActionRoutes(scope: FastifyInstance, services: HttpSe
     summary: 'Skip a delivery that others wait behind',
     description:
       'For an endpoint that is ordered: a delivery that failed, or is open, is cancelled, and those behind it go on.',
-    errors: [401, 403, 404, 409, 503],
+    errors: [401, 403, 404, 409, 413, 422, 503],
     act: (message, endpoint) => redelivery.skip(message, endpoint),
   });
   addAction(scope, services, {
@@ -41,8 +42,8 @@ export function addDeliveryActionRoutes(scope: FastifyInstance, services: HttpSe
     operationId: 'retryDelivery',
     summary: 'Try a delivery now, as the next try of its schedule',
     description:
-      'One that waits for its next try goes out now, and its schedule goes on from there; one that failed or is held begins its schedule anew. An ordered one still waits for those before it. `resend` is another attempt beside the schedule.',
-    errors: [400, 401, 403, 404, 409, 503],
+      'One that waits for its next try goes out now, and its schedule goes on from there; one that failed or is held begins its schedule anew. Not for an ordered one that stands behind another: 409, which names that. `resend` is another attempt beside the schedule.',
+    errors: [400, 401, 403, 404, 409, 413, 422, 503],
     act: (message, endpoint) => redelivery.retry(message, endpoint),
   });
 }
@@ -64,12 +65,13 @@ function addAction(
   scope.post<DeliveryRoute>(
     `${PATH}/${name}`,
     {
-      config: { needs: 'CreateAttempts' },
+      config: { needs: 'CreateAttempts', emptyBody: {} },
       schema: operatorRoute({
         operationId,
         tag: TAG,
         summary,
         description,
+        body: NoFields,
         response: {
           200: { description: 'The delivery as it is now', ...DeliveryOut },
           ...errorsOf(...errors),

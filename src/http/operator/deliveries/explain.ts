@@ -1,6 +1,7 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Static } from 'typebox';
 import { isId } from '../../../model/id.ts';
+import type { ExplanationAsked } from '../../../query/explain.ts';
 import { applicationFor } from '../../authenticate.ts';
 import type { HttpServices } from '../../services.ts';
 import { callerIn } from '../caller.ts';
@@ -37,7 +38,7 @@ function addOne(scope: FastifyInstance, services: HttpServices): void {
     },
     async (request) => {
       const { message, endpoint } = await deliveryOfPath(request, services);
-      return explanationOut(await services.explainer.explain(message, endpoint));
+      return explanationOut(await services.explainer.explain(message, endpoint, askedIn(request)));
     },
   );
 }
@@ -67,10 +68,13 @@ function addList(scope: FastifyInstance, { registry, reader, explainer }: HttpSe
         item: ({ endpoint }) => endpoint,
         isId: (id) => isId(id, 'ep'),
       });
-      const data: Static<typeof Explanation>[] = [];
-      // One after another: each reads a few rows, and looks through a message's attempts in its application's turn.
-      for (const endpoint of page.data) data.push(explanationOut(await explainer.explain(message, endpoint)));
+      const explanations = await explainer.explainAll(message, page.data, askedIn(request));
+      const data: Static<typeof Explanation>[] = explanations.map(explanationOut);
       return { ...page, data };
     },
   );
+}
+
+function askedIn(request: FastifyRequest): ExplanationAsked {
+  return { viewer: callerIn(request), isGone: () => request.raw.socket.destroyed };
 }

@@ -5,10 +5,12 @@ import type { Explanation as ExplanationOut } from '../schemas/explanation.ts';
 
 export function explanationOut(explanation: Explanation): Static<typeof ExplanationOut> {
   const { lastAttempt, nextAttemptAt, schema } = explanation;
-  const { endpointId, messageId, matched, rule, state, reason } = explanation;
+  const { endpoint, messageId, matched, rule, state, reason } = explanation;
   const { text, waitsFor, behind, attemptCount, plannedAttempts } = explanation;
   return {
-    endpointId,
+    endpointId: endpoint.id,
+    endpointUid: endpoint.uid,
+    url: endpoint.url,
     msgId: messageId,
     matched,
     rule,

@@ -63,6 +63,9 @@ export const Metadata = recordOf(Type.String(), {
   description: `At most ${METADATA_BYTES} bytes as JSON.`,
 });
 
+/** The body of a call that takes none: it may be left out, and what it names is refused, so that nobody believes that it counts. */
+export const NoFields = Type.Object({}, { title: 'NoFields', additionalProperties: false });
+
 export const listOf = <Schema extends TSchema>(item: Schema, title: string) =>
   Type.Object(
     {

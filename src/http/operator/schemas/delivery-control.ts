@@ -72,7 +72,7 @@ const FinalStatuses = {
 };
 
 export const controlIn = {
-  paused: Type.Optional(Type.Boolean(Paused)),
+  paused: maybe(Type.Boolean(Paused)),
   maxInFlight: maybe(
     Type.Integer({
       minimum: 1,
@@ -80,7 +80,7 @@ export const controlIn = {
       description: `Requests under way at once, at most. ${IN_FLIGHT_PER_ENDPOINT} at first.`,
     }),
   ),
-  ordering: Type.Optional(Ordering),
+  ordering: maybe(Ordering),
   retrySchedule: maybe(RetryScheduleIn),
   finalStatuses: maybe(Type.Array(Type.Integer({ minimum: 300, maximum: 599 }), FinalStatuses)),
 };

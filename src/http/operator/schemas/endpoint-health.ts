@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import { IN_FLIGHT_PER_ENDPOINT, OPEN_COUNTED } from '../../../limits.ts';
-import { nullable, Time } from './common.ts';
+import { nullable } from './common.ts';
 
 const counted = (what: string) =>
   Type.Integer({ description: `Deliveries that ${what}. At most ${OPEN_COUNTED} are counted.` });
@@ -40,7 +40,13 @@ export const EndpointHealth = Type.Object(
       {
         open: Type.Boolean(),
         failures: Type.Integer({ description: 'In a row, up to now.' }),
-        nextProbe: nullable(Time),
+        nextProbe: nullable(
+          Type.String({
+            format: 'date-time',
+            description:
+              'When the next delivery goes out to try the endpoint: the one that is due first, but not before the breaker lets it. Null: one is under way, or none waits.',
+          }),
+        ),
       },
       { description: 'While it is open, deliveries wait, and their schedules with them.' },
     ),
@@ -49,9 +55,24 @@ export const EndpointHealth = Type.Object(
       description: 'Requests under way at once, at most.',
       examples: [IN_FLIGHT_PER_ENDPOINT],
     }),
+    inFlightLimit: nullable(
+      Type.Integer({
+        description:
+          'Requests that may be under way at present: one more with each answer, up to `maxInFlight`, and half as many after one that got none; 1 while the breaker is open. Null: nothing was sent lately, and it begins with 4.',
+      }),
+    ),
     pending: counted('wait for their turn or their next try'),
     sending: counted('are under way now'),
     held: counted('are held'),
+    blockedBy: nullable(
+      Type.Object(
+        { msgId: Type.String({ examples: ['msg_2nZK5wzbb7UWeTYsEaK6mSrEQhY'] }) },
+        {
+          description:
+            'Of an endpoint whose `ordering` is `endpoint`: the message whose delivery failed or is held, so that all behind it wait. Null: none, or it is not ordered so.',
+        },
+      ),
+    ),
   },
   { title: 'EndpointHealth' },
 );

@@ -29,10 +29,10 @@ const optional = {
   ),
   featureFlag: maybe(word({ description: 'The older, single form of `featureFlags`, which wins.' })),
   groupName: maybe(GroupName),
-  validation: Type.Optional(
+  validation: maybe(
     Type.Enum([...VALIDATIONS], {
       description:
-        'Addition of Posthorn: what becomes of a payload that the schema with the highest version does not allow. `warn`: it is taken, and the answer has its problems; `reject`: it is refused. `off` at first; it stays when it is left out.',
+        'Addition of Posthorn: what becomes of a payload that the schema with the highest version does not allow. `warn`: it is taken, and the answer has its problems; `reject`: it is refused. Both need `schemas`. `off` at first, and when it is null; it stays when it is left out.',
     }),
   ),
 };

@@ -5,12 +5,17 @@ import { REASONS, STATES } from './status.ts';
 export const Explanation = Type.Object(
   {
     endpointId: Type.String({ examples: ['ep_2nZK5wzbb7UWeTYsEaK6mSrEQhY'] }),
+    endpointUid: nullable(Type.String({ examples: ['orders'] })),
+    url: Type.String({
+      examples: ['https://example.com/webhook'],
+      description: 'Of the endpoint, as it is now.',
+    }),
     msgId: Type.String({ examples: ['msg_2nZK5wzbb7UWeTYsEaK6mSrEQhY'] }),
     matched: Type.Boolean({ description: 'Whether the message is for the endpoint: there is a delivery.' }),
     rule: nullable(
       Type.Enum(['event_type', 'channels', 'endpoint_newer', 'changed_since'], {
         description:
-          'Why there is none: the endpoint does not ask for the event type, or for one of the channels; it was made after the message; or it would get the message today, and was changed since.',
+          'Why there is none: the endpoint does not ask for the event type, or for one of the channels; it was made after the message; or it would get the message today, and was changed since, or the message was sent to another endpoint alone (as send-example does).',
       }),
     ),
     state: nullable(Type.Enum(STATES)),
@@ -52,7 +57,8 @@ export const Explanation = Type.Object(
     ),
     nextAttempt: nullable(Time),
     plannedAttempts: Type.Array(Time, {
-      description: 'When it is tried again if each try fails at once, the next one first, without jitter.',
+      description:
+        'When it is tried again if each try fails at once, the next one first, without jitter. None earlier than a breaker lets it; empty where nobody knows: behind another.',
     }),
     schema: nullable(
       Type.Object(

@@ -1,5 +1,11 @@
 import Type from 'typebox';
-import { EVENT_TYPES_PER_ENDPOINT, SCAN_ROWS, TASK_RATE } from '../../../limits.ts';
+import {
+  EVENT_TYPES_PER_ENDPOINT,
+  OPEN_COUNTED,
+  PATTERNS_PER_REPLAY,
+  SCAN_ROWS,
+  TASK_RATE,
+} from '../../../limits.ts';
 import { Channel, EventTypePattern, maybe, nullable, Time, word } from './common.ts';
 import { STATES } from './status.ts';
 
@@ -24,6 +30,14 @@ const Rate = maybe(
   }),
 );
 
+const DryRun = maybe(
+  Type.Boolean({
+    default: false,
+    description:
+      'Addition of Posthorn: nothing happens but a count of the deliveries that it is about (200).',
+  }),
+);
+
 const range = (days: number) => ({
   since: Type.String({
     format: 'date-time',
@@ -32,13 +46,7 @@ const range = (days: number) => ({
   }),
   until: maybe(Type.String({ format: 'date-time', description: 'Now, when left out or later than now.' })),
   rate: Rate,
-  dryRun: maybe(
-    Type.Boolean({
-      default: false,
-      description:
-        'Addition of Posthorn: nothing happens but a count of the deliveries that it is about (200).',
-    }),
-  ),
+  dryRun: DryRun,
 });
 
 /** How far back each may begin, in days. */
@@ -46,11 +54,13 @@ export const RANGE_DAYS = { recover: 14, replay: 90 };
 
 export const RecoverIn = Type.Object(range(RANGE_DAYS.recover), {
   title: 'RecoverIn',
+  additionalProperties: false,
   examples: [{ since: SINCE }],
 });
 
 export const ReplayIn = Type.Object(range(RANGE_DAYS.replay), {
   title: 'ReplayIn',
+  additionalProperties: false,
   examples: [{ since: SINCE, dryRun: true }],
 });
 
@@ -61,7 +71,7 @@ export const BulkReplayIn = Type.Object(
       Type.Array(EventTypePattern, {
         minItems: 1,
         maxItems: EVENT_TYPES_PER_ENDPOINT,
-        description: 'Only messages of these event types; `ticket.*` is all that begin with `ticket.`.',
+        description: `Only messages of these event types; \`ticket.*\` is all that begin with \`ticket.\`, and at most ${PATTERNS_PER_REPLAY} may be so.`,
       }),
     ),
     channel: maybe(Channel),
@@ -69,7 +79,7 @@ export const BulkReplayIn = Type.Object(
     status: maybe(
       Type.Enum([0, 1, 2, 3, 4], {
         description:
-          'Only deliveries in this state: 0 success, 1 pending (of which those that are held go out), 2 fail, 3 sending, 4 canceled. Without it and `states`, all that are not open: what succeeded, failed, is held or was cancelled.',
+          'Only deliveries in this state: 0 success, 1 pending (of which those that are held go out), 2 fail, 3 sending, 4 canceled. Without it and `states`: what succeeded, failed or is held, and not what was cancelled.',
       }),
     ),
     states: maybe(
@@ -98,18 +108,30 @@ export const BulkReplayIn = Type.Object(
   },
   {
     title: 'BulkReplayIn',
+    additionalProperties: false,
     examples: [{ since: SINCE, eventTypes: ['ticket.*'], states: ['failed'], dryRun: true }],
   },
 );
 
-export const ReleaseIn = Type.Object({ rate: Rate }, { title: 'ReleaseIn', examples: [{ rate: 50 }] });
+export const ReleaseIn = Type.Object(
+  { rate: Rate, dryRun: DryRun },
+  { title: 'ReleaseIn', additionalProperties: false, examples: [{ rate: 50 }] },
+);
+
+export const DiscardIn = Type.Object(
+  { dryRun: DryRun },
+  { title: 'DiscardIn', additionalProperties: false, examples: [{ dryRun: true }] },
+);
 
 export const DryRunOut = Type.Object(
   {
     count: Type.Integer({ description: 'Deliveries that it is about.', examples: [1_204] }),
-    scanned: Type.Integer({ description: 'Messages that were looked at.', examples: [90_000] }),
+    scanned: Type.Integer({
+      description: 'Messages (of what is held: deliveries) that were looked at.',
+      examples: [90_000],
+    }),
     complete: Type.Boolean({
-      description: `Whether all messages of the range were looked at: a count ends after ${SCAN_ROWS} of them.`,
+      description: `Whether all were looked at: a count ends after ${SCAN_ROWS} messages, or ${OPEN_COUNTED} deliveries that are held.`,
     }),
   },
   { title: 'DryRunOut' },
@@ -135,7 +157,7 @@ const TaskData = Type.Object(
       minimum: 0,
       maximum: 1,
       description:
-        'How far it came: the part of the range of time that lies behind it, or of the deliveries that were held. 1 once it has finished.',
+        'How far it came: the part that was looked at of the messages from the first to the last of its range, or of the deliveries that were held. 1 once it has finished.',
       examples: [0.25],
     }),
     rate: Type.Integer({ description: 'Deliveries a second that are let go, at most.', examples: [100] }),

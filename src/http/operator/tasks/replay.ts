@@ -1,11 +1,13 @@
 import type { FastifyInstance } from 'fastify';
 import type { Static, TSchema } from 'typebox';
 import { ApiError } from '../../../errors.ts';
+import { PATTERNS_PER_REPLAY } from '../../../limits.ts';
 import type { Application } from '../../../model/application.ts';
 import type { Endpoint } from '../../../model/endpoint.ts';
 import type { TaskFilter } from '../../../model/task.ts';
 import type { ReplayAsked } from '../../../query/redelivery.ts';
 import { applicationFor } from '../../authenticate.ts';
+import { ClientGone } from '../../read-body.ts';
 import type { HttpServices } from '../../services.ts';
 import { invalid } from '../../validation.ts';
 import { callerIn } from '../caller.ts';
@@ -108,6 +110,8 @@ function addReplay(
       if (body.dryRun) {
         const isGone = () => request.raw.socket.destroyed;
         const counted: Static<typeof DryRunOut> = await redelivery.count(wanted, isGone);
+        // It was broken off then: no answer, which would be kept for the next call under its idempotency key.
+        if (isGone()) throw new ClientGone();
         return counted;
       }
       return reply.code(202).send(await shownTask(services, await redelivery.replay(wanted)));
@@ -129,8 +133,12 @@ async function targetOf(
   }
 }
 
+/** Throws `validation`. */
 function replayFilter(body: Static<typeof BulkReplayIn>): TaskFilter {
   const { eventTypes, channel, tag, states, status, statusCodeClass } = body;
+  if ((eventTypes?.filter((each) => each.endsWith('*')).length ?? 0) > PATTERNS_PER_REPLAY) {
+    throw invalid(['body', 'eventTypes'], `must have at most ${PATTERNS_PER_REPLAY} with a * at the end`);
+  }
   return {
     ...(eventTypes != null && { eventTypes: [...new Set(eventTypes)] }),
     ...(channel != null && { channels: [channel] }),

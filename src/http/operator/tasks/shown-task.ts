@@ -1,5 +1,6 @@
 import type { Static } from 'typebox';
 import { ApiError } from '../../../errors.ts';
+import type { Endpoint } from '../../../model/endpoint.ts';
 import type { Task } from '../../../model/task.ts';
 import type { RegisteredApplication } from '../../../registry/registry.ts';
 import type { HttpServices } from '../../services.ts';
@@ -13,9 +14,22 @@ export async function shownTask(
 ): Promise<Static<typeof TaskOut>> {
   const owner = await ownerOf(task, registry);
   const source = owner?.endpointByKey(task.sourceKey)?.endpoint ?? null;
-  // Only what ended of itself needs no count.
-  const counts = isOfHeld(task) && task.state !== 'finished' && source !== null;
-  return taskOut(task, { owner, heldLeft: counts ? (await reader.openCounts(source)).held : null });
+  return taskOut(task, { owner, progress: await progressOf(task, { owner, source, reader }) });
+}
+
+/** The part that was looked at: of the messages from the first to the last of its range, or of what was held. */
+async function progressOf(
+  task: Task,
+  about: { owner: RegisteredApplication | null; source: Endpoint | null; reader: HttpServices['reader'] },
+): Promise<number> {
+  const { owner, source, reader } = about;
+  if (task.state === 'finished') return 1;
+  if (owner === null) return 0;
+  if (!isOfHeld(task)) return reader.partBefore(owner.application, task);
+  if (source === null || task.scanned === 0) return 0;
+  // What it looked at and left is still held.
+  const left = (await reader.openCounts(source)).held - (task.scanned - task.affected);
+  return task.scanned / (task.scanned + Math.max(0, left));
 }
 
 async function ownerOf(

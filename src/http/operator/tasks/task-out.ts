@@ -25,13 +25,10 @@ export function isOfHeld({ kind }: Task): boolean {
   return kind === 'release' || kind === 'discard';
 }
 
-/**
- * `owner`: the task's application, null when it was deleted. `heldLeft`: of a task of what is held, how much is still; null
- * where nobody knows.
- */
+/** `owner`: the task's application, null when it was deleted. */
 export function taskOut(
   task: Task,
-  { owner, heldLeft }: { owner: RegisteredApplication | null; heldLeft: number | null },
+  { owner, progress }: { owner: RegisteredApplication | null; progress: number },
 ): Static<typeof TaskOut> {
   const source = owner?.endpointByKey(task.sourceKey)?.endpoint ?? null;
   const target = owner?.endpointByKey(task.targetKey)?.endpoint ?? null;
@@ -48,26 +45,13 @@ export function taskOut(
       until: isOfHeld(task) ? null : timeText(timeOf(task.to)),
       scanned: task.scanned,
       affected: task.affected,
-      progress: progressOf(task, heldLeft),
+      progress: Math.floor(progress * 1_000) / 1_000,
       rate: task.rate,
       waiting: waits ? heldReason(target) : null,
     },
     createdAt: timeText(task.createdAt),
     updatedAt: timeText(task.updatedAt),
   };
-}
-
-/** The part of its range of time that lies behind it, or of the deliveries that were held. */
-function progressOf(task: Task, heldLeft: number | null): number {
-  if (task.state === 'finished') return 1;
-  const { affected } = task;
-  if (isOfHeld(task)) return heldLeft === null ? 0 : part(affected, affected + heldLeft);
-  const begin = timeOf(task.from);
-  return part(timeOf(task.position) - begin, timeOf(task.to) - begin);
-}
-
-function part(done: number, all: number): number {
-  return all <= 0 ? 0 : Math.min(1, Math.max(0, Math.floor((done / all) * 1_000) / 1_000));
 }
 
 function timeOf(messageId: string): number {

@@ -27,7 +27,7 @@ ALTER TABLE message ADD COLUMN expires_at INTEGER;
 ALTER TABLE message ADD COLUMN ordering_key TEXT;
 CREATE INDEX message_expires_at ON message (message_key, expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX message_ordering_key ON message (message_key, ordering_key) WHERE ordering_key IS NOT NULL;
--- Messages that are yet to expire, in that order. A row goes when its message's deliveries were looked at.
+-- Messages that are yet to expire, in that order. A row goes when its message's deliveries were looked at; it is put off while one is under way.
 CREATE TABLE expiry (
   expires_at INTEGER NOT NULL,
   message_key INTEGER NOT NULL,
@@ -71,6 +71,8 @@ CREATE INDEX task_running ON task (created_at) WHERE state = 'running';
 CREATE INDEX task_running_of ON task (application_key, source_key) WHERE state = 'running';
 CREATE INDEX task_ended ON task (updated_at) WHERE state != 'running';
 CREATE INDEX task_application ON task (application_key, id);
+CREATE INDEX task_state ON task (state, id);
+CREATE INDEX task_application_state ON task (application_key, state, id);
 INSERT INTO task (id, kind, application_key, source_key, target_key, filter, from_id, to_id, position, rate, scanned, affected,
   state, created_at, updated_at)
 SELECT id, 'recover', application_key, endpoint_key, endpoint_key, '{"states":["failed","held"]}', from_id, to_id, from_id, 100, 0,
