@@ -302,12 +302,17 @@ function reach({ onlyEndpointKey }: PublishRequest, table: EndpointTable): numbe
   return onlyEndpointKey === null ? table.length : Math.min(1, table.length);
 }
 
+/** By table, which is another one after each change of its endpoints. */
+const costs = new WeakMap<EndpointTable, number>();
+
 /** What one of its messages costs at the most. */
 function costOf({ onlyEndpointKey }: PublishRequest, table: EndpointTable): number {
-  let cost = 0;
-  for (const { endpoint } of table) {
-    if (onlyEndpointKey !== null && endpoint.key !== onlyEndpointKey) continue;
-    cost += endpoint.ordering === 'none' ? 1 : ORDERED_DELIVERY_COST;
+  if (onlyEndpointKey !== null) return ORDERED_DELIVERY_COST;
+  let cost = costs.get(table);
+  if (cost === undefined) {
+    cost = 0;
+    for (const { endpoint } of table) cost += endpoint.ordering === 'none' ? 1 : ORDERED_DELIVERY_COST;
+    costs.set(table, cost);
   }
   return cost;
 }

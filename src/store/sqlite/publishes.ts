@@ -20,10 +20,20 @@ const DELIVERY_COLUMNS = [
   'order_key',
 ];
 
+const SELDOM_OF_MESSAGE = [
+  'event_id',
+  'channels',
+  'tags',
+  'deliver_at',
+  'expires_at',
+  'ordering_key',
+  'payload_until',
+];
+
 /** The hot path: one transaction, few statements, and no read unless an event id or an idempotency key asks for one. */
 export function publishes(connection: Connection) {
-  const insertMessages = bulkInsert(connection, 'message', MESSAGE_COLUMNS);
-  const insertDeliveries = bulkInsert(connection, 'delivery', DELIVERY_COLUMNS);
+  const insertMessages = bulkInsert(connection, 'message', MESSAGE_COLUMNS, SELDOM_OF_MESSAGE);
+  const insertDeliveries = bulkInsert(connection, 'delivery', DELIVERY_COLUMNS, ['reason', 'order_key']);
   const insertExpiry = bulkInsert(connection, 'expiry', ['expires_at', 'message_key']);
   const begin = newcomers(connection);
   const keys = idempotency(connection);

@@ -15,7 +15,11 @@ type RecordParams = {
 
 /** The hot path's other end: attempts and what they did, one transaction. */
 export function records(connection: Connection) {
-  const insert = bulkInsert(connection, 'attempt', ATTEMPT_COLUMNS);
+  const insert = bulkInsert(connection, 'attempt', ATTEMPT_COLUMNS, [
+    'retry_after',
+    'error_code',
+    'error_message',
+  ]);
   const settle = settling(connection);
   const announce = attemptAnnouncing(connection);
   const onRecord = connection.prepare('SELECT 1 FROM attempt WHERE message_key = ? AND id = ?');
