@@ -113,6 +113,8 @@ function telling(mismatches: readonly Mismatch[]): readonly Mismatch[] {
 export function told(mismatch: Mismatch): Mismatch {
   const { keyword, params } = mismatch;
   if (keyword === 'boolean') return { ...mismatch, message: 'is not a field of this call' };
+  if (keyword === 'format' && 'format' in params && params.format === 'date-time')
+    return { ...mismatch, message: 'must be a date and time (RFC 3339), such as 2026-05-01T09:00:00Z' };
   return keyword === 'enum' && 'allowedValues' in params
     ? { ...mismatch, message: `must be one of ${(params.allowedValues as unknown[]).join(', ')}` }
     : mismatch;
@@ -156,6 +158,9 @@ function wireNames(schema: TSchema): WireNames {
 
 function wireProblems(mismatch: Mismatch, names: WireNames): Problem[] {
   const path = pathOf(mismatch.instancePath);
+  // A field that is not known has no name in the protocol.
+  if (mismatch.keyword === 'boolean')
+    return [{ loc: ['body', ...path], msg: mismatch.message, type: 'value_error' }];
   const missing = missingNames(mismatch);
   if (missing.length > 0 || mismatch.keyword === 'type' || DECODED.includes(String(path[0]))) {
     const loc = path.length === 0 ? WHOLE_BODY : ['body', ...path];

@@ -68,7 +68,7 @@ export class DeliveryActions {
       return this.find(message, endpoint);
     }
     if (hurried.state === 'expunged') throw new ApiError('missing_payload');
-    if (hurried.state === 'under_way') throw isUnderWay();
+    if (hurried.state === 'under_way') throw isDue();
     if (hurried.state === 'behind') throw isBehind(hurried.before);
     const advice =
       'Only what is pending, failed or held can be tried now. Use resend for another attempt, whatever became of it.';
@@ -131,6 +131,13 @@ function isUnderWay(): ApiError {
   return new ApiError('conflict', 'The delivery is sending: it is under way right now.');
 }
 
+function isDue(): ApiError {
+  return new ApiError(
+    'conflict',
+    'The delivery is due already, and goes out when its turn comes. Explain says what it waits for.',
+  );
+}
+
 function isBehind({ messageId, state }: { messageId: string; state: DeliveryState }): ApiError {
   const goOn =
     state === 'failed' || state === 'held'
@@ -138,7 +145,7 @@ function isBehind({ messageId, state }: { messageId: string; state: DeliveryStat
       : 'It goes out once that one has arrived. Retry that one, skip it or cancel it to go on.';
   return new ApiError(
     'conflict',
-    `The delivery is ordered, and stands behind that of the message ${messageId}, which is ${state}. ${goOn}`,
+    `The delivery is ordered, and stands behind that of the message ${messageId}. ${goOn}`,
   );
 }
 

@@ -121,7 +121,7 @@ describe('one delivery', () => {
     const underWay = await message({ state: 'sending' });
     await expect(redelivery.retry(underWay, endpoint)).rejects.toMatchObject({
       code: 'conflict',
-      message: expect.stringContaining('under way'),
+      message: expect.stringContaining('due already'),
     });
     await redelivery.cancel(later, endpoint);
     await expect(redelivery.retry(later, endpoint)).rejects.toMatchObject({

@@ -195,7 +195,7 @@ describe('retry', () => {
     await change({ disabled: false });
     const answer = await act('retry', 'second');
     expect(await refused(answer)).toEqual([409, 'conflict']);
-    expect(answer.json().detail).toContain('which is held. Retry that one or skip it');
+    expect(answer.json().detail).toContain('. Retry that one or skip it');
     expect(await delivery('second')).toMatchObject({ state: 'held', reason: 'endpoint_disabled' });
     expect((await act('retry', 'first')).status).toBe(200);
     await becomes({ state: 'succeeded' }, 'first');
