@@ -137,8 +137,10 @@ export const SCHEMA_PROBLEMS = 20;
 /** Time that a schema may take to be compiled, and a payload to be checked by it. */
 export const SCHEMA_COMPILE_MS = 1_000;
 export const PAYLOAD_CHECK_MS = 100;
-/** Payloads up to this long are checked for all their problems; and without a deadline where the schema has no keyword that could take long. */
-export const PAYLOAD_CHECKED_FREELY_CHARACTERS = 16 * 1024;
+/** Payloads up to this long are checked for all their problems. */
+export const PAYLOAD_CHECKED_WHOLE_CHARACTERS = 16 * 1024;
+/** A payload's characters times its schema's, up to which it is checked without a deadline where no keyword could take longer. */
+export const PAYLOAD_CHECKED_FREELY = 16 * 1024 * 1024;
 /** Payloads of one call whose checks may take too long, before those of the others are not begun. */
 export const PAYLOAD_CHECKS_TOO_LONG = 2;
 /** Deliveries that one expunging transaction looks at, but for those of its last message: a few milliseconds. */

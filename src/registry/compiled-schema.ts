@@ -2,7 +2,8 @@ import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import formats from 'ajv-formats';
 import {
   PAYLOAD_CHECK_MS,
-  PAYLOAD_CHECKED_FREELY_CHARACTERS,
+  PAYLOAD_CHECKED_FREELY,
+  PAYLOAD_CHECKED_WHOLE_CHARACTERS,
   SCHEMA_COMPILE_MS,
   SCHEMA_PROBLEMS,
 } from '../limits.ts';
@@ -15,6 +16,9 @@ export interface Verdict {
   readonly timedOut: boolean;
 }
 
+/** The first look takes so many times the time of another: V8 compiles what it enters. */
+const FIRST_LOOKS = 3;
+
 const ALLOWED: Verdict = { errors: [], timedOut: false };
 
 /**
@@ -24,9 +28,11 @@ const ALLOWED: Verdict = { errors: [], timedOut: false };
  */
 export class CompiledSchema {
   readonly #schema: object | boolean;
-  readonly #quick: ValidateFunction;
-  /** Whether it has a keyword whose time is not bounded by the length of what it looks at. */
-  readonly #isBounded: boolean;
+  #quick: ValidateFunction;
+  #stopsEarly: boolean;
+  #looked = false;
+  /** The longest payload that is looked at without a deadline. */
+  readonly #freeCharacters: number;
   /** Made when it is first needed; `null`: it is too long for that. */
   #thorough: ValidateFunction | null | undefined;
 
@@ -36,7 +42,9 @@ export class CompiledSchema {
     const quick = within(timeoutMs, () => compiled(this.#schema));
     if (quick === TOOK_TOO_LONG) throw new Error('it takes too long to compile');
     this.#quick = quick.validate;
-    this.#isBounded = quick.stopsEarly && isBounded(this.#schema);
+    this.#stopsEarly = quick.stopsEarly;
+    const free = quick.stopsEarly && isBounded(this.#schema);
+    this.#freeCharacters = free ? PAYLOAD_CHECKED_FREELY / JSON.stringify(this.#schema).length : 0;
   }
 
   /** @param characters of the payload's text. Throws `RangeError` when it has no end, or the payload is too deep for it. */
@@ -44,19 +52,34 @@ export class CompiledSchema {
     const quick = this.#firstError(payload, characters);
     if (quick === TOOK_TOO_LONG) return { errors: [], timedOut: true };
     if (quick.length === 0) return ALLOWED;
-    if (characters > PAYLOAD_CHECKED_FREELY_CHARACTERS) return { errors: quick, timedOut: false };
+    if (characters > PAYLOAD_CHECKED_WHOLE_CHARACTERS) return { errors: quick, timedOut: false };
     return { errors: this.#allErrors(payload) ?? quick, timedOut: false };
   }
 
   #firstError(payload: unknown, characters: number): readonly ErrorObject[] | typeof TOOK_TOO_LONG {
+    try {
+      return this.#look(payload, characters);
+    } catch (error) {
+      // V8 compiles a definition when it is first entered, and may find only then that its blocks nest too deep.
+      if (!(error instanceof RangeError) || !this.#stopsEarly || isDeep(payload)) throw error;
+      const flat = within(SCHEMA_COMPILE_MS, () => compile(this.#schema, { allErrors: true }));
+      if (flat === TOOK_TOO_LONG) return flat;
+      this.#quick = flat;
+      this.#stopsEarly = false;
+      this.#looked = false;
+      return this.#look(payload, characters);
+    }
+  }
+
+  #look(payload: unknown, characters: number): readonly ErrorObject[] | typeof TOOK_TOO_LONG {
     const look = () => errorsOf(this.#quick, payload);
-    if (this.#isBounded && characters <= PAYLOAD_CHECKED_FREELY_CHARACTERS) return look();
-    const found = within(PAYLOAD_CHECK_MS, look);
+    if (characters <= this.#freeCharacters) return look();
+    const found = within(this.#looked ? PAYLOAD_CHECK_MS : FIRST_LOOKS * PAYLOAD_CHECK_MS, look);
+    this.#looked = true;
     // Once more: where the process itself stood still meanwhile, a good payload must not be refused.
     return found === TOOK_TOO_LONG ? within(PAYLOAD_CHECK_MS, look) : found;
   }
 
-  /** Null: nobody knows, as it takes too long, or goes too deep where the first problem is not. */
   #allErrors(payload: unknown): readonly ErrorObject[] | null {
     if (this.#thorough === null) return null;
     const isNew = this.#thorough === undefined;
@@ -119,7 +142,30 @@ function newestSchema(schemas: EventType['schemas']): object | boolean {
   return newest as object | boolean;
 }
 
-const UNBOUNDED = ['pattern', 'patternProperties', 'propertyNames', 'uniqueItems'];
+/** A reference among them: where a definition refers to itself by two ways, each level of a payload doubles the time. */
+const UNBOUNDED = [
+  '$ref',
+  '$dynamicRef',
+  '$recursiveRef',
+  'pattern',
+  'patternProperties',
+  'propertyNames',
+  'uniqueItems',
+];
+/** Levels of a payload that no schema is too deep for. */
+const PLAIN_DEPTH = 200;
+
+export function isDeep(payload: unknown): boolean {
+  let level = [payload];
+  for (let passed = 0; passed < PLAIN_DEPTH; passed++) {
+    level = level.flatMap((value) =>
+      typeof value === 'object' && value !== null ? Object.values(value) : [],
+    );
+    if (level.length === 0) return false;
+  }
+  return true;
+}
+
 /** Formats that most schemas have, looked at in one pass. */
 const PLAIN_FORMATS = ['date', 'date-time', 'ipv4', 'time', 'uuid'];
 

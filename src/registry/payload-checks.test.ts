@@ -171,7 +171,10 @@ describe('the time of a check', () => {
     const made = checks({ 1: loop });
     expect(made.problems('a', {}, 2)).toBeNull();
     expect(made.problems('a', { a: 1 }, 7)?.problems).toEqual([
-      { path: [], message: 'cannot be checked: its schema refers to itself without end' },
+      {
+        path: [],
+        message: 'cannot be checked: its schema is too large for that, or refers to itself without end',
+      },
     ]);
     let deep: object = {};
     for (let level = 0; level < 100_000; level++) deep = { a: deep };
@@ -180,6 +183,39 @@ describe('the time of a check', () => {
       { path: [], message: 'is too deep to be checked' },
     ]);
   });
+});
+
+it('a definition that refers to itself by two ways is looked at no longer than the deadline', () => {
+  const filter = (name: string) => ({
+    type: 'object',
+    required: [name],
+    properties: { [name]: { type: 'array', items: { $ref: '#/definitions/expression' } } },
+  });
+  const expression = { oneOf: [{ allOf: [filter('of')] }, { allOf: [filter('of')] }, { type: 'integer' }] };
+  const made = checks({ 1: { definitions: { expression }, $ref: '#/definitions/expression' } });
+  let payload: object | number = 1;
+  for (let depth = 0; depth < 60; depth++) payload = { of: [payload] };
+  const startedAt = performance.now();
+  expect(made.problems('a', payload, 600)).toMatchObject({
+    problems: [{ message: 'took too long to be checked' }],
+    timedOut: true,
+  });
+  // Far from the hours that it would take.
+  expect(performance.now() - startedAt).toBeLessThan(20 * SCHEMA_COMPILE_MS);
+});
+
+it('a large definition that V8 finds too nested when it is first entered is looked at in another way', () => {
+  const properties = Object.fromEntries(
+    Array.from({ length: 1_900 }, (_, index) => [`f${index}`, { type: 'string' }]),
+  );
+  const made = checks({
+    1: { properties: { a: { $ref: '#/definitions/e' } }, definitions: { e: { type: 'object', properties } } },
+  });
+  expect(made.problems('a', { a: { f1: 'x' } }, 20)).toBeNull();
+  expect(paths(made, { a: { f1: 1, f2: 2 } })).toEqual([
+    ['a', 'f1'],
+    ['a', 'f2'],
+  ]);
 });
 
 it('patterns are those of draft 7, in which a dash may be escaped', () => {

@@ -1,7 +1,7 @@
 import type { ErrorObject } from 'ajv';
 import { SCHEMA_COMPILE_MS, SCHEMA_PROBLEMS } from '../limits.ts';
 import type { EventType, Validation } from '../model/event-type.ts';
-import { CompiledSchema } from './compiled-schema.ts';
+import { CompiledSchema, isDeep } from './compiled-schema.ts';
 
 export interface PayloadProblem {
   /** Names and indexes, from the payload on. */
@@ -25,14 +25,12 @@ interface Check {
 
 /** A start is a busy time, and what is in the catalogue was compiled before: it has more time. */
 const COMPILED_BEFORE_MS = 5 * SCHEMA_COMPILE_MS;
-/** Levels of a payload that no schema is too deep for. */
-const PLAIN_DEPTH = 200;
 
 const UNCHECKED: PayloadProblem = { path: [], message: 'took too long to be checked' };
 const TOO_DEEP: PayloadProblem = { path: [], message: 'is too deep to be checked' };
 const ENDLESS: PayloadProblem = {
   path: [],
-  message: 'cannot be checked: its schema refers to itself without end',
+  message: 'cannot be checked: its schema is too large for that, or refers to itself without end',
 };
 
 /**
@@ -123,15 +121,4 @@ function problem(error: ErrorObject, payload: unknown): PayloadProblem {
     params.missingProperty ?? params.additionalProperty ?? params.propertyName ?? error.propertyName;
   if (name !== undefined) path.push(String(name));
   return { path, message: message ?? 'is not as the schema says' };
-}
-
-function isDeep(payload: unknown): boolean {
-  let level = [payload];
-  for (let passed = 0; passed < PLAIN_DEPTH; passed++) {
-    level = level.flatMap((value) =>
-      typeof value === 'object' && value !== null ? Object.values(value) : [],
-    );
-    if (level.length === 0) return false;
-  }
-  return true;
 }
