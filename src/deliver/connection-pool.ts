@@ -3,13 +3,18 @@ import { Client } from 'undici';
 import type { GuardedConnect } from './egress-guard.ts';
 import type { IdleConnection, SocketShare } from './socket-share.ts';
 
+interface Listener {
+  /** May change what has come in. False: undici shall not have it. */
+  hears(chunk: Buffer): boolean;
+}
+
 /** One connection's place: an undici client, which dials again when its socket has gone. */
 export interface Slot extends IdleConnection {
   readonly client: Client;
   /** The socket last dialled, also while it is connecting. */
   socket: Socket | null;
-  /** Sees what has come in before undici does, and may change it; false: undici shall not have it. */
-  heard: ((chunk: Buffer) => boolean) | null;
+  /** The exchange under way, which sees what has come in before undici does. */
+  listener: Listener | null;
   /** Monotonic ms of its last use. */
   usedAt: number;
   /** Slots of an older era are not used again. */
@@ -141,7 +146,7 @@ export class ConnectionPool {
     const slot: Slot = {
       client,
       socket: null,
-      heard: null,
+      listener: null,
       usedAt: 0,
       era: this.#era,
       evict: () => this.#evict(slot),
@@ -156,7 +161,7 @@ function listenTo(socket: Socket, slot: Slot): void {
   const read = socket.read;
   socket.read = (size?: number) => {
     const chunk: Buffer | null = read.call(socket, size);
-    if (chunk === null || slot.heard === null || slot.heard(chunk)) return chunk;
+    if (chunk === null || slot.listener === null || slot.listener.hears(chunk)) return chunk;
     return null;
   };
 }

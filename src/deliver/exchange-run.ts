@@ -101,7 +101,7 @@ export class ExchangeRun implements Dispatcher.DispatchHandler {
       return;
     }
     this.#controller = controller;
-    if (this.slot !== null) this.slot.heard = (chunk) => this.#heard(chunk);
+    if (this.slot !== null) this.slot.listener = this;
   }
 
   onResponseStart(
@@ -141,7 +141,7 @@ export class ExchangeRun implements Dispatcher.DispatchHandler {
   end(failure: ExchangeFailure | null): void {
     if (this.exchange !== null) return;
     this.#deadline?.cancel();
-    if (this.slot !== null) this.slot.heard = null;
+    if (this.slot !== null) this.slot.listener = null;
     this.exchange = {
       startedAt: this.#startedAt,
       durationMs: Math.max(0, Math.round(this.#host.clock.monotonic() - this.#begunAt)),
@@ -160,7 +160,7 @@ export class ExchangeRun implements Dispatcher.DispatchHandler {
     this.#begunAt = this.#host.clock.monotonic();
   }
 
-  #heard(chunk: Buffer): boolean {
+  hears(chunk: Buffer): boolean {
     this.#rawBytes += chunk.length;
     if (this.#rawBytes > RAW_ANSWER_BYTES) {
       const message = `${this.route.peer.authority} sent ${RAW_ANSWER_BYTES / 1024} KiB, and no answer in them.`;
