@@ -7,8 +7,8 @@ import { judgeAddress, type Networks, parseNetworks } from '../../src/model/addr
 import type { Exchange, Sender } from '../../src/model/exchange.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
+import { type NameServer, type Reply, startNameServer } from '../helpers/name-server.ts';
 import { type DialWatch, watchDials } from './dials.ts';
-import { type NameServer, type Reply, startNameServer } from './name-server.ts';
 import { SPELLINGS } from './spellings.ts';
 
 /** Whatever a URL says and DNS answers, only addresses that were judged and found public are dialled. */

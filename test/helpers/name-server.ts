@@ -17,6 +17,8 @@ export type Reply = readonly Answer[] | 'NXDOMAIN' | 'SERVFAIL' | 'silence';
 export interface NameServer {
   /** The questions that came: `A hooks.example.com`. */
   readonly asked: readonly string[];
+  /** `127.0.0.1:port` */
+  readonly address: string;
   /** c-ares, as Posthorn asks it, with this server for its only one. */
   readonly resolver: Resolver;
   close(): Promise<void>;
@@ -41,8 +43,10 @@ export async function startNameServer(
   socket.bind(0, '127.0.0.1');
   await once(socket, 'listening');
   const resolver = new Resolver({ timeout: 300, tries: 1 });
-  resolver.setServers([`127.0.0.1:${socket.address().port}`]);
+  const address = `127.0.0.1:${socket.address().port}`;
+  resolver.setServers([address]);
   return {
+    address,
     asked,
     resolver,
     async close() {
