@@ -4,12 +4,14 @@
 //   engine.ts ──> rooms, model, the port (it wires the rooms, in the simulator too)
 //   http ──> rooms (types only)
 //   rooms ──> model, store/store.ts (the port), limits, errors, settings (types)
-//   store/<driver> ──> model, store/store.ts, limits
+//   store/store.ts ──> store/port, model
+//   store/<driver> ──> model, store/store.ts, store/transfer.ts, limits
+//   store/open.ts ──> the drivers, settings (types)
 //   model ──> nothing that does I/O
 //
 // Tests beside their source may import what they test it with.
 
-const ROOMS = 'accept|fanout|schedule|deliver|record|registry|query|upkeep';
+const ROOMS = 'accept|fanout|schedule|deliver|record|registry|query|upkeep|nodes';
 const TEST = '[.]test[.]ts$';
 /** The program of a worker thread. */
 const WORKER = '^src/([^/]+)/[^/]+-worker[.]ts$';
@@ -137,15 +139,28 @@ module.exports = {
     },
     only(
       'store-port',
-      '^src/store/[^/]+$',
-      ['^src/store/[^/]+$', '^src/model/', '^src/limits[.]ts$'],
+      '^src/store/([^/]+$|port/)',
+      ['^src/store/([^/]+$|port/)', '^src/model/', '^src/limits[.]ts$'],
       'The port speaks in nouns of the model.',
+      '^src/store/open[.]ts$',
+    ),
+    only(
+      'store-opens-drivers',
+      '^src/store/open[.]ts$',
+      ['^src/store/', '^src/model/', '^src/settings[.]ts$'],
+      'It knows which driver the settings mean, and nothing else does.',
     ),
     only(
       'store-drivers',
       '^src/store/([^/]+)/',
-      ['^src/store/$1/', '^src/store/store[.]ts$', '^src/model/', '^src/limits[.]ts$'],
+      [
+        '^src/store/$1/',
+        '^src/store/(store|transfer|transfer-tables)[.]ts$',
+        '^src/model/',
+        '^src/limits[.]ts$',
+      ],
       'A driver fulfils the port and knows no rules.',
+      '^src/store/port/',
     ),
     only(
       'system-adapters',
@@ -160,6 +175,18 @@ module.exports = {
       [`^src/(${ROOMS}|model)/`, '^src/store/store[.]ts$', '^src/(limits|errors)[.]ts$'],
       'The simulator runs the engine with its own clock, network and store.',
     ),
+    only(
+      'library-stands-alone',
+      '^src/(library/|index[.]ts$)',
+      ['^src/library/', '^src/store/postgres/publish-call[.]ts$'],
+      'Publishers load it into programs of their own: it brings nothing along.',
+    ),
+    {
+      name: 'library-needs-no-package',
+      severity: 'error',
+      from: { path: '^src/(library/|index[.]ts$)', pathNot: TEST },
+      to: { path: '(^|/)node_modules/' },
+    },
     {
       name: 'only-app-and-cli-wire',
       severity: 'error',

@@ -1,5 +1,6 @@
+import { NODE_LEASE_MS } from '../src/limits.ts';
 import { createIds, type Ids } from '../src/model/id.ts';
-import { createFences } from '../src/model/lease.ts';
+import { firstFence } from '../src/model/lease.ts';
 import type { NewMessage } from '../src/model/message.ts';
 import type { AttemptResult, Store } from '../src/store/store.ts';
 import { systemClock } from '../src/system/clock.ts';
@@ -54,7 +55,8 @@ const RESPONSE_HEADERS = [
  */
 export async function* fillStore(filling: Filling): AsyncGenerator<StoredMessage> {
   const { store, count } = filling;
-  const fence = createFences(store.epoch).next();
+  const { epoch } = await store.nodeJoin({ name: 'fill', leaseMs: NODE_LEASE_MS.usual });
+  const fence = firstFence(epoch) + 1;
   const firstAt = Date.now() - SPAN_MS - AGE_OF_NEWEST_MS;
   let at = firstAt;
   const clock = { ...systemClock, now: () => at };
@@ -118,7 +120,8 @@ async function accept(
   messages: readonly NewMessage[],
   fence: number,
 ): Promise<readonly number[]> {
-  const publish = { applicationKey, messages, idempotency: null };
+  const revision = (await store.applicationFindByKey({ applicationKey }))?.revision ?? 0;
+  const publish = { applicationKey, revision, messages, idempotency: null };
   const [result] = await store.messageAccept({ publishes: [publish], fence, now: Date.now() });
   if (result?.kind !== 'accepted') throw new Error(`The store said ${result?.kind} to a batch.`);
   return result.messageKeys;
@@ -132,6 +135,7 @@ function attemptsOf(
 ): AttemptResult[] {
   const failed = number % Math.ceil(filling.count / FAILED) === 0;
   return destinations(filling, number).map((endpointKey) => ({
+    applicationKey: filling.applicationKey,
     lease: { messageKey, endpointKey, fence, resendKey: null, orderKey: null },
     attempt: {
       id: ids.next('atmpt'),

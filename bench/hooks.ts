@@ -20,7 +20,7 @@ export interface Hit {
   endedAt: number | null;
 }
 
-type Behaviour = (random: SeededRandom) => { delayMs: number; answer: 'accept' | 'refuse' | 'cut' };
+export type Behaviour = (random: SeededRandom) => { delayMs: number; answer: 'accept' | 'refuse' | 'cut' };
 
 const behaviours: Record<string, Behaviour> = {
   prompt: () => ({ delayMs: 0, answer: 'accept' }),
@@ -34,15 +34,17 @@ const behaviours: Record<string, Behaviour> = {
 
 export const HOOKS = Object.keys(behaviours);
 
-/** Three web hooks - prompt, slow, and failing now and then - that remember all they receive. */
+/** Web hooks that remember all they receive: prompt, slow, and failing now and then, unless told otherwise. */
 export class Hooks {
   readonly hits: Hit[] = [];
   readonly #server: Server;
   readonly #random: SeededRandom;
+  readonly #behaviours: Readonly<Record<string, Behaviour>>;
   readonly #verifiers = new Map<string, Webhook>();
 
-  constructor(random: SeededRandom) {
+  constructor(random: SeededRandom, more: Readonly<Record<string, Behaviour>> = {}) {
     this.#random = random;
+    this.#behaviours = { ...behaviours, ...more };
     this.#server = createServer((request, response) => void this.#take(request, response));
     // An idle connection closed by this side would look to the sender like a failure of its own.
     this.#server.keepAliveTimeout = 0;
@@ -84,7 +86,7 @@ export class Hooks {
       endedAt: null,
     };
     this.hits.push(hit);
-    const behave = behaviours[hook] as Behaviour;
+    const behave = this.#behaviours[hook] as Behaviour;
     const { delayMs, answer } = behave(this.#random);
     if (delayMs === 0) end(hit, response, answer);
     else setTimeout(() => end(hit, response, answer), delayMs);

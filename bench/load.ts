@@ -19,6 +19,14 @@ const batch = publishHead(BATCH_PATH);
 let number = 0;
 let turnedAway = 0;
 
+interface Batch {
+  /** Each gets its share of the connections. */
+  readonly servers: readonly string[];
+  readonly receiver: string;
+  readonly count: number;
+  readonly backlog: number | null;
+}
+
 interface Published {
   /** When the first publish went out, on the monotonic clock. */
   readonly startedAt: number;
@@ -31,13 +39,13 @@ const handlers = {
    * Publishes `count` messages in batches. With a `backlog`, never more than that many ahead of what the receiver has;
    * without, as fast as the server takes them.
    */
-  batch: async (params: { server: string; receiver: string; count: number; backlog: number | null }) => {
-    const { server, receiver, count, backlog } = params;
+  batch: async (params: Batch) => {
+    const { servers, receiver, count, backlog } = params;
     const gauge = backlog === null ? null : await Connection.open(receiver);
     let left = count;
     let received = 0;
     const result = await onConnections(
-      server,
+      servers,
       BATCH_CONNECTIONS,
       async (connection) => {
         while (left > 0) {
@@ -64,16 +72,16 @@ const handlers = {
   },
 
   /** Publishes `count` messages, each in a call of its own, over connections that send the next when the last is answered. */
-  single: ({ server, count }: { server: string; count: number }) => {
+  single: ({ servers, count }: { servers: readonly string[]; count: number }) => {
     let left = count;
-    return onConnections(server, SINGLE_CONNECTIONS, async (connection) => {
+    return onConnections(servers, SINGLE_CONNECTIONS, async (connection) => {
       while (left-- > 0) await publish(connection, single, singleBody(payloadText(++number, monotonicMs())));
     });
   },
 
   /** Publishes at a steady rate whatever the server does. Returns the ms from each hand-over to its 202. */
   steady: async ({ server, perSecond, seconds }: { server: string; perSecond: number; seconds: number }) => {
-    const connections = await openAll(server, SINGLE_CONNECTIONS);
+    const connections = await openAll([server], SINGLE_CONNECTIONS);
     const latencies = await steadily({
       lanes: connections,
       perSecond,
@@ -87,7 +95,7 @@ const handlers = {
   /** The same, each message to one of `channels` channels, `c0`, `c1`… in turn. */
   channels: async (params: { server: string; perSecond: number; seconds: number; channels: number }) => {
     const { server, perSecond, seconds, channels } = params;
-    const connections = await openAll(server, SINGLE_CONNECTIONS);
+    const connections = await openAll([server], SINGLE_CONNECTIONS);
     const startedAt = monotonicMs();
     let next = 0;
     await steadily({
@@ -108,12 +116,12 @@ answerParent(handlers);
 
 /** Runs `work` on each of several connections, and `beside` along with them. */
 async function onConnections(
-  server: string,
+  servers: readonly string[],
   count: number,
   work: (connection: Connection) => Promise<void>,
   beside: () => Promise<void> = async () => {},
 ): Promise<Published> {
-  const connections = await openAll(server, count);
+  const connections = await openAll(servers, count);
   turnedAway = 0;
   const startedAt = monotonicMs();
   await Promise.all([...connections.map(work), beside()]);
@@ -121,8 +129,11 @@ async function onConnections(
   return { startedAt, turnedAway };
 }
 
-function openAll(server: string, count: number): Promise<Connection[]> {
-  return Promise.all(Array.from({ length: count }, () => Connection.open(server)));
+/** So many in all, to one server after the other. */
+function openAll(servers: readonly string[], count: number): Promise<Connection[]> {
+  return Promise.all(
+    Array.from({ length: count }, (_, index) => Connection.open(servers[index % servers.length] as string)),
+  );
 }
 
 /** Resolves when the server has taken it; asks again for as long as the server is too busy. */

@@ -11,6 +11,7 @@ import { latency } from './latency.ts';
 import { lists } from './lists.ts';
 import { describeMachine, machineText } from './machine.ts';
 import { neighbours } from './neighbours.ts';
+import { nodes } from './nodes.ts';
 import { closeWorkbench, measureRow, openWorkbench, type Row, type RowResult } from './row.ts';
 import { searching } from './searching.ts';
 import { tableText } from './table.ts';
@@ -21,6 +22,7 @@ const rows: readonly Row[] = [
   pacedBatches,
   burst,
   singles,
+  nodes,
   latency,
   hangingHook,
   neighbours,

@@ -26,7 +26,7 @@ export async function deleteHook(server: string, hookId: string): Promise<void> 
 /** Registers an endpoint as an operator does. Returns its `ep_…` id. */
 export async function createEndpoint(
   server: string,
-  endpoint: { url: string; filterTypes?: readonly string[]; channels?: readonly string[] },
+  endpoint: { url: string; filterTypes?: readonly string[]; channels?: readonly string[]; ordering?: string },
 ): Promise<string> {
   const answer = await fetch(`${server}/api/v1/app/1/endpoint`, {
     method: 'POST',

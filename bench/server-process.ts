@@ -102,6 +102,16 @@ export class ServerProcess {
     await this.#ended;
   }
 
+  /** SIGSTOP: it is there and does nothing, as on a machine that hangs. */
+  freeze(): void {
+    this.#process.kill('SIGSTOP');
+  }
+
+  /** SIGCONT. */
+  thaw(): void {
+    this.#process.kill('SIGCONT');
+  }
+
   /** SIGTERM. Resolves with the exit code: 0 when it ended as it should; null when it had to be killed. */
   async stop(): Promise<number | null> {
     const timer = setTimeout(() => this.#process.kill('SIGKILL'), STOP_WITHIN_MS);

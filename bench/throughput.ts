@@ -6,9 +6,9 @@ import { mean } from './statistics.ts';
 /** Long enough for the slowest machine; a run that is over it has lost something. */
 const ARRIVED_WITHIN_MS = 120_000;
 /** Undelivered messages that the paced publisher keeps ahead of the receiver: enough to keep every room busy. */
-const BACKLOG = 3_000;
+export const BACKLOG = 3_000;
 
-interface Publishing {
+export interface Publishing {
   /** Messages of one run, and of the quick one. */
   readonly count: number;
   readonly quickCount: number;
@@ -16,7 +16,7 @@ interface Publishing {
   /** Publishes `count` messages; resolves with when it began. */
   publish(
     bench: Workbench,
-    server: string,
+    servers: readonly string[],
     count: number,
   ): Promise<{ startedAt: number; turnedAway: number }>;
 }
@@ -58,17 +58,17 @@ export const singles: Row = {
       count: 40_000,
       quickCount: 12_000,
       warmUp: 8_000,
-      publish: ({ load }, server, count) => load.ask('single', { server, count }),
+      publish: ({ load }, servers, count) => load.ask('single', { servers, count }),
     }),
 };
 
-function batches(backlog: number | null): Publishing {
+export function batches(backlog: number | null): Publishing {
   return {
     count: 60_000,
     quickCount: 20_000,
     warmUp: 15_000,
-    publish: ({ load, receiverUrl }, server, count) =>
-      load.ask('batch', { server, receiver: receiverUrl, count, backlog }),
+    publish: ({ load, receiverUrl }, servers, count) =>
+      load.ask('batch', { servers, receiver: receiverUrl, count, backlog }),
   };
 }
 
@@ -76,9 +76,9 @@ async function measure(bench: Workbench, publishing: Publishing): ReturnType<Row
   const count = bench.quick ? publishing.quickCount : publishing.count;
   return withServer(async (server) => {
     await createHook(server.url, `${bench.receiverUrl}/hook`);
-    await delivered(bench, server, publishing, publishing.warmUp);
+    await delivered(bench, [server], publishing, publishing.warmUp);
     const before = await bareLimit(bench, count);
-    const run = await delivered(bench, server, publishing, count);
+    const run = await delivered(bench, [server], publishing, count);
     const after = await bareLimit(bench, count);
     const figures = [{ name: 'rate', value: run.perSecond, beside: mean(before, after) }];
     const notes = { 'told to wait (429, 503)': run.turnedAway, 'received more than once': run.repeats };
@@ -89,12 +89,19 @@ async function measure(bench: Workbench, publishing: Publishing): ReturnType<Row
   });
 }
 
-async function delivered(bench: Workbench, server: ServerProcess, publishing: Publishing, count: number) {
-  const cpuBefore = server.cpuMs();
+/** Publishes to these servers until all has arrived. */
+export async function delivered(
+  bench: Workbench,
+  servers: readonly ServerProcess[],
+  publishing: Publishing,
+  count: number,
+) {
+  const cpuBefore = cpuMs(servers);
   await bench.receiver.ask('expect', { count });
-  const { startedAt, turnedAway } = await publishing.publish(bench, server.url, count);
+  const urls = servers.map(({ url }) => url);
+  const { startedAt, turnedAway } = await publishing.publish(bench, urls, count);
   const endedAt = await arrived(bench, count);
-  const cpuAfter = server.cpuMs();
+  const cpuAfter = cpuMs(servers);
   const { hits } = await bench.receiver.ask('reached', { timeoutMs: 0 });
   return {
     perSecond: count / ((endedAt - startedAt) / 1000),
@@ -104,7 +111,15 @@ async function delivered(bench: Workbench, server: ServerProcess, publishing: Pu
   };
 }
 
-async function bareLimit(
+/** Null where the system does not say. */
+function cpuMs(servers: readonly ServerProcess[]): number | null {
+  return servers.reduce<number | null>((sum, server) => {
+    const used = server.cpuMs();
+    return sum === null || used === null ? null : sum + used;
+  }, 0);
+}
+
+export async function bareLimit(
   { receiver, limit, receiverUrl, ...bench }: Workbench,
   count: number,
 ): Promise<number> {

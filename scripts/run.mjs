@@ -23,6 +23,8 @@ const targets = {
   build: ['scripts/build.ts'],
   bench: ['bench/run.ts'],
   crash: ['bench/crash.ts'],
+  'crash-nodes': ['bench/node-faults.ts'],
+  'transaction-demo': ['bench/transaction-demo.ts'],
   hell: ['test/hell/main.ts'],
 };
 

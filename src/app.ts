@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import { helpDeskCatalogue } from './catalogue/help-desk.ts';
 import { createSender } from './deliver/sender.ts';
@@ -15,7 +16,7 @@ import { Answers } from './registry/answers.ts';
 import { Keyring } from './registry/keyring.ts';
 import type { Registry } from './registry/registry.ts';
 import type { Settings } from './settings.ts';
-import { openSqliteStore } from './store/sqlite/open.ts';
+import { openStore } from './store/open.ts';
 import { type Store, StoreError } from './store/store.ts';
 import { systemClock } from './system/clock.ts';
 import { openFilesLimit, shareOpenFiles } from './system/open-files.ts';
@@ -52,7 +53,7 @@ export async function startApp({
   random = systemRandom,
   openFiles = openFilesLimit(),
 }: AppParams): Promise<RunningApp> {
-  const store = await openSqliteStore({ folder: settings.dataFolder, told: { log, clock } });
+  const store = await openStore({ settings, clock, log });
   try {
     return await serve({ settings, masterKey, log, clock, random, openFiles }, store);
   } catch (error) {
@@ -77,7 +78,10 @@ async function serve(params: Required<AppParams>, store: Store): Promise<Running
   let url: string;
   try {
     await assertMasterKey(store, params.masterKey);
-    shownOnce = await firstStart({ settings, store, registry: engine.registry, keyring, clock, log });
+    // Of several that start at once on a new database, one makes what must be there.
+    shownOnce = await store.exclusively(() =>
+      firstStart({ settings, store, registry: engine.registry, keyring, clock, log }),
+    );
     await engine.start();
     keyring.start();
     url = await http.listen(settings.listen);
@@ -138,6 +142,9 @@ export async function compose(params: Required<AppParams>, store: Store, broken:
       }),
     broken,
     onApplicationDeleted: (applicationKey) => keyring.forget(applicationKey),
+    onKeysChanged: () => keyring.heardChange(),
+    node: { name: `${hostname()}:${process.pid}`, leaseMs: settings.nodeLeaseMs },
+    keepMs: null,
     log,
   });
   const keyring = new Keyring({ store, clock, random, ids, log });

@@ -3,9 +3,12 @@ import { LateReleases } from './accept/late-releases.ts';
 import type { Clock, Random } from './model/clock.ts';
 import type { Sender, SendResultHandler } from './model/exchange.ts';
 import type { Ids } from './model/id.ts';
-import { createFences, firstFence } from './model/lease.ts';
+import { createFences } from './model/lease.ts';
 import type { RetrySchedule } from './model/retry-schedule.ts';
 import type { MasterKey } from './model/sealed.ts';
+import { Hearing } from './nodes/hearing.ts';
+import { Membership } from './nodes/membership.ts';
+import { Telling } from './nodes/telling.ts';
 import { Explainer } from './query/explain.ts';
 import { Reader } from './query/reader.ts';
 import { Redelivery } from './query/redelivery.ts';
@@ -15,6 +18,7 @@ import { Recorder } from './record/recorder.ts';
 import { Registry } from './registry/registry.ts';
 import { Schedule, type ScheduleOptions } from './schedule/schedule.ts';
 import type { Store } from './store/store.ts';
+import { Doubts } from './upkeep/doubts.ts';
 import { Upkeep } from './upkeep/upkeep.ts';
 
 export interface EngineOptions {
@@ -29,12 +33,18 @@ export interface EngineOptions {
   disableAfterMs: number | null;
   requestTimeoutMs: number;
   scheduleLimits?: ScheduleOptions['limits'];
+  /** This process among those on its store: a name for people, and how long the others wait for its beat: see `Membership`. */
+  node: { readonly name: string; readonly leaseMs: number };
+  /** How long messages are kept, in ms; null: for ever. */
+  keepMs: number | null;
   /** The sender, given who takes its results. */
   makeSender(onResults: SendResultHandler): Sender;
   /** The store is broken: the process must not go on. */
   broken(error: Error): void;
   /** The application was deleted: its keys are no keys any more. */
   onApplicationDeleted(applicationKey: number): void;
+  /** Another process made, changed or revoked keys. */
+  onKeysChanged(): void;
   log: { info(fields: object, text: string): void; warn(fields: object, text: string): void };
 }
 
@@ -64,10 +74,9 @@ export interface Engine {
 }
 
 export function createEngine(options: EngineOptions): Engine {
-  const { store, clock, log } = options;
-  const wired = wire(options);
-  const { accept, registry, reader, redelivery, explainer, schedule, sender } = wired;
-  const { failing, recorder, upkeep, lateReleases } = wired;
+  const rooms = wire(options);
+  const { accept, registry, reader, redelivery, explainer, schedule, sender, failing, recorder } = rooms;
+  const { upkeep, lateReleases, membership, hearing, doubts } = rooms;
   return {
     accept,
     registry,
@@ -84,11 +93,11 @@ export function createEngine(options: EngineOptions): Engine {
     },
     async start() {
       await registry.start();
-      failing.load(await store.endpointFailing());
-      const released = await store.deliveryRelease({ before: firstFence(store.epoch), now: clock.now() });
-      if (released > 0) log.info({ released }, 'deliveries that the last run left under way go out again');
+      await rooms.learnFailing();
+      await membership.join();
       await schedule.start();
-      await upkeep.start();
+      if (membership.leads) await upkeep.start();
+      hearing.start();
     },
     stopSending: () => schedule.stop(),
     async drain() {
@@ -96,12 +105,15 @@ export function createEngine(options: EngineOptions): Engine {
       await recorder.drained();
     },
     async close() {
+      hearing.stop();
       upkeep.stop();
+      doubts.stop();
       lateReleases.stop();
       recorder.stop();
-      // What is broken off now did not fail: it stays leased, and goes out again at the next start.
+      // What is broken off now did not fail: it stays leased, and goes out again from another node or at the next start.
       schedule.abandon();
       await sender.close();
+      await membership.leave();
     },
   };
 }
@@ -112,6 +124,9 @@ export function createEngine(options: EngineOptions): Engine {
  *     accept ──► schedule ──► sender ──► recorder ──► schedule (retries) · registry (endpoints that are gone, or fail too long)
  *                    └──► upkeep (what an endpoint takes no more) · redelivery, upkeep ──► schedule (what is sent again, or never)
  *                                                                   upkeep ──► accept (what operators are told)
+ *
+ * Beside it, where others share the store: membership ──► schedule (what this node may send, and what not) · upkeep (whether it leads),
+ * hearing ──► all that others change, telling ──► the others.
  */
 function wire(options: EngineOptions): Rooms {
   // They call each other in a circle, but not before all of them are there.
@@ -122,6 +137,7 @@ function wire(options: EngineOptions): Rooms {
     ...endpoints(options, rooms),
     ...requests(options, rooms),
     ...background(options, rooms),
+    ...nodes(options, rooms),
   };
   return Object.assign(rooms, made);
 }
@@ -138,17 +154,44 @@ interface Rooms {
   readonly explainer: Explainer;
   readonly upkeep: Upkeep;
   readonly lateReleases: LateReleases;
+  readonly doubts: Doubts;
+  readonly membership: Membership;
+  readonly hearing: Hearing;
+  readonly telling: Telling;
+  /** What the store knows of endpoints that fail. */
+  learnFailing(): Promise<void>;
 }
 
 /** From a publish to the request that it leads to. */
 function flow(options: EngineOptions, rooms: Rooms) {
   const { store, clock, ids, log, broken, requestTimeoutMs, scheduleLimits } = options;
-  const fences = createFences(store.epoch);
+  const fences = createFences();
   const sender = options.makeSender((results) => schedule.results(results));
+  const membership = new Membership({
+    ...options.node,
+    store,
+    clock,
+    fences,
+    renewed: (until) => sender.holdUntil(until),
+    changed() {
+      schedule.sharesChanged();
+      lead(options, rooms);
+    },
+    leaseChanged: () => schedule.leaseChanged(),
+    forfeited(range) {
+      schedule.forfeit(range.before);
+      rooms.doubts.add(range);
+    },
+    released: (stored) => schedule.heard(stored),
+    ended: () => unawaited(rooms.upkeep.withdrawOrphans(), options),
+    log,
+  });
+  const doubtful = (fence: number) => rooms.doubts.add({ from: fence, before: fence + 1 });
   const schedule = new Schedule({
     store,
     clock,
     fences,
+    shares: membership,
     requestTimeoutMs,
     limits: scheduleLimits,
     destination: (endpointKey) => rooms.registry.destination(endpointKey),
@@ -156,6 +199,14 @@ function flow(options: EngineOptions, rooms: Rooms) {
     ended: (delivery, exchange, sent) => rooms.recorder.add(delivery, exchange, sent),
     expired: (deliveries) => rooms.upkeep.expired(deliveries),
     orphaned: (endpointKey) => rooms.upkeep.withdraw(endpointKey),
+    breakerChanged(endpointKey, open) {
+      // A process alone has nobody to tell, and learns anew at each start.
+      if (!store.shared) return;
+      rooms.failing.breaker(endpointKey, open, clock.now());
+      rooms.recorder.note();
+    },
+    handedOver: (endpoints) => rooms.telling.stored(endpoints),
+    doubtful,
     log,
   });
   const accept = new Accept({
@@ -165,10 +216,25 @@ function flow(options: EngineOptions, rooms: Rooms) {
     fences,
     lanes: schedule,
     broken,
-    endpoints: (applicationKey) => rooms.registry.endpoints(applicationKey),
+    registered: (applicationKey) => rooms.registry.registered(applicationKey),
+    outdated: (applicationKey, revision) => rooms.registry.outdated(applicationKey, revision),
+    doubtful,
     heldLate: (applicationKey, endpointKey) => rooms.lateReleases.add(applicationKey, endpointKey),
   });
-  return { accept, schedule, sender };
+  return { accept, schedule, sender, membership };
+}
+
+/** Does what one node does for all, or leaves it to another. */
+function lead(options: EngineOptions, { membership, upkeep }: Rooms): void {
+  if (membership.leads) unawaited(upkeep.start(), options);
+  else upkeep.rest();
+}
+
+/** Whose end nobody waits for. What fails is tried again with the next look. */
+function unawaited(work: Promise<void>, { log }: EngineOptions): void {
+  work.catch((error: unknown) =>
+    log.warn({ err: error }, 'what other nodes left could not be taken up; trying again'),
+  );
 }
 
 /** What came back, and what it says of the endpoint. */
@@ -213,6 +279,10 @@ function endpoints(options: EngineOptions, rooms: Rooms) {
       rooms.schedule.endpointChanged(endpointKey);
       rooms.upkeep.endpointChanged(endpointKey);
     },
+    onEndpointUnsure(endpointKey) {
+      // What is not in memory is looked at when it comes.
+      if (rooms.schedule.state(endpointKey) !== null) rooms.schedule.endpointChanged(endpointKey);
+    },
     onEndpointEnabled: (endpointKey) => rooms.failing.forget(endpointKey),
     onEndpointDeleted(endpointKey) {
       rooms.failing.forget(endpointKey);
@@ -236,7 +306,9 @@ function requests(options: EngineOptions, rooms: Rooms) {
     ids,
     clock,
     ...consequences(rooms),
-    hurry: (endpointKey) => rooms.schedule.hurry(endpointKey),
+    hurry(endpointKey) {
+      if (!rooms.schedule.hurry(endpointKey)) rooms.telling.hurry(endpointKey);
+    },
     sends: (endpointKey, messageKey) => rooms.schedule.sends(endpointKey, messageKey, { resends: false }),
     reader,
     taskBegan: (task) => rooms.upkeep.task(task),
@@ -256,10 +328,11 @@ function requests(options: EngineOptions, rooms: Rooms) {
 
 /** What goes on by itself. */
 function background(options: EngineOptions, rooms: Rooms) {
-  const { store, clock, log } = options;
+  const { store, clock, keepMs, log } = options;
   const upkeep = new Upkeep({
     store,
     clock,
+    keepMs,
     ...consequences(rooms),
     publish: (messages) =>
       rooms.accept.publish({
@@ -278,7 +351,46 @@ function background(options: EngineOptions, rooms: Rooms) {
     },
     log,
   });
-  return { upkeep, lateReleases };
+  const doubts = new Doubts({ store, clock, stored: consequences(rooms).stored, log });
+  return { upkeep, lateReleases, doubts };
+}
+
+/** What other processes do, and what they are told. */
+function nodes(options: EngineOptions, rooms: Rooms) {
+  const { store, clock, onKeysChanged, log } = options;
+  const learnFailing = async () => {
+    const broken = await rooms.failing.reload(() => store.endpointFailing());
+    if (store.shared) rooms.schedule.heardBroken(broken);
+  };
+  const look = async () => {
+    lead(options, rooms);
+    await learnFailing();
+    await Promise.all([rooms.schedule.look(), rooms.upkeep.look()]);
+  };
+  const hearing = new Hearing({
+    store,
+    clock,
+    applications(applicationKeys) {
+      rooms.registry.heardChange(applicationKeys);
+      for (const key of applicationKeys) rooms.upkeep.applicationChanged(key);
+    },
+    eventTypes: () => rooms.registry.eventTypes.load(),
+    keys: onKeysChanged,
+    stored: (endpoints) => rooms.schedule.heard(endpoints),
+    dropped: (...dropped) => rooms.schedule.drop(...dropped),
+    tasks: () => rooms.upkeep.look(),
+    announced: () => rooms.upkeep.announced(),
+    hurry: (endpointKey) => void rooms.schedule.hurry(endpointKey),
+    failing: learnFailing,
+    async missed() {
+      onKeysChanged();
+      rooms.membership.look();
+      await Promise.all([rooms.registry.look(), look()]);
+    },
+    look,
+    log,
+  });
+  return { hearing, telling: new Telling({ store, log }), learnFailing };
 }
 
 /** What a change in the store means to the schedule. */

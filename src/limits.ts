@@ -30,6 +30,9 @@ export const ORDERED_DELIVERY_COST = 3;
 export const ACCEPT_QUEUE_DELIVERIES = 200_000;
 /** Publishes that may wait for the next accept transaction; past it: 429 with `Retry-After`. */
 export const ACCEPT_QUEUE_BYTES = 64 * 1024 * 1024;
+/** How long one waits for its transaction before it is refused; and how often it is fanned out anew because its endpoints changed meanwhile. */
+export const ACCEPT_WAIT_MS = 10_000;
+export const ACCEPT_FANOUTS = 5;
 
 /** Attempts in one record transaction, and how long the first of them waits for company. */
 export const RECORD_BATCH_ATTEMPTS = 512;
@@ -49,6 +52,13 @@ export const FINAL_STATUSES = 50;
 /** The breaker: failures in a row that open it, and how long it then waits for a probe, which doubles with each that fails. */
 export const BREAKER_FAILURES = 10;
 export const BREAKER_PROBE_MS = { first: 5_000, most: 5 * 60_000 };
+
+/** How long it takes at the most until others go on with what a node had, from when it was last heard of; and what may be asked for. */
+export const NODE_LEASE_MS = { least: 2_000, usual: 15_000, most: 5 * 60_000 };
+/** Leases of an ended node that one transaction makes void. */
+export const RELEASE_STEP = 1_000;
+/** What other nodes did is looked for so often, besides the signals that tell of it. */
+export const LOOK_MS = 10_000;
 
 /** The part of the time to disabling an endpoint that fails after which operators are told. */
 export const FAILING_TOLD_AFTER = 0.8;
@@ -165,3 +175,38 @@ export const KEY_GRACE_SECONDS = { usual: 86_400, most: 7 * 86_400 };
 /** Flags of one key, and characters of the session id that a portal's token may be asked for with. */
 export const KEY_FEATURE_FLAGS = 100;
 export const SESSION_ID_CHARACTERS = 256;
+
+/** PostgreSQL: until there is a connection (also when all of the pool are in use), a statement on the server, and its answer here. */
+export const POSTGRES_CONNECT_MS = 3_000;
+export const POSTGRES_STATEMENT_MS = 8_000;
+export const POSTGRES_QUERY_MS = 10_000;
+/** Signals of other processes are looked for this often, with LISTEN and without it, and kept so long. */
+export const SIGNAL_POLL_MS = { listening: 5_000, polling: 500 };
+export const SIGNALS_KEPT_MS = 600_000;
+/**
+ * Publishers' own transactions notify so far apart at the least, as each that does waits for the others' commits. For so long after one,
+ * processes look this often for what came without.
+ */
+export const PUBLISHER_SIGNALS_MS = { apart: 10, look: 15, lookFor: 1_000 };
+/** Endpoints that one signal names. Of more, the others look at everything: that costs them less. */
+export const SIGNAL_ENDPOINTS = 500;
+/** Signals that one statement deletes. */
+export const SIGNALS_PURGE_STEP = 10_000;
+/**
+ * How long message keys of one partition are given: so that about `PARTITIONS` of them hold what is kept. A look for what is due asks
+ * each: nothing found took 0.15 ms with 10, 0.3 ms with 30, 0.9 ms with 90.
+ */
+export const PARTITION_MS = { least: 86_400_000, most: 30 * 86_400_000 };
+export const PARTITIONS = 14;
+/** Partitions that are ready before keys come to them. Each has 2^30 keys. */
+export const PARTITIONS_AHEAD = 2;
+/** How long nothing of a partition must have been open before it is dropped: longer than any attempt takes that is under way. */
+export const PARTITION_CLOSED_MS = 600_000;
+/** Keys in all that one call deletes of what names the messages of a dropped partition, and by one statement. */
+export const PARTITION_KEYS = { call: 500_000, step: 10_000 };
+/** Rows, and bytes of their texts, that an export reads and an import writes at once; and a line of an export, in bytes. */
+export const TRANSFER_PAGE_ROWS = 4_096;
+export const TRANSFER_PAGE_BYTES = 4 * 1024 * 1024;
+export const TRANSFER_LINE_BYTES = 64 * 1024 * 1024;
+/** Lines (what is ordered by one key) whose turns are looked at in one transaction at the end of an import. */
+export const TRANSFER_LINES_STEP = 1_000;

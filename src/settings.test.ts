@@ -37,6 +37,7 @@ const DEFAULTS: Settings = {
   publicUrl: null,
   shutdownGraceMs: 20_000,
   logLevel: 'info',
+  nodeLeaseMs: 15_000,
   senderThreads: 1,
 };
 
@@ -94,6 +95,7 @@ const ACCEPTED: [env: string, text: string, name: keyof Settings, value: unknown
   ['POSTHORN_SHUTDOWN_GRACE', '0s', 'shutdownGraceMs', 0],
   ['POSTHORN_SHUTDOWN_GRACE', '10m', 'shutdownGraceMs', 600_000],
   ['POSTHORN_LOG_LEVEL', 'silent', 'logLevel', 'silent'],
+  ['POSTHORN_NODE_LEASE', '2s', 'nodeLeaseMs', 2_000],
   ['POSTHORN_SENDERS', '0', 'senderThreads', 0],
 ];
 
@@ -112,7 +114,9 @@ const REFUSED: [env: string, text: string, ...says: string[]][] = [
   ['POSTHORN_LISTEN', '127.0.0.1:65536', 'a port that does not exist', '0 to 65535'],
   ['POSTHORN_DATA', 'a\0b', 'not a folder'],
   ['POSTHORN_STORE', 'mysql', 'not a store', 'Write sqlite'],
-  ['POSTHORN_STORE', 'postgres://me:hidden@db/x', 'PostgreSQL', 'later version', 'Write sqlite'],
+  ['POSTHORN_STORE', 'postgres://me:hidden@db', 'names no database', 'Write sqlite, or postgres://'],
+  ['POSTHORN_STORE', 'postgres://me:hidden@db/x?pooler=session', 'pooler', '?pooler=transaction'],
+  ['POSTHORN_STORE', 'postgres://me:hidden@db/x?pool=1', 'pool', '2 to 200'],
   ['POSTHORN_OPERATOR_KEY', 'k'.repeat(15), '15 characters', 'Write 16 to 256', 'openssl rand'],
   ['POSTHORN_OPERATOR_KEY', 'k'.repeat(257), '257 characters'],
   ['POSTHORN_COMPANY_TOKEN', 'a token that is hidden', 'white space'],
@@ -142,6 +146,7 @@ const REFUSED: [env: string, text: string, ...says: string[]][] = [
   ['POSTHORN_PUBLIC_URL', 'https://example.com/?a=b', 'more than an address'],
   ['POSTHORN_SHUTDOWN_GRACE', '11m', 'too long', '0s to 10m'],
   ['POSTHORN_LOG_LEVEL', 'warning', 'trace, debug, info, warn, error, fatal or silent'],
+  ['POSTHORN_NODE_LEASE', '1s', 'Write a duration from 2s to 5m'],
   ['POSTHORN_SENDERS', '2', 'Write 1, or 0'],
 ];
 
@@ -177,8 +182,15 @@ test('no problem repeats a secret', () => {
     '--company-token': 'also hidden',
     '--master-key': 'hidden-too',
   };
-  const found = problems({ POSTHORN_STORE: 'postgres://me:hidden@db/x' }, secrets).join('\n');
+  const found = problems({ POSTHORN_STORE: 'postgres://me:hidden@db' }, secrets).join('\n');
   expect(found).not.toContain('hidden');
+});
+
+test('nodes on a database share one master key', () => {
+  const store = { POSTHORN_STORE: 'postgresql://me@db/posthorn' };
+  expect(problems(store)).toEqual([expect.stringContaining('POSTHORN_MASTER_KEY is not set')]);
+  const masterKey = Buffer.alloc(32, 7).toString('base64');
+  expect(settings({ ...store, POSTHORN_MASTER_KEY: masterKey }).store).toBe('postgres://me@db/posthorn');
 });
 
 test('secrets differ from one another', () => {

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { NODE_LEASE_MS } from './limits.ts';
 import { parseNetworks } from './model/address.ts';
 import { parseDurationMs } from './model/retry-schedule.ts';
 import { parseMasterKey } from './model/sealed.ts';
@@ -31,6 +32,8 @@ export interface Settings {
   readonly publicUrl: string | null;
   readonly shutdownGraceMs: number;
   readonly logLevel: LogLevel;
+  /** How long the other nodes wait for this one's beat until they take over. */
+  readonly nodeLeaseMs: number;
   /** Threads that send; 0: the main thread sends. */
   readonly senderThreads: 0 | 1;
 }
@@ -102,7 +105,7 @@ const schema: { readonly [Name in Exclude<keyof Settings, 'mode'>]: Setting<Sett
     form: 'store',
     default: 'sqlite',
     parse: parseStore,
-    doc: 'Where messages are kept: sqlite is one file in the data folder (PostgreSQL comes with a later version).',
+    doc: 'Where everything is kept: sqlite (one file in the data folder, one process), or postgres://user:password@host/database for any number of processes, PostgreSQL 14 or newer.',
     secret: true,
   },
   operatorKey: {
@@ -192,6 +195,14 @@ const schema: { readonly [Name in Exclude<keyof Settings, 'mode'>]: Setting<Sett
     parse: (text) => parseChoice(text, ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
     doc: 'Least level that is logged: trace, debug, info, warn, error, fatal or silent.',
   },
+  nodeLeaseMs: {
+    env: 'POSTHORN_NODE_LEASE',
+    flag: '--node-lease',
+    form: 'duration',
+    default: '15s',
+    parse: (text) => parseDuration(text, NODE_LEASE_MS, '2s to 5m', '15s'),
+    doc: 'With PostgreSQL: how soon, at the latest, other nodes send what a node that died had under way, from 2s to 5m, the same on all nodes; a node that does not reach the database for two thirds of it sends nothing until it does.',
+  },
   senderThreads: {
     env: 'POSTHORN_SENDERS',
     flag: '--senders',
@@ -261,8 +272,20 @@ function sentence(
   return `${source}${value} ${problem}. Write ${instead}.`;
 }
 
-/** Two secrets that are equal would give the one's holder the other's rights. */
 function crossCheck(values: Record<string, unknown>, sources: Record<string, string>): string[] {
+  return [...equalSecrets(values, sources), ...missingMasterKey(values)];
+}
+
+/** Each node would generate one of its own, and could not open what the others sealed. */
+function missingMasterKey({ mode, store, masterKey }: Record<string, unknown>): string[] {
+  if (mode === 'development' || store === 'sqlite' || store === undefined || masterKey !== null) return [];
+  return [
+    'POSTHORN_MASTER_KEY is not set, and every node on a PostgreSQL database needs the same one. Write what "openssl rand -base64 32" prints, and keep it: without it the signing secrets in the database are lost.',
+  ];
+}
+
+/** Two secrets that are equal would give the one's holder the other's rights. */
+function equalSecrets(values: Record<string, unknown>, sources: Record<string, string>): string[] {
   const secrets = ['operatorKey', 'companyToken', 'masterKey'].filter((name) => values[name]);
   return secrets.flatMap((one, index) => {
     const same = secrets.slice(index + 1).filter((other) => values[one] === values[other]);
@@ -306,11 +329,19 @@ function parseFolder(text: string): Parsed<string> {
 
 function parseStore(text: string): Parsed<Settings['store']> {
   if (text === 'sqlite') return { value: 'sqlite' };
-  const supported = 'sqlite, or leave it out';
-  if (/^postgres(ql)?:/.test(text)) {
-    return wrong('names a PostgreSQL database, which comes with a later version of Posthorn', supported);
-  }
-  return wrong('is not a store that Posthorn has', supported);
+  const instead = 'sqlite, or postgres://user:password@host:5432/database';
+  if (!/^postgres(ql)?:\/\//.test(text)) return wrong('is not a store that Posthorn has', instead);
+  if (!URL.canParse(text)) return wrong('is not a URL', instead);
+  const url = new URL(text);
+  if (url.pathname.length < 2) return wrong('names no database', instead);
+  const pooler = url.searchParams.get('pooler');
+  if (pooler !== null && pooler !== 'transaction')
+    return wrong('has a pooler that is not known', '?pooler=transaction, or leave that out');
+  const pool = url.searchParams.get('pool');
+  if (pool !== null && !(/^\d{1,3}$/.test(pool) && Number(pool) >= 2 && Number(pool) <= 200))
+    return wrong('has a pool that is not usable', '?pool= with 2 to 200 connections, or leave that out');
+  url.protocol = 'postgres:';
+  return { value: url.href as `postgres://${string}` };
 }
 
 function parseKey(text: string): Parsed<string> {

@@ -1,53 +1,16 @@
 import { ApiError } from '../errors.ts';
 import { fanOut } from '../fanout/fan-out.ts';
-import {
-  ACCEPT_BATCH_BYTES,
-  ACCEPT_BATCH_DELIVERIES,
-  ACCEPT_BATCH_MESSAGES,
-  ACCEPT_QUEUE_BYTES,
-  ACCEPT_QUEUE_DELIVERIES,
-  DELIVERIES_PER_PUBLISH,
-  ORDERED_DELIVERY_COST,
-} from '../limits.ts';
-import type { Application } from '../model/application.ts';
+import { ACCEPT_FANOUTS, DELIVERIES_PER_PUBLISH, ORDERED_DELIVERY_COST } from '../limits.ts';
 import type { Clock } from '../model/clock.ts';
 import { type Endpoint, heldReason } from '../model/endpoint.ts';
 import type { Ids } from '../model/id.ts';
-import type { LeasedDelivery } from '../model/lease.ts';
+import type { Fences, LeasedDelivery } from '../model/lease.ts';
 import type { NewMessage } from '../model/message.ts';
 import { type Publish, type PublishResult, type Store, StoreError } from '../store/store.ts';
+import { AcceptQueue, type Waiting } from './accept-queue.ts';
+import type { PublishMessage, PublishOutcome, PublishRequest } from './publish-request.ts';
 
-/** What a publisher hands over. */
-export interface PublishMessage {
-  readonly eventType: string;
-  readonly eventId: string | null;
-  readonly channels: readonly string[] | null;
-  readonly tags: readonly string[] | null;
-  /** JSON text of an object, kept to the byte. */
-  readonly payload: string;
-  /** When delivery begins, ms since the Unix epoch; null, or a time that is over: at once. */
-  readonly deliverAt: number | null;
-  /** When it is not worth sending any more, ms since the Unix epoch; null: never. */
-  readonly expiresAt: number | null;
-  /** What endpoints that are ordered by key order it by. */
-  readonly orderingKey: string | null;
-  /** When the payload is expunged, ms since the Unix epoch; null: after `PAYLOAD_KEPT_MS`. */
-  readonly payloadUntil: number | null;
-}
-
-export interface PublishRequest {
-  readonly application: Application;
-  /** At least one; taken whole or not at all. */
-  readonly messages: readonly PublishMessage[];
-  /** The one endpoint to send to, whatever its filters say; null: to all that want it. */
-  readonly onlyEndpointKey: number | null;
-  readonly idempotency: Publish['idempotency'];
-}
-
-export type PublishOutcome =
-  | { readonly kind: 'accepted'; readonly messages: readonly NewMessage[] }
-  /** The same call came before: the ids it was answered with then. */
-  | { readonly kind: 'replayed'; readonly messageIds: readonly string[] };
+export type { PublishMessage, PublishOutcome, PublishRequest };
 
 /** What accept needs of the schedule: room for what it commits, and somewhere to put it. */
 export interface Lanes {
@@ -62,72 +25,70 @@ export interface Lanes {
 }
 
 export interface AcceptOptions {
-  store: Store;
+  store: Pick<Store, 'messageAccept' | 'idempotencyFind' | 'parallelCommits'>;
   clock: Clock;
   ids: Ids;
-  fences: { next(): number };
+  fences: Pick<Fences, 'next' | 'isOwn'>;
   lanes: Lanes;
   /** The store is broken: the process must not go on. */
   broken(error: Error): void;
-  /** The application's endpoints, from memory when they are there. */
-  endpoints(applicationKey: number): EndpointTable | Promise<EndpointTable>;
+  /** An application with its endpoints, from memory when it is there. */
+  registered(applicationKey: number): Addressees | Promise<Addressees>;
+  /** With this revision, the application is not as it is in the store. */
+  outdated(applicationKey: number, revision: number): void;
+  /** Deliveries may be leased under this fence, and nobody has them. */
+  doubtful(fence: number): void;
   /** A delivery was stored as held by a pause that had ended by then: nobody else lets it go. */
   heldLate(applicationKey: number, endpointKey: number): void;
 }
 
-type EndpointTable = readonly { readonly endpoint: Endpoint }[];
-
-interface Waiting {
-  readonly request: PublishRequest;
-  readonly bytes: number;
-  /** How many it leads to at the most. */
-  readonly deliveries: number;
-  /** What these cost in a transaction: as many deliveries that are not ordered. */
-  readonly cost: number;
-  readonly resolve: (outcome: PublishOutcome) => void;
-  readonly reject: (error: Error) => void;
+/** Whom messages may go to: it changes in place. */
+interface Addressees {
+  readonly application: { readonly revision: number };
+  readonly endpoints: EndpointTable;
 }
+
+type EndpointTable = readonly { readonly endpoint: Endpoint }[];
 
 /**
  * Group commit: publishes that arrive together go into one transaction, messages and deliveries, and are answered
- * after it. There is no waiting window: a transaction takes what has gathered while the one before it was written.
+ * after it. There is no waiting window: a transaction takes what has gathered while the one before it was written, or those before
+ * it, where the store writes several at once.
  * (In the prototype a window of 2 ms halved the rate of a closed loop of single publishes.)
  */
 export class Accept {
   readonly #options: AcceptOptions;
-  #queue: Waiting[] = [];
-  #queuedBytes = 0;
-  #queuedDeliveries = 0;
-  #running = false;
+  readonly #queue: AcceptQueue;
+  #commits = 0;
+  #woken = false;
   #idle: (() => void)[] = [];
 
   constructor(options: AcceptOptions) {
     this.#options = options;
+    this.#queue = new AcceptQueue(options.clock);
   }
 
-  /** Resolves after the commit. Rejects with `ApiError`: `conflict`, `idempotency_mismatch`, `too_many_requests`, `unavailable`. */
+  /** Resolves after the commit. Rejects with `ApiError`: `conflict`, `idempotency_mismatch`, `not_found`, `too_many_requests`, `unavailable`. */
   publish(request: PublishRequest): Promise<PublishOutcome> {
-    const table = this.#options.endpoints(request.application.key);
-    if (table instanceof Promise) {
-      return table.then(
+    const known = this.#options.registered(request.application.key);
+    if (known instanceof Promise) {
+      return known.then(
         () => this.publish(request),
         (error: unknown) => Promise.reject(asApiError(error)),
       );
     }
     let bytes = 0;
     for (const message of request.messages) bytes += message.payload.length;
-    const deliveries = request.messages.length * reach(request, table);
-    if (this.#isFull(bytes, deliveries)) {
+    const { length } = request.messages;
+    const deliveries = length * reach(request, known.endpoints);
+    if (this.#queue.isFullFor(bytes, deliveries)) {
       return Promise.reject(new ApiError('too_many_requests', undefined, { retryAfterSeconds: 1 }));
     }
     return new Promise((resolve, reject) => {
-      const cost = request.messages.length * costOf(request, table);
-      this.#queue.push({ request, bytes, deliveries, cost, resolve, reject });
-      this.#queuedBytes += bytes;
-      this.#queuedDeliveries += deliveries;
-      if (this.#running) return;
-      this.#running = true;
-      this.#options.clock.soon(() => void this.#run());
+      const cost = length * costOf(request, known.endpoints);
+      const since = this.#options.clock.monotonic();
+      this.#queue.push({ request, bytes, deliveries, cost, since, stale: 0, resolve, reject });
+      this.#wake();
     });
   }
 
@@ -145,55 +106,40 @@ export class Accept {
 
   /** Resolves when every publish so far has been answered. */
   drained(): Promise<void> {
-    if (!this.#running) return Promise.resolve();
+    if (this.#isIdle()) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
-  async #run(): Promise<void> {
-    while (this.#queue.length > 0) {
-      const batch = this.#take();
-      try {
-        await this.#commit(batch);
-      } catch (error) {
-        for (const waiting of batch) waiting.reject(asApiError(error));
-      }
-      // A store that answers at once would otherwise keep the event loop until the queue is empty.
-      if (this.#queue.length > 0) await new Promise<void>((resolve) => this.#options.clock.soon(resolve));
-    }
-    this.#running = false;
-    for (const resolve of this.#idle.splice(0)) resolve();
+  #isIdle(): boolean {
+    return this.#queue.size === 0 && this.#commits === 0;
   }
 
-  /** An empty queue takes anything. */
-  #isFull(bytes: number, deliveries: number): boolean {
-    if (this.#queue.length === 0) return false;
-    return (
-      this.#queuedBytes + bytes > ACCEPT_QUEUE_BYTES ||
-      this.#queuedDeliveries + deliveries > ACCEPT_QUEUE_DELIVERIES
-    );
+  /** Begins transactions once the events at hand are dealt with: a store that answers at once would otherwise keep the event loop. */
+  #wake(): void {
+    if (this.#woken) return;
+    if (this.#commits >= this.#options.store.parallelCommits) {
+      this.#queue.watch();
+      return;
+    }
+    this.#woken = true;
+    this.#options.clock.soon(() => {
+      this.#woken = false;
+      while (this.#queue.size > 0 && this.#commits < this.#options.store.parallelCommits)
+        void this.#run(this.#queue.take());
+      this.#queue.watch();
+    });
   }
 
-  /** What goes into the next transaction: at least one publish, and no more than ends within milliseconds. */
-  #take(): Waiting[] {
-    let messages = 0;
-    let bytes = 0;
-    let cost = 0;
-    let end = 0;
-    for (const waiting of this.#queue) {
-      messages += waiting.request.messages.length;
-      bytes += waiting.bytes;
-      cost += waiting.cost;
-      const full =
-        messages > ACCEPT_BATCH_MESSAGES || bytes > ACCEPT_BATCH_BYTES || cost > ACCEPT_BATCH_DELIVERIES;
-      if (end > 0 && full) break;
-      end++;
+  async #run(batch: readonly Waiting[]): Promise<void> {
+    this.#commits++;
+    try {
+      await this.#commit(batch);
+    } catch (error) {
+      for (const waiting of batch) waiting.reject(asApiError(error));
     }
-    const batch = this.#queue.splice(0, end);
-    for (const waiting of batch) {
-      this.#queuedBytes -= waiting.bytes;
-      this.#queuedDeliveries -= waiting.deliveries;
-    }
-    return batch;
+    this.#commits--;
+    if (this.#queue.size > 0) this.#wake();
+    else if (this.#isIdle()) for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   async #commit(batch: readonly Waiting[]): Promise<void> {
@@ -203,14 +149,11 @@ export class Accept {
     const taken: Waiting[] = [];
     const publishes: Publish[] = [];
     for (const waiting of batch) {
-      const messages = await this.#fanOut(waiting, now);
-      if (messages === null) continue;
+      const { application, idempotency } = waiting.request;
+      const fanned = await this.#fanOut(waiting, now);
+      if (fanned === null) continue;
       taken.push(waiting);
-      publishes.push({
-        applicationKey: waiting.request.application.key,
-        messages,
-        idempotency: waiting.request.idempotency,
-      });
+      publishes.push({ applicationKey: application.key, ...fanned, idempotency });
     }
     if (publishes.length === 0) return;
     let results: PublishResult[];
@@ -218,26 +161,46 @@ export class Accept {
       results = await store.messageAccept({ publishes, fence, now });
     } catch (error) {
       for (const publish of publishes) unadmit(lanes, publish.messages);
-      if (error instanceof StoreError && error.code === 'broken') this.#options.broken(error);
+      this.#failed(error, fence);
       throw error;
     }
+    // This process was taken for dead meanwhile, and others may have released what it leased so.
+    const isVoid = !fences.isOwn(fence);
     const leased: LeasedDelivery[] = [];
+    const stale: Waiting[] = [];
     results.forEach((result, index) => {
-      const { messages } = publishes[index] as Publish;
+      const publish = publishes[index] as Publish;
       const waiting = taken[index] as Waiting;
-      if (result.kind === 'accepted') {
-        handOver(lanes, messages, result.messageKeys, fence, now, leased);
-        waiting.resolve({ kind: 'accepted', messages });
-        return;
-      }
-      unadmit(lanes, messages);
-      if (result.kind === 'replayed') waiting.resolve({ kind: 'replayed', messageIds: result.messageIds });
-      else waiting.reject(refusal(result));
+      if (result.kind !== 'accepted' || isVoid) unadmit(lanes, publish.messages);
+      if (result.kind === 'stale') {
+        if (this.#isWorthAnother(waiting, publish)) stale.push(waiting);
+      } else if (result.kind === 'accepted') {
+        handOver(lanes, publish.messages, result.messageKeys, fence, now, leased);
+        waiting.resolve({ kind: 'accepted', messages: publish.messages });
+      } else if (result.kind === 'replayed') {
+        waiting.resolve({ kind: 'replayed', messageIds: result.messageIds });
+      } else waiting.reject(refusal(result));
     });
-    if (leased.length > 0) lanes.push(leased);
+    if (isVoid) this.#options.doubtful(fence);
+    else if (leased.length > 0) lanes.push(leased);
+    this.#queue.putBack(stale);
     publishes.forEach((publish, index) => {
       if (results[index]?.kind === 'accepted') this.#lookAgain(publish);
     });
+  }
+
+  #failed(error: unknown, fence: number): void {
+    if (!(error instanceof StoreError)) return;
+    if (error.code === 'broken') this.#options.broken(error);
+    if (error.code === 'unknown') this.#options.doubtful(fence);
+  }
+
+  /** Its endpoints changed while it was on its way. One that meets nothing but changes is refused for now. */
+  #isWorthAnother(waiting: Waiting, { applicationKey, revision }: Publish): boolean {
+    this.#options.outdated(applicationKey, revision);
+    if (++waiting.stale < ACCEPT_FANOUTS) return true;
+    waiting.reject(new ApiError('unavailable', undefined, { retryAfterSeconds: 1 }));
+    return false;
   }
 
   /** What a pause holds is let go at its end, but for what was on its way into the store then. */
@@ -249,30 +212,31 @@ export class Accept {
           paused.add(delivery.endpointKey);
     }
     if (paused.size === 0) return;
-    const look = (table: EndpointTable) => {
-      for (const { endpoint } of table) {
+    const look = ({ endpoints }: Addressees) => {
+      for (const { endpoint } of endpoints) {
         if (paused.has(endpoint.key) && heldReason(endpoint) === null)
           this.#options.heldLate(applicationKey, endpoint.key);
       }
     };
-    const table = this.#options.endpoints(applicationKey);
+    const known = this.#options.registered(applicationKey);
     // An application that is gone, or a store that fails: then nobody ended the pause.
-    if (table instanceof Promise) table.then(look, () => {});
-    else look(table);
+    if (known instanceof Promise) known.then(look, () => {});
+    else look(known);
   }
 
-  /** The publish's messages with their deliveries. A publish that cannot be taken is refused here, alone: null. */
-  async #fanOut(waiting: Waiting, now: number): Promise<NewMessage[] | null> {
-    const { ids, lanes, endpoints } = this.#options;
+  /** The publish's messages with their deliveries, and by what. A publish that cannot be taken is refused here, alone: null. */
+  async #fanOut(waiting: Waiting, now: number): Promise<Pick<Publish, 'revision' | 'messages'> | null> {
+    const { ids, lanes, registered } = this.#options;
     const { application, messages, onlyEndpointKey } = waiting.request;
-    let table: EndpointTable;
+    let known: Addressees;
     try {
-      table = await endpoints(application.key);
+      known = await registered(application.key);
     } catch (error) {
       waiting.reject(asApiError(error));
       return null;
     }
-    if (messages.length * reach(waiting.request, table) > DELIVERIES_PER_PUBLISH) {
+    const { endpoints } = known;
+    if (messages.length * reach(waiting.request, endpoints) > DELIVERIES_PER_PUBLISH) {
       waiting.reject(
         new ApiError(
           'payload_too_large',
@@ -281,7 +245,7 @@ export class Accept {
       );
       return null;
     }
-    return messages.map((message) => {
+    const fanned = messages.map((message) => {
       const deliverAt = message.deliverAt !== null && message.deliverAt > now ? message.deliverAt : null;
       // What is for later waits in the store, whatever room there is now.
       const admit = (endpointKey: number) =>
@@ -291,9 +255,10 @@ export class Accept {
         id: ids.next('msg'),
         deliverAt,
         createdAt: now,
-        deliveries: fanOut(message, table, onlyEndpointKey, admit),
+        deliveries: fanOut(message, endpoints, onlyEndpointKey, admit),
       };
     });
+    return { revision: known.application.revision, messages: fanned };
   }
 }
 

@@ -44,6 +44,14 @@ export function prepareDataFolder(params: { settings: Settings; random: Random }
   return { masterKey: parsed(chosen, path), warnings };
 }
 
+/** The master key that is there: the setting, else the folder's file. None is made. */
+export function findMasterKey({ masterKey, dataFolder }: Settings): MasterKey | null {
+  if (masterKey !== null) return parsed(masterKey, 'POSTHORN_MASTER_KEY');
+  const path = join(dataFolder, MASTER_KEY_FILE);
+  const kept = readKey(path);
+  return kept === null ? null : parsed(kept, path);
+}
+
 /** Whether a store was ever opened in the folder. */
 export function hasDatabase(folder: string): boolean {
   return existsSync(join(folder, DATABASE_FILE));

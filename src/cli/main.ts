@@ -4,6 +4,7 @@ import { version } from '../version.ts';
 import { CliError, EXIT_USAGE } from './cli-error.ts';
 import { addKeysCommand } from './keys/command.ts';
 import { settingOptions } from './settings-text.ts';
+import { addStoreCommands } from './store-commands.ts';
 
 /** Runs the command line and ends the process with its exit code. */
 export async function main(argv: string[]): Promise<void> {
@@ -54,6 +55,8 @@ function commandLine(done: (exitCode: number) => void): Command {
     done(await demo());
   });
   addKeysCommand(program, (data) => settingsFrom('production', { data }));
+  // These need no more of the settings than a development server does: not the master key, for one.
+  addStoreCommands(program, { settingsFrom: (flags) => settingsFrom('development', flags), done });
   add('version', 'print the version').action(() => void process.stdout.write(`${version}\n`));
   return program;
 }
@@ -66,6 +69,7 @@ Examples:
   posthorn serve --data /var/lib/posthorn          production
   posthorn serve --help                            every setting
   posthorn keys create --name CI                   another key to the API; also when all are lost
+  posthorn export --out posthorn.ndjson            move to another store: posthorn import --help
 `,
   serve: `
 Examples:

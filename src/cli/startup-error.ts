@@ -20,6 +20,7 @@ export function explainStartupError(error: unknown, settings: Settings): unknown
 }
 
 function storeSentence(error: StoreError, settings: Settings): string {
+  if (settings.store !== 'sqlite') return databaseSentence(error, settings.store);
   const folder = settings.dataFolder;
   switch (error.code) {
     case 'locked':
@@ -31,6 +32,13 @@ function storeSentence(error: StoreError, settings: Settings): string {
     default:
       return `The data folder ${folder} can't be used: ${error.message}`;
   }
+}
+
+/** The URL is not repeated: it has a password. */
+function databaseSentence({ code, message }: StoreError, store: string): string {
+  if (code === 'incompatible') return message;
+  const { host, pathname } = new URL(store);
+  return `The database ${pathname.slice(1)} on ${host} can't be used: ${message} Check POSTHORN_STORE, and that the server runs and lets this machine and user in.`;
 }
 
 function listenSentence(error: NodeJS.ErrnoException, settings: Settings): string | null {

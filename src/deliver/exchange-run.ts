@@ -30,7 +30,9 @@ export interface BuiltRequest {
 export interface RunHost {
   readonly clock: Clock;
   readonly build: BuildRequest;
-  /** Called once, when `exchange` is set. */
+  /** Whether a request may still begin (`Sender.holdUntil`). */
+  holds(): boolean;
+  /** Called once, when the run has ended. */
   ended(run: ExchangeRun): void;
   /** Reports a bug; the exchange itself only says that there was one. */
   bug(error: unknown): void;
@@ -42,6 +44,7 @@ export interface RunHost {
  *     waiting --start--> connecting --onRequestStart--> sent --onResponseStart--> answering --+--> ended
  *        |                   |                            |                                   |
  *        +-------------------+------- deadline, failure --+-----------------------------------+
+ *        +-- may not begin --+--> ended, without an exchange
  *
  * Whatever comes after the end is passed over, so that there is exactly one result.
  */
@@ -49,11 +52,13 @@ export class ExchangeRun implements Dispatcher.DispatchHandler {
   readonly job: SendJob;
   readonly route: Route;
   readonly pool: ConnectionPool;
+  /** Null before the end, and after it when nothing of the request was sent because it may not. */
   exchange: Exchange | null = null;
   slot: Slot | null = null;
   /** Whether the connection can carry another exchange. */
   reusable = false;
   timedOut = false;
+  #ended = false;
   readonly #host: RunHost;
   readonly #body = new AnswerBody();
   #controller: Dispatcher.DispatchController | null = null;
@@ -77,6 +82,11 @@ export class ExchangeRun implements Dispatcher.DispatchHandler {
   start(slot: Slot): void {
     const { clock, build } = this.#host;
     this.slot = slot;
+    if (!this.#mayBegin()) {
+      this.reusable = true;
+      this.#finish();
+      return;
+    }
     this.#begin();
     try {
       this.#deadline = clock.timer(this.job.timeoutMs, () => this.#expire());
@@ -96,7 +106,8 @@ export class ExchangeRun implements Dispatcher.DispatchHandler {
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
-    if (this.exchange !== null) {
+    if (!this.#ended && !this.#mayBegin()) this.#finish();
+    if (this.#ended) {
       controller.abort(new ExchangeFailure('timed_out', 'Too late.'));
       return;
     }
@@ -109,7 +120,7 @@ export class ExchangeRun implements Dispatcher.DispatchHandler {
     status: number,
     headers: Record<string, string | string[] | undefined>,
   ): void {
-    if (this.exchange !== null || (status >= 100 && status < 200)) return;
+    if (this.#ended || (status >= 100 && status < 200)) return;
     if (status < 100) {
       const message = `${this.route.peer.authority} answered with the status ${status}, which is none in HTTP.`;
       this.#breakOff(new ExchangeFailure('protocol_error', message));
@@ -122,26 +133,24 @@ export class ExchangeRun implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.exchange === null && !this.#body.add(chunk)) this.#breakOff(null);
+    if (!this.#ended && !this.#body.add(chunk)) this.#breakOff(null);
   }
 
   onResponseEnd(): void {
-    if (this.exchange !== null) return;
+    if (this.#ended) return;
     this.reusable = true;
     this.end(null);
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    if (this.exchange !== null) return;
+    if (this.#ended) return;
     const failure = requestFailure(error, this.route.peer, this.#status);
     if (failure.code === 'internal_error') this.#host.bug(error);
     this.end(failure);
   }
 
   end(failure: ExchangeFailure | null): void {
-    if (this.exchange !== null) return;
-    this.#deadline?.cancel();
-    if (this.slot !== null) this.slot.listener = null;
+    if (this.#ended) return;
     this.exchange = {
       startedAt: this.#startedAt,
       durationMs: Math.max(0, Math.round(this.#host.clock.monotonic() - this.#begunAt)),
@@ -152,6 +161,18 @@ export class ExchangeRun implements Dispatcher.DispatchHandler {
       retryAfter: this.#retryAfter,
       error: failure === null ? null : { code: failure.code, message: failure.message },
     };
+    this.#finish();
+  }
+
+  /** Others may send this delivery by now. */
+  #mayBegin(): boolean {
+    return this.job.test || this.#host.holds();
+  }
+
+  #finish(): void {
+    this.#ended = true;
+    this.#deadline?.cancel();
+    if (this.slot !== null) this.slot.listener = null;
     this.#host.ended(this);
   }
 

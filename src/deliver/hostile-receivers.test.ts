@@ -69,7 +69,7 @@ describe.each(SENDERS)('a hostile receiver, met from %s', (_name, make) => {
       onResults: (results) => {
         for (const { ref, exchange } of results) {
           // A second result for the same job finds nobody, and throws.
-          (ended.get(ref) as (exchange: Exchange) => void)(exchange);
+          (ended.get(ref) as (exchange: Exchange) => void)(exchange as Exchange);
           ended.delete(ref);
         }
       },

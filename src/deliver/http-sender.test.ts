@@ -70,7 +70,7 @@ function world(make: (options: HttpSenderOptions) => Sender, extra: Partial<Http
   const onResults = (results: readonly SendResult[]) => {
     batches.push(results.length);
     for (const { ref, exchange } of results) {
-      (ended.get(ref) as (exchange: Exchange) => void)(exchange);
+      (ended.get(ref) as (exchange: Exchange) => void)(exchange as Exchange);
       ended.delete(ref);
     }
   };

@@ -2,7 +2,7 @@ import { IDLE_SOCKETS, SCHEDULE_LIMITS } from '../limits.ts';
 import { parseNetworks } from '../model/address.ts';
 import type { Clock, Timer } from '../model/clock.ts';
 import {
-  type Exchange,
+  type HoldUntil,
   type Sender,
   type SendJob,
   type SendResult,
@@ -15,6 +15,7 @@ import { ConnectionPool } from './connection-pool.ts';
 import { createEgressGuard, type EgressGuardOptions, type GuardedConnect } from './egress-guard.ts';
 import { ExchangeFailure } from './exchange-failure.ts';
 import { type BuildRequest, ExchangeRun, type RunHost } from './exchange-run.ts';
+import { Holding } from './holding.ts';
 import { requestHeaders, type SignatureHeaders } from './request-headers.ts';
 import { createResolver, type Resolver } from './resolver.ts';
 import { type Route, routeTo } from './route.ts';
@@ -35,6 +36,8 @@ export interface HttpSenderSettings {
 export interface HttpSenderOptions extends HttpSenderSettings {
   readonly clock: Clock;
   readonly onResults: SendResultHandler;
+  /** Until when requests may begin, kept up to date by someone else; left out: by `Sender.holdUntil`. */
+  readonly holding?: Holding;
   /** Told of bugs, with what was thrown. */
   readonly onBug?: (error: unknown) => void;
   readonly resolver?: Resolver;
@@ -55,6 +58,7 @@ class HttpSender implements Sender {
   readonly #clock: Clock;
   readonly #connect: GuardedConnect;
   readonly #share: SocketShare;
+  readonly #holding: Holding;
   readonly #host: RunHost;
   readonly #routes = new WeakMap<Target, Route | ExchangeFailure>();
   readonly #pools = new Map<string, ConnectionPool>();
@@ -77,9 +81,11 @@ class HttpSender implements Sender {
       ...(options.ca && { ca: options.ca }),
       ...(options.build && { build: options.build }),
     });
+    this.#holding = options.holding ?? new Holding();
     this.#host = {
       clock: options.clock,
       build: requestBuilder(options),
+      holds: () => this.#holding.holds(this.#clock),
       ended: (run) => {
         this.#running.delete(run);
         this.#ended.push(run);
@@ -101,6 +107,10 @@ class HttpSender implements Sender {
         );
       }
     }
+  }
+
+  holdUntil(until: HoldUntil): void {
+    this.#holding.set(until);
   }
 
   async close(): Promise<void> {
@@ -166,7 +176,7 @@ class HttpSender implements Sender {
     this.#refused = [];
     const now = this.#clock.monotonic();
     for (const { job, exchange, pool, slot, reusable, timedOut } of ended) {
-      results.push({ ref: job.ref, exchange: exchange as Exchange });
+      results.push({ ref: job.ref, exchange });
       if (timedOut) pool.startEra();
       if (slot === null) continue;
       if (reusable) pool.give(slot, now);

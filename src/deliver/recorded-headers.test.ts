@@ -39,7 +39,7 @@ describe.each(SENDERS)('what %s tells of the headers', (_name, make) => {
   const post = async (href: string, headers: Record<string, string> = {}, timeoutMs = 5_000) => {
     const ended = Promise.withResolvers<Exchange>();
     const onResults: SendResultHandler = (results) =>
-      results.forEach((one) => void ended.resolve(one.exchange));
+      results.forEach((one) => void ended.resolve(one.exchange as Exchange));
     const sender: Sender = make({
       allowNetworks: ['127.0.0.0/8'],
       signatureHeaders: 'both',

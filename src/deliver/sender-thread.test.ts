@@ -26,6 +26,10 @@ parentPort.on('message', (message) => {
     if (payload === 'exit') process.exit(3);
     if (payload === 'bug') parentPort.postMessage({ kind: 'bug', text: 'a bug' });
     if (payload === 'hang') continue;
+    if (payload === 'unsent') {
+      parentPort.postMessage({ kind: 'results', results: [ref, ...Array(9).fill(null)] });
+      continue;
+    }
     const body = targets.get(target).href + ' ' + message.targets.length;
     parentPort.postMessage({ kind: 'results', results: [ref, 1, 2, 200, body, '', '', null, null, null] });
   }
@@ -75,10 +79,10 @@ async function world(extra: Partial<ThreadSenderOptions> = {}) {
 describe('a sending thread', () => {
   it('is told of a target once', async () => {
     const { post } = await world();
-    expect((await post('a', 'b')).map(({ exchange }) => exchange.body)).toEqual(
+    expect((await post('a', 'b')).map(({ exchange }) => exchange?.body)).toEqual(
       Array(2).fill('https://a.example/ 1'),
     );
-    expect((await post('c')).map(({ exchange }) => exchange.body)).toEqual(['https://a.example/ 0']);
+    expect((await post('c')).map(({ exchange }) => exchange?.body)).toEqual(['https://a.example/ 0']);
   });
 
   it.each(['crash', 'exit'])(
@@ -97,7 +101,7 @@ describe('a sending thread', () => {
       }
       expect(crashes).toEqual([payload === 'crash' ? 'out of luck' : expect.stringContaining('exit code 3')]);
       // Sent while no thread runs: it waits for the next one, which is told of the target anew.
-      expect((await post('a')).map(({ exchange }) => exchange.body)).toEqual(['https://a.example/ 1']);
+      expect((await post('a')).map(({ exchange }) => exchange?.body)).toEqual(['https://a.example/ 1']);
       expect(waiting.size).toBe(0);
     },
   );
@@ -117,6 +121,13 @@ describe('a sending thread', () => {
     expect(clock.nextTimerAt).toBe(clock.monotonic() + 100);
   });
 
+  it('says which requests it did not begin', async () => {
+    const { post } = await world();
+    const [unsent, sent] = await post('unsent', 'a');
+    expect(unsent?.exchange).toBeNull();
+    expect(sent?.exchange?.status).toBe(200);
+  });
+
   it('passes on bugs', async () => {
     const { post, bugs } = await world();
     await post('bug');
@@ -129,12 +140,12 @@ describe('a sending thread', () => {
     await post('crash');
     const stranded = post('a');
     await sender.close();
-    expect((await stranded)[0]?.exchange.error?.code).toBe('connection_closed');
+    expect((await stranded)[0]?.exchange?.error?.code).toBe('connection_closed');
 
     const other = await world();
     const hanging = other.post('hang');
     await other.sender.close();
-    expect((await hanging)[0]?.exchange.error?.code).toBe('connection_closed');
+    expect((await hanging)[0]?.exchange?.error?.code).toBe('connection_closed');
     await expect(other.post('a')).resolves.toMatchObject([
       { exchange: { error: { code: 'connection_closed' } } },
     ]);

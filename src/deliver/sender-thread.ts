@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import type { Clock, Timer } from '../model/clock.ts';
 import {
   type ExchangeErrorCode,
+  type HoldUntil,
   type Sender,
   type SendJob,
   type SendResult,
@@ -9,6 +10,7 @@ import {
   type Target,
   unsentExchange,
 } from '../model/exchange.ts';
+import { Holding } from './holding.ts';
 import type { HttpSenderSettings } from './http-sender.ts';
 import {
   addJob,
@@ -18,6 +20,7 @@ import {
   type NumberedTarget,
   readResults,
   type ToWorker,
+  type WorkerSettings,
 } from './thread-messages.ts';
 
 /** Like those of `createHttpSender`, without what can't be sent to a thread. */
@@ -63,6 +66,8 @@ class ThreadSender implements Sender {
   /** Own numbers to the callers' refs, of all jobs without a result. */
   readonly #refs = new Map<number, number>();
   readonly #forgotten = new FinalizationRegistry<number>((number) => this.#forget.push(number));
+  /** The same for each thread that is started. */
+  readonly #holding = new Holding();
   #forget: number[] = [];
   #outbox: SendJob[] = [];
   #posting = false;
@@ -88,6 +93,10 @@ class ThreadSender implements Sender {
     if (this.#posting) return;
     this.#posting = true;
     queueMicrotask(() => this.#post());
+  }
+
+  holdUntil(until: HoldUntil): void {
+    this.#holding.set(until);
   }
 
   async close(): Promise<void> {
@@ -130,7 +139,8 @@ class ThreadSender implements Sender {
   }
 
   #start(): void {
-    const worker = new Worker(this.#options.program ?? PROGRAM, { workerData: settingsOf(this.#options) });
+    const workerData: WorkerSettings = { ...settingsOf(this.#options), holding: this.#holding.memory };
+    const worker = new Worker(this.#options.program ?? PROGRAM, { workerData });
     let cause: Error | null = null;
     const exited = new Promise<void>((resolve) => {
       worker.on('error', (error) => {

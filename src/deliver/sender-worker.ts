@@ -1,17 +1,26 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Target } from '../model/exchange.ts';
 import { systemClock } from '../system/clock.ts';
-import { createHttpSender, type HttpSenderSettings } from './http-sender.ts';
-import { type FromWorker, flatResults, readJobs, type ToWorker } from './thread-messages.ts';
+import { Holding } from './holding.ts';
+import { createHttpSender } from './http-sender.ts';
+import {
+  type FromWorker,
+  flatResults,
+  readJobs,
+  type ToWorker,
+  type WorkerSettings,
+} from './thread-messages.ts';
 
 /** The sending thread: an HTTP sender behind messages. Started by `sender-thread.ts`. */
 const port = parentPort;
 if (port === null) throw new Error('sender-worker runs only as a worker thread.');
 
 const targets = new Map<number, Target>();
+const { holding, ...settings } = workerData as WorkerSettings;
 const sender = createHttpSender({
-  ...(workerData as HttpSenderSettings),
+  ...settings,
   clock: systemClock,
+  holding: new Holding(holding),
   onResults: (results) => post({ kind: 'results', results: flatResults(results) }),
   onBug: (error) =>
     post({ kind: 'bug', text: error instanceof Error ? (error.stack ?? error.message) : String(error) }),

@@ -1,4 +1,11 @@
 import type { ExchangeErrorCode, SendJob, SendResult, Target } from '../model/exchange.ts';
+import type { HttpSenderSettings } from './http-sender.ts';
+
+/** What a thread is started with. */
+export interface WorkerSettings extends HttpSenderSettings {
+  /** The memory of a `Holding`. */
+  readonly holding: SharedArrayBuffer;
+}
 
 /**
  * What goes between `sender-thread.ts` and `sender-worker.ts`. Jobs and results travel in one flat array per batch:
@@ -29,6 +36,8 @@ export type FlatResults = Primitive[];
 
 const JOB_FIELDS = 6;
 const RESULT_FIELDS = 10;
+/** In the place of an exchange's fields. */
+const UNSENT: readonly Primitive[] = Array.from({ length: RESULT_FIELDS - 1 }, () => null);
 
 export function addJob(flat: FlatJobs, job: SendJob, ref: number, target: number): void {
   flat.push(ref, target, job.messageId, job.payload, job.timeoutMs, job.test);
@@ -52,6 +61,10 @@ export function readJobs(flat: FlatJobs, target: (number: number) => Target): Se
 export function flatResults(results: readonly SendResult[]): FlatResults {
   const flat: FlatResults = [];
   for (const { ref, exchange } of results) {
+    if (exchange === null) {
+      flat.push(ref, ...UNSENT);
+      continue;
+    }
     const { error } = exchange;
     flat.push(
       ref,
@@ -72,9 +85,14 @@ export function flatResults(results: readonly SendResult[]): FlatResults {
 export function readResults(flat: FlatResults): SendResult[] {
   const results: SendResult[] = [];
   for (let at = 0; at < flat.length; at += RESULT_FIELDS) {
+    const ref = flat[at] as number;
     const code = flat[at + 8] as ExchangeErrorCode | null;
+    if (flat[at + 1] === null) {
+      results.push({ ref, exchange: null });
+      continue;
+    }
     results.push({
-      ref: flat[at] as number,
+      ref,
       exchange: {
         startedAt: flat[at + 1] as number,
         durationMs: flat[at + 2] as number,

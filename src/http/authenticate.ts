@@ -66,14 +66,23 @@ export async function applicationFor(
   return found;
 }
 
-export async function applicationOrNull(
+/** As it is in the store now, and from here on its endpoints, too: another process may have changed them. */
+export function applicationOrNull(
   registry: HttpServices['registry'],
   ref: string,
 ): Promise<Application | null> {
-  try {
-    return await registry.application(ref);
-  } catch (error) {
-    if (error instanceof ApiError && error.code === 'not_found') return null;
-    throw error;
-  }
+  return registry.applicationNow(ref).catch(nullIfNotFound);
+}
+
+/** As memory knows it: the store refuses to publish by what is too old. */
+export function knownApplicationOrNull(
+  registry: HttpServices['registry'],
+  ref: string,
+): Promise<Application | null> {
+  return registry.application(ref).catch(nullIfNotFound);
+}
+
+function nullIfNotFound(error: unknown): null {
+  if (error instanceof ApiError && error.code === 'not_found') return null;
+  throw error;
 }

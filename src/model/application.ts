@@ -14,4 +14,9 @@ export interface Application {
   /** Milliseconds since the Unix epoch, like every time in the model. */
   readonly createdAt: number;
   readonly updatedAt: number;
+  /**
+   * Another one after every change of the application or one of its endpoints, in a store that several processes share;
+   * always 0 in one that only this process changes.
+   */
+  readonly revision: number;
 }

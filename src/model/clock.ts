@@ -2,7 +2,7 @@
 export interface Clock {
   /** Wall time, milliseconds since the Unix epoch. For what is stored and shown. */
   now(): number;
-  /** Monotonic time in milliseconds, with a fraction. For delays and durations: it never jumps. */
+  /** Monotonic time in milliseconds, with a fraction, the same on all threads. For delays and durations: it never jumps. */
   monotonic(): number;
   /** Calls `fire` once after `delayMs`. Delays above an hour are cut to an hour: re-arm on waking. */
   timer(delayMs: number, fire: () => void): Timer;

@@ -1,4 +1,5 @@
 import type { HeldReason } from './delivery.ts';
+import type { Ordering } from './endpoint.ts';
 import type { Target } from './exchange.ts';
 import type { RetryPolicy } from './retry-schedule.ts';
 
@@ -12,5 +13,6 @@ export interface Destination {
   readonly applicationThrottleRate: number | null;
   /** Requests under way at once, at most. */
   readonly maxInFlight: number;
+  readonly ordering: Ordering;
   readonly retryPolicy: RetryPolicy;
 }

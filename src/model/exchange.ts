@@ -102,13 +102,27 @@ export interface SendJob {
 
 export interface SendResult {
   readonly ref: number;
-  readonly exchange: Exchange;
+  /** Null: the request was not begun, as the sender may begin none any more (`Sender.holdUntil`). */
+  readonly exchange: Exchange | null;
+}
+
+/** When a right to send ends: as soon as one of the clocks has come so far. */
+export interface HoldUntil {
+  /** Monotonic ms. */
+  readonly monotonic: number;
+  /** Ms since the Unix epoch: this one alone goes on while the machine sleeps. */
+  readonly wall: number;
 }
 
 /** Makes requests: on this thread or another (`deliver/`), or in the simulator. */
 export interface Sender {
   /** Takes jobs at once; every job ends in exactly one result. Never throws. */
   send(jobs: readonly SendJob[]): void;
+  /**
+   * From then on begins no request that is no test, until this is called again. Before the first call it may for ever. It holds
+   * for jobs that were taken before, too: a process that was stopped for long must not go on with what others may have sent since.
+   */
+  holdUntil(until: HoldUntil): void;
   /** Breaks off what is under way and frees sockets and threads. */
   close(): Promise<void>;
 }

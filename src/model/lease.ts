@@ -44,8 +44,28 @@ export function firstFence(epoch: number): number {
   return epoch * FENCES_PER_EPOCH;
 }
 
-/** Fences of one process, ascending. */
-export function createFences(epoch: number): { next(): number } {
-  let last = firstFence(epoch);
-  return { next: () => ++last };
+/** Fences of one process, ascending. It has none before it joined the nodes of its store. */
+export interface Fences {
+  /** From here on, leases are taken under this epoch: a later one each time. */
+  begin(epoch: number): void;
+  next(): number;
+  /** Whether a lease under this fence is of this process as it is now: it was not ended since. */
+  isOwn(fence: number): boolean;
+}
+
+export function createFences(): Fences {
+  let first = 0;
+  let last = 0;
+  return {
+    begin(epoch) {
+      first = firstFence(epoch);
+      if (first <= last) throw new Error(`Epoch ${epoch} is not later than the one before.`);
+      last = first;
+    },
+    next() {
+      if (last === 0) throw new Error('A process has no fences before it joined.');
+      return ++last;
+    },
+    isOwn: (fence) => first > 0 && fence >= first,
+  };
 }

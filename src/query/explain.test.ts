@@ -323,7 +323,7 @@ describe('explain says of a delivery that ended', () => {
     );
     await given.store.deliveryRecord({ results, now: clock.now() });
     expect((await explainer.explain(sent, endpoint)).text).toContain('until it is retried or skipped.');
-    await given.store.messageExpunge({ messageKeys: [sent.key], now: clock.now() });
+    await given.store.messageExpunge({ messages: [given.ref(sent.key)], now: clock.now() });
     const { text } = await explainer.explain(await find(sent.id), endpoint);
     expect(text).toContain('until it is skipped: it cannot be sent again.');
     expect(text).not.toContain('Retry');
@@ -346,7 +346,7 @@ describe('explain says of a delivery that ended', () => {
     expect(explanation.text).toContain(
       'Its payload is not as the schema of ticket.created says: payload.ticket.id is required, and 1 more.',
     );
-    await given.store.messageExpunge({ messageKeys: [sent.key], now: clock.now() });
+    await given.store.messageExpunge({ messages: [given.ref(sent.key)], now: clock.now() });
     const expunged = await explainer.explain(await find(sent.id), endpoint);
     expect(expunged).toMatchObject({ schema: null, reason: 'payload_expunged' });
     expect(expunged.text).toContain('Its payload is gone.');

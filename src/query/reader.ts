@@ -133,7 +133,8 @@ export class Reader {
       from === null ? null : (from.endpointKey ?? (await this.#endpointKeyOf(message, from.endpointId)));
     if (from !== null && key === null) return null;
     const bounds = backwards ? { before: key, after: null } : { before: null, after: key };
-    const rows = await this.#store.deliveryList({ messageKey: message.key, limit, ...bounds });
+    const { applicationKey, key: messageKey } = message;
+    const rows = await this.#store.deliveryList({ applicationKey, messageKey, limit, ...bounds });
     const now = this.#clock.now();
     return rows.map((row) => shown(row, now));
   }
@@ -145,14 +146,20 @@ export class Reader {
     asked: ListAsked & { readonly filter: AttemptFilter | null },
   ): Promise<Scanned<ListedAttempt>> {
     const { filter } = asked;
+    const which = { applicationKey: application.key, ...of };
     return this.#scan(application.key, asked, (page) =>
-      this.#store.attemptList({ ...of, ...page, ...(filter !== null && { filter, scan: SCAN_STEP_ROWS }) }),
+      this.#store.attemptList({
+        ...which,
+        ...page,
+        ...(filter !== null && { filter, scan: SCAN_STEP_ROWS }),
+      }),
     );
   }
 
   /** Throws `not_found`. */
   async attempt(message: Message, id: string): Promise<ListedAttempt> {
-    const attempt = await this.#store.attemptFind({ messageKey: message.key, id });
+    const { applicationKey, key: messageKey } = message;
+    const attempt = await this.#store.attemptFind({ applicationKey, messageKey, id });
     if (!attempt) {
       throw new ApiError('not_found', `There is no attempt ${JSON.stringify(id.slice(0, 100))}.`);
     }
@@ -213,7 +220,7 @@ export class Reader {
     return this.#turns.within(applicationKey, async (turn) => {
       let before: string | null = null;
       for (let looked = 0; left.length > 0 && looked < SCAN_ROWS; looked += SCAN_STEP_ROWS) {
-        const step = { messageKey, endpointKeys: left, before, scan: SCAN_STEP_ROWS };
+        const step = { applicationKey, messageKey, endpointKeys: left, before, scan: SCAN_STEP_ROWS };
         const { rows, scannedTo }: Scanned<ListedAttempt> = await this.#store.attemptLatest(step);
         for (const row of rows) found.set(row.endpointKey, row);
         if (scannedTo === null || isGone()) break;
@@ -314,9 +321,9 @@ export class Reader {
   }
 
   /** Of an endpoint that was deleted only its deliveries know the id. */
-  #endpointKeyOf(message: Message, endpointId: string): Promise<number | null> {
-    const step = { messageKey: message.key, limit: DELIVERY_STEP_ROWS, before: null };
-    return this.#turns.within(message.applicationKey, async (turn) => {
+  #endpointKeyOf({ applicationKey, key: messageKey }: Message, endpointId: string): Promise<number | null> {
+    const step = { applicationKey, messageKey, limit: DELIVERY_STEP_ROWS, before: null };
+    return this.#turns.within(applicationKey, async (turn) => {
       for (let after: number | null = null; ; ) {
         const rows = await this.#store.deliveryList({ ...step, after });
         const found = rows.find(({ endpoint }) => endpoint.id === endpointId);

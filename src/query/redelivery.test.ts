@@ -206,7 +206,7 @@ describe('many deliveries', () => {
     const many = Array.from({ length: 1_200 }, (_, n) =>
       given.message({ id: idOf(n), createdAt: clock.now() }),
     );
-    await given.store.messageAccept({
+    await given.accept({
       publishes: [given.publish(application.key, ...many)],
       fence: given.fence(),
       now: clock.now(),

@@ -118,15 +118,16 @@ export class Redelivery {
   }
 
   /** Forgets the payload for good. What is still to be sent of it is cancelled. */
-  async expunge(message: Message): Promise<void> {
+  async expunge({ applicationKey, key: messageKey }: Message): Promise<void> {
     const { store, clock } = this.#options;
-    const stopped = await store.messageExpunge({ messageKeys: [message.key], now: clock.now() });
+    const messages = [{ applicationKey, messageKey }];
+    const stopped = await store.messageExpunge({ messages, now: clock.now() });
     this.#consequences.follow(stopped, { resends: true });
   }
 
   /** Forgets what an endpoint answered. Throws `not_found`. */
-  async expungeAttempt(message: Message, id: string): Promise<void> {
-    if (await this.#options.store.attemptExpunge({ messageKey: message.key, id })) return;
+  async expungeAttempt({ applicationKey, key: messageKey }: Message, id: string): Promise<void> {
+    if (await this.#options.store.attemptExpunge({ applicationKey, messageKey, id })) return;
     throw new ApiError('not_found', `There is no attempt ${JSON.stringify(id.slice(0, 100))}.`);
   }
 }

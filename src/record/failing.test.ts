@@ -56,6 +56,7 @@ describe('an endpoint that fails', () => {
         endpointKey: 1,
         since: 0,
         warnedAt: 800,
+        broken: false,
         announcements: [{ ...told, data: { ...told.data, failSince: '0', disableAt: '1000' } }],
       },
     ]);
@@ -92,9 +93,9 @@ describe('an endpoint that fails', () => {
     expect([overdue, warnings, failing.of(1)]).toEqual([[], [], { since: 0, disablesAt: null }]);
   });
 
-  it('is known from the last run', () => {
+  it('is known from the last run', async () => {
     const { failing, overdue, warnings } = failingEndpoints();
-    failing.load([{ endpointKey: 1, since: 0, warnedAt: 850 }]);
+    await failing.reload(async () => [{ endpointKey: 1, since: 0, warnedAt: 850, broken: false }]);
     expect(failing.changes(10)).toEqual([]);
     failing.failed(1, 900);
     expect(warnings).toEqual([]);
@@ -111,7 +112,9 @@ describe('what the store is told', () => {
     failing.failed(1, 1);
     failing.failed(2, 2);
     failing.failed(1, 3);
-    expect(failing.changes(1)).toEqual([{ endpointKey: 1, since: 1, warnedAt: null, announcements: [] }]);
+    expect(failing.changes(1)).toEqual([
+      { endpointKey: 1, since: 1, warnedAt: null, broken: false, announcements: [] },
+    ]);
     const written = failing.changes(10);
     // While they are written, one of them works again.
     failing.succeeded(1);
@@ -119,5 +122,92 @@ describe('what the store is told', () => {
     expect(failing.changes(10)).toEqual([{ endpointKey: 1, since: null }]);
     failing.written(failing.changes(10));
     expect(failing.changes(10)).toEqual([]);
+  });
+});
+
+describe('what other processes know', () => {
+  const row = (endpointKey: number, since = 5, broken = false) => ({
+    endpointKey,
+    since,
+    warnedAt: null,
+    broken,
+  });
+
+  it('is taken over, also that an endpoint works again', async () => {
+    const { failing } = failingEndpoints();
+    failing.failed(1, 100);
+    failing.failed(2, 200);
+    failing.written(failing.changes(10));
+    expect(await failing.reload(async () => [row(2), row(3, 7, true)])).toEqual(new Set([3]));
+    expect([1, 2, 3].map((key) => failing.of(key)?.since)).toEqual([undefined, 5, 7]);
+    expect(failing.changes(10)).toEqual([]);
+    // A success here is one for all.
+    failing.succeeded(3);
+    expect(failing.changes(10)).toEqual([{ endpointKey: 3, since: null }]);
+  });
+
+  it('is not taken over where something is known better: yet to be written, or newer than the read', async () => {
+    const { failing } = failingEndpoints();
+    for (const key of [1, 2, 3, 4]) failing.failed(key, 100);
+    failing.written(failing.changes(10));
+    failing.succeeded(1);
+    failing.failed(5, 300);
+    await failing.reload(async () => {
+      failing.written(failing.changes(10));
+      failing.succeeded(2);
+      failing.forget(3);
+      failing.failed(6, 400);
+      return [row(1), row(2), row(3), row(4)];
+    });
+    expect([1, 2, 3, 4, 5, 6].map((key) => failing.of(key)?.since ?? null)).toEqual([
+      ...[null, null, null],
+      ...[5, 300, 400],
+    ]);
+  });
+
+  it('is as it was where it could not be read', async () => {
+    const { failing } = failingEndpoints();
+    failing.failed(1, 100);
+    failing.written(failing.changes(10));
+    await expect(failing.reload(() => Promise.reject(new Error('no')))).rejects.toThrow('no');
+    expect(failing.of(1)?.since).toBe(100);
+  });
+
+  it('is told of breakers that open and close, once each', () => {
+    const { failing } = failingEndpoints();
+    const changes = () => {
+      const all = failing.changes(10);
+      failing.written(all);
+      return all.map((change) => (change.since === null ? change : [change.since, change.broken]));
+    };
+    failing.failed(1, 100);
+    failing.breaker(1, true, 150);
+    expect(changes()).toEqual([[100, true]]);
+    failing.breaker(1, true, 160);
+    failing.failed(1, 170);
+    expect(changes()).toEqual([]);
+    failing.breaker(1, false, 180);
+    expect(changes()).toEqual([[100, false]]);
+    failing.breaker(1, true, 190);
+    failing.breaker(1, false, 200);
+    failing.succeeded(1);
+    expect(changes()).toEqual([{ endpointKey: 1, since: null }]);
+    failing.breaker(1, false, 200);
+    expect(changes()).toEqual([]);
+    // What it failed by is on its way to the record.
+    failing.breaker(2, true, 300);
+    failing.failed(2, 300);
+    expect(changes()).toEqual([[300, true]]);
+    const gone = failingEndpoints({ there: false }).failing;
+    gone.breaker(1, true, 100);
+    expect(gone.changes(10)).toEqual([]);
+  });
+
+  it('is announced all the same when its breaker opens before that is written', () => {
+    const { failing } = failingEndpoints();
+    failing.failed(1, 0);
+    failing.failed(1, 900);
+    failing.breaker(1, true, 900);
+    expect(failing.changes(10)).toMatchObject([{ broken: true, warnedAt: 900, announcements: [{}] }]);
   });
 });

@@ -30,21 +30,36 @@ export interface FailingOptions {
  * One with so little to do that it was not warned in time is warned when it is overdue, and has the rest of the time from then
  * on: nothing is disabled without notice.
  *
- * In memory, and in the store as far as `changes` were written there: a restart goes on with what was known.
+ * In memory, and in the store as far as `changes` were written there: a restart goes on with what was known. Where several
+ * processes share the store, each takes over now and then what the others have written, breakers that opened among it: a success
+ * that one of them sees is one for all.
  */
 export class Failing {
   readonly #options: FailingOptions;
   readonly #failing = new Map<number, EndpointFailing>();
   /** What the store does not know yet: the last change of each endpoint. */
   readonly #changes = new Map<number, EndpointFailingChange>();
+  /** Of each read that is under way, the endpoints that something happened to meanwhile. */
+  readonly #reads = new Set<Set<number>>();
 
   constructor(options: FailingOptions) {
     this.#options = options;
   }
 
-  /** What the last run knew. */
-  load(rows: readonly EndpointFailing[]): void {
-    for (const row of rows) this.#failing.set(row.endpointKey, row);
+  /**
+   * Takes over what the store knows, from the last run or from other processes, but for what is known better here: what is yet to be written, or has changed since the read
+   * began. Returns the endpoints whose breakers are open by that. Rejects as `read` does.
+   */
+  async reload(read: () => Promise<readonly EndpointFailing[]>): Promise<Set<number>> {
+    const better = new Set(this.#changes.keys());
+    this.#reads.add(better);
+    const rows = await read().finally(() => this.#reads.delete(better));
+    const found = new Set(rows.map(({ endpointKey }) => endpointKey));
+    for (const endpointKey of [...this.#failing.keys()]) {
+      if (!found.has(endpointKey) && !better.has(endpointKey)) this.#failing.delete(endpointKey);
+    }
+    for (const row of rows) if (!better.has(row.endpointKey)) this.#failing.set(row.endpointKey, row);
+    return new Set(rows.flatMap(({ endpointKey, broken }) => (broken ? [endpointKey] : [])));
   }
 
   /** Null: it works, as far as anybody knows. */
@@ -60,6 +75,7 @@ export class Failing {
 
   succeeded(endpointKey: number): void {
     if (!this.#failing.delete(endpointKey)) return;
+    this.#touch(endpointKey);
     this.#changes.set(endpointKey, { endpointKey, since: null });
   }
 
@@ -67,7 +83,7 @@ export class Failing {
     const known = this.#failing.get(endpointKey);
     if (known === undefined) {
       if (!this.#options.isThere(endpointKey)) return;
-      this.#change({ endpointKey, since: now, warnedAt: null });
+      this.#change({ endpointKey, since: now, warnedAt: null, broken: false });
       return;
     }
     const { disableAfterMs, overdue } = this.#options;
@@ -79,8 +95,25 @@ export class Failing {
     }
   }
 
+  /** Its breaker opened, or closed: other processes are to know. One that opened before says so again now and then. */
+  breaker(endpointKey: number, open: boolean, now: number): void {
+    const known = this.#failing.get(endpointKey);
+    if (known !== undefined) {
+      if (known.broken !== open) this.#change({ ...known, broken: open }, this.#unannounced(endpointKey));
+    } else if (open && this.#options.isThere(endpointKey)) {
+      this.#change({ endpointKey, since: now, warnedAt: null, broken: true });
+    }
+  }
+
+  /** What is yet to be announced of it stays so. */
+  #unannounced(endpointKey: number) {
+    const change = this.#changes.get(endpointKey);
+    return change === undefined || change.since === null ? [] : change.announcements;
+  }
+
   /** It was enabled, or is gone. The store knows that by itself. */
   forget(endpointKey: number): void {
+    this.#touch(endpointKey);
     this.#failing.delete(endpointKey);
     this.#changes.delete(endpointKey);
   }
@@ -101,7 +134,7 @@ export class Failing {
     const { endpointKey, since } = known;
     const announcements = this.#options.announcements(endpointKey, { since, disableAt });
     if (announcements === null) return;
-    this.#change({ endpointKey, since, warnedAt: now }, announcements);
+    this.#change({ ...known, warnedAt: now }, announcements);
     this.#options.log.warn(
       {
         endpointKey,
@@ -112,10 +145,15 @@ export class Failing {
     );
   }
 
+  #touch(endpointKey: number): void {
+    for (const touched of this.#reads) touched.add(endpointKey);
+  }
+
   #change(
     failing: EndpointFailing,
     announcements: readonly (NewEndpointAnnouncement & { applicationKey: number })[] = [],
   ): void {
+    this.#touch(failing.endpointKey);
     this.#failing.set(failing.endpointKey, failing);
     this.#changes.set(failing.endpointKey, { ...failing, announcements });
   }

@@ -46,6 +46,13 @@ function recording(held = true, failures: StoreError[] = [], announces = true) {
   const gone: number[] = [];
   const told = { times: 0 };
   const writes: Parameters<Store['deliveryRecord']>[0][] = [];
+  const failing = new Failing({
+    disableAfterMs: null,
+    isThere: () => true,
+    announcements: () => [],
+    overdue: () => {},
+    log: { warn: () => {} },
+  });
   const recorder = new Recorder({
     store: {
       deliveryRecord: async (params) => {
@@ -60,13 +67,7 @@ function recording(held = true, failures: StoreError[] = [], announces = true) {
     clock,
     random,
     ids: createIds(clock, random),
-    failing: new Failing({
-      disableAfterMs: null,
-      isThere: () => true,
-      announcements: () => [],
-      overdue: () => {},
-      log: { warn: () => {} },
-    }),
+    failing,
     gone: (endpointKey) => gone.push(endpointKey),
     announces: (applicationKey) => announces && applicationKey === sent.applicationKey,
     announced: () => told.times++,
@@ -80,7 +81,7 @@ function recording(held = true, failures: StoreError[] = [], announces = true) {
     recorder.add(of, exchange(status), sent);
     await clock.advance(1_000);
   };
-  return { recorder, record, results, settlements, clock, changes, gone, told, writes };
+  return { recorder, failing, record, results, settlements, clock, changes, gone, told, writes };
 }
 
 describe('a recorded attempt', () => {
@@ -120,7 +121,7 @@ describe('a recorded attempt', () => {
     await clock.advance(1_000);
     const [first, second] = writes;
     expect(first).toMatchObject({ failing: [{ endpointKey: 2 }] });
-    expect(first?.results[0]?.announce).toMatchObject({ type: 'message.attempt.failing' });
+    expect(first?.results[0]?.announce).toBe('message.attempt.failing');
     const results = first?.results.map((result) => ({ ...result, again: true }));
     expect(second).toEqual({ ...first, results, now: expect.any(Number) });
     await clock.advance(10_000);
@@ -168,7 +169,9 @@ describe('an endpoint', () => {
     const { record, changes, clock } = recording();
     const since = clock.now();
     for (const status of [200, 500, 500]) await record(delivery, status);
-    expect(changes).toEqual([{ endpointKey: 2, since: since + 1_000, warnedAt: null, announcements: [] }]);
+    expect(changes).toEqual([
+      { endpointKey: 2, since: since + 1_000, warnedAt: null, broken: false, announcements: [] },
+    ]);
     await record(delivery, 200);
     expect(changes[1]).toEqual({ endpointKey: 2, since: null });
   });
@@ -212,7 +215,7 @@ describe('operators', () => {
   it.each(cases)('are told of %s as that is', async (_, of, status, type) => {
     const { record, results, told } = recording();
     await record(of, status);
-    expect(results[0]?.announce).toEqual(type && { type, applicationKey: 7 });
+    expect(results[0]).toMatchObject({ announce: type, applicationKey: 7 });
     expect(told.times).toBe(type === null ? 0 : 1);
   });
 
@@ -220,5 +223,42 @@ describe('operators', () => {
     const { record, results, told } = recording(true, [], false);
     await record(at(3), 500);
     expect([results[0]?.announce, told.times]).toEqual([null, 0]);
+  });
+});
+
+describe('what is known of failing endpoints', () => {
+  const unavailable = () => new StoreError('unavailable', 'Not now.');
+
+  it('is written within a second when nothing is there to be written with it, however often that fails', async () => {
+    const { recorder, failing, clock, changes, writes } = recording(true, [unavailable(), unavailable()]);
+    failing.breaker(2, true, 5);
+    recorder.note();
+    recorder.note();
+    await clock.advance(999);
+    expect(writes).toHaveLength(1);
+    await clock.advance(10_000);
+    expect(writes).toHaveLength(3);
+    expect(changes).toMatchObject([{ endpointKey: 2, broken: true }]);
+    expect(clock.nextTimerAt).toBeNull();
+  });
+
+  it('goes with an outcome where there is one', async () => {
+    const { recorder, failing, clock, changes, writes, record } = recording();
+    failing.breaker(2, true, 5);
+    recorder.note();
+    await record(delivery, 500);
+    expect([writes.length, changes.length]).toEqual([1, 1]);
+    await clock.advance(10_000);
+    expect([writes.length, clock.nextTimerAt]).toEqual([1, null]);
+  });
+
+  it('is written no more after the end', async () => {
+    const { recorder, failing, clock, writes } = recording();
+    failing.breaker(2, true, 5);
+    recorder.note();
+    recorder.stop();
+    recorder.note();
+    await clock.advance(10_000);
+    expect(writes).toEqual([]);
   });
 });

@@ -54,6 +54,8 @@ interface Waiting {
 
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 5_000;
+/** So long what is known of failing endpoints waits for an outcome to be written with. */
+const NOTED_AFTER_MS = 500;
 
 /**
  * Writes what was sent and what it led to: attempts and new delivery states, many in one transaction. While the
@@ -64,6 +66,7 @@ export class Recorder {
   readonly #options: RecorderOptions;
   #waiting: Waiting[] = [];
   #timer: Timer | null = null;
+  #noteTimer: Timer | null = null;
   #writing = false;
   #stopped = false;
   #crowded = false;
@@ -95,6 +98,7 @@ export class Recorder {
       unsure: false,
       delivery,
       result: {
+        applicationKey,
         lease: delivery,
         attempt: {
           id: ids.next('atmpt'),
@@ -106,7 +110,7 @@ export class Recorder {
           exchange,
         },
         verdict,
-        announce: type !== null && announces(applicationKey, type) ? { type, applicationKey } : null,
+        announce: type !== null && announces(applicationKey, type) ? type : null,
         keepLease: verdict.state === 'pending' && this.#options.keeps(delivery, verdict.nextAttemptAt),
       },
     });
@@ -125,6 +129,21 @@ export class Recorder {
     else if (resendKey === null) failing.failed(endpointKey, clock.now());
   }
 
+  /** What is known of failing endpoints changed by itself: it is written soon, whether or not something else is. */
+  note(): void {
+    if (this.#stopped) return;
+    this.#noteTimer ??= this.#options.clock.timer(NOTED_AFTER_MS, () => {
+      this.#noteTimer = null;
+      if (this.#options.failing.changes(1).length === 0) return;
+      if (this.#writing || this.#waiting.length > 0) {
+        this.note();
+        return;
+      }
+      this.#writing = true;
+      void this.#write();
+    });
+  }
+
   /** Resolves when everything so far is on record. */
   drained(): Promise<void> {
     if (this.#stopped || (this.#waiting.length === 0 && !this.#writing)) return Promise.resolve();
@@ -135,6 +154,7 @@ export class Recorder {
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();
+    this.#noteTimer?.cancel();
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
@@ -174,6 +194,7 @@ export class Recorder {
         for (const waiting of batch) waiting.unsure = true;
       }
       this.#failed(error);
+      if (batch.length === 0) this.note();
     }
     this.#writing = false;
     if (this.#waiting.length > 0) this.#schedule();

@@ -28,6 +28,7 @@ export class Announcing {
 
   load(operational: Application, endpoints: readonly Endpoint[]): void {
     this.#operationalKey = operational.key;
+    this.#listening.clear();
     for (const endpoint of endpoints) this.#listening.set(endpoint.key, endpoint);
     this.#listen();
   }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { ApiError } from '../errors.ts';
 import { CATALOGUE_SCHEMAS_CHARACTERS, EVENT_TYPES } from '../limits.ts';
 import type { Clock } from '../model/clock.ts';
@@ -13,7 +14,11 @@ export type EventTypeFields = Omit<EventType, 'name' | 'createdAt' | 'updatedAt'
   readonly validation?: Validation | undefined;
 };
 
-/** The catalogue, all in memory once it was asked for. Each change is in memory before its promise resolves. */
+/**
+ * The catalogue, all in memory once it was asked for. Each change is in memory before its promise resolves. Where other processes
+ * change it too, people are shown what the store has, and changes begin with it; payloads are checked by what is in memory, which
+ * follows as fast as this process hears of a change.
+ */
 export class EventTypes {
   readonly checks = new PayloadChecks();
   readonly #store: Store;
@@ -21,7 +26,9 @@ export class EventTypes {
   readonly #schemasCharacters: number;
   readonly #counted = new WeakMap<EventType, number>();
   readonly #turns = new Turns<'catalogue'>();
-  #loaded: Promise<Map<string, EventType>> | null = null;
+  #loaded: Map<string, EventType> | null = null;
+  /** The next read, which has not begun: it serves all who ask until then. */
+  #next: Promise<Map<string, EventType>> | null = null;
   #list: readonly EventType[] | null = null;
   #listByName: readonly EventType[] | null = null;
 
@@ -40,9 +47,14 @@ export class EventTypes {
     this.#schemasCharacters = schemasCharacters;
   }
 
+  /** Reads all, for the first time or because another process may have changed some. */
+  async load(): Promise<void> {
+    await this.#read();
+  }
+
   /** All, archived ones too, in the order they were added. */
   async list(): Promise<readonly EventType[]> {
-    const known = await this.#known();
+    const known = await this.#now();
     this.#list ??= [...known.values()];
     return this.#list;
   }
@@ -56,7 +68,7 @@ export class EventTypes {
 
   /** Also an archived one. */
   async find(name: string): Promise<EventType | null> {
-    return (await this.#known()).get(name) ?? null;
+    return (await this.#now()).get(name) ?? null;
   }
 
   /** Adds one, or overwrites an archived one of that name. Throws `event_type_exists`, `limit_reached`. */
@@ -96,26 +108,51 @@ export class EventTypes {
     return characters;
   }
 
-  #known(): Promise<Map<string, EventType>> {
-    this.#loaded ??= this.#store.eventTypeList().then(
-      (all) => {
-        for (const each of all) this.checks.set(each);
-        return new Map(all.map((each) => [each.name, each]));
-      },
-      (error: unknown) => {
-        this.#loaded = null;
-        throw error;
-      },
-    );
-    return this.#loaded;
+  /** As it is in the store now. */
+  #now(): Promise<Map<string, EventType>> {
+    return this.#loaded === null || this.#store.shared ? this.#read() : Promise.resolve(this.#loaded);
   }
 
-  /** Changes wait for what is in memory, so that no load can bring back what was before them. */
+  /** No read brings back what was before a change that was made here: they take turns. */
+  #read(): Promise<Map<string, EventType>> {
+    if (this.#next !== null) return this.#next;
+    let begun = false;
+    const read = this.#turns.take('catalogue', () => {
+      begun = true;
+      this.#next = null;
+      return this.#readInTurn();
+    });
+    if (!begun) this.#next = read;
+    return read;
+  }
+
+  async #readInTurn(): Promise<Map<string, EventType>> {
+    const found = new Map((await this.#store.eventTypeList()).map((each) => [each.name, each]));
+    const before = this.#loaded;
+    for (const name of before?.keys() ?? []) if (!found.has(name)) this.checks.delete(name);
+    for (const [name, each] of found) {
+      const known = before?.get(name);
+      // What is as before stays the same: its schema is compiled, and it was counted.
+      if (known !== undefined && isDeepStrictEqual(known, each)) found.set(name, known);
+      else this.checks.set(each);
+    }
+    this.#loaded = found;
+    this.#forgetLists();
+    return found;
+  }
+
+  #forgetLists(): void {
+    this.#list = null;
+    this.#listByName = null;
+  }
+
   #change<Result>(work: (known: Map<string, EventType>) => Promise<Result>): Promise<Result> {
     return this.#turns.take('catalogue', async () => {
-      const result = await work(await this.#known());
-      this.#list = null;
-      this.#listByName = null;
+      const isKnown = this.#loaded !== null && !this.#store.shared;
+      const result = await work(
+        isKnown ? (this.#loaded as Map<string, EventType>) : await this.#readInTurn(),
+      );
+      this.#forgetLists();
       return result;
     });
   }

@@ -62,7 +62,8 @@ interface Known {
   readonly key: Key;
   readonly caller: Caller;
   readonly use: KeyUse;
-  readonly readAt: number;
+  /** Monotonic. */
+  readAt: number;
 }
 
 export interface KeyringOptions {
@@ -145,6 +146,12 @@ export class Keyring {
     if (isOver(key, now)) return null;
     this.#uses.used(use, now);
     return caller;
+  }
+
+  /** Another process made, changed or revoked some: each is read anew when it is next used. */
+  heardChange(): void {
+    this.#changes++;
+    for (const known of this.#known.values()) known.readAt = Number.NEGATIVE_INFINITY;
   }
 
   /** The keys of an application are known no more: it was deleted. */

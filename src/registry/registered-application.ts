@@ -17,11 +17,14 @@ export class RegisteredApplication {
   readonly #endpoints = new Map<number, RegisteredEndpoint>();
   readonly #keyOfId = new Map<string, number>();
   readonly #keyOfUid = new Map<string, number>();
+  readonly #counted: boolean;
   #list: readonly RegisteredEndpoint[] | null = null;
 
-  constructor(application: Application, endpoints: readonly RegisteredEndpoint[]) {
+  /** @param counted Whether the store counts changes: see `Application.revision`. */
+  constructor(application: Application, endpoints: readonly RegisteredEndpoint[], counted: boolean) {
     this.#application = application;
-    for (const each of endpoints) this.put(each);
+    this.#counted = counted;
+    for (const each of endpoints) this.#put(each);
   }
 
   get application(): Application {
@@ -59,6 +62,7 @@ export class RegisteredApplication {
       throttleRate: endpoint.throttleRate,
       applicationThrottleRate: this.#application.throttleRate,
       maxInFlight: endpoint.maxInFlight,
+      ordering: endpoint.ordering,
       retryPolicy: {
         schedule: chosenSchedule(endpoint.retrySchedule, usual),
         finalStatuses: endpoint.finalStatuses,
@@ -66,12 +70,25 @@ export class RegisteredApplication {
     };
   }
 
+  /** The application is another than before. Its endpoints may have changed besides, which only the own count tells. */
   replace(application: Application): void {
-    this.#application = application;
+    this.#application = { ...application, revision: this.#application.revision };
+    this.#count();
   }
 
   /** Adds an endpoint, or puts it in the place of what it was before. */
   put(registered: RegisteredEndpoint): void {
+    this.#put(registered);
+    this.#count();
+  }
+
+  /** One change more is in here, as in the store: what somebody else changed is in the store's count alone. */
+  #count(): void {
+    if (!this.#counted) return;
+    this.#application = { ...this.#application, revision: this.#application.revision + 1 };
+  }
+
+  #put(registered: RegisteredEndpoint): void {
     const { key, id, webHookId, uid } = registered.endpoint;
     this.#forgetUid(key);
     this.#endpoints.set(key, registered);
@@ -81,6 +98,7 @@ export class RegisteredApplication {
   }
 
   remove(endpointKey: number): void {
+    this.#count();
     const found = this.#endpoints.get(endpointKey);
     if (!found) return;
     this.#forgetUid(endpointKey);

@@ -43,6 +43,7 @@ function withClock(over: Partial<Store> = {}): { registry: Registry; clock: Manu
     onEndpointChanged: (key) => told.push(`endpoint ${key} changed`),
     onEndpointDeleted: (key) => told.push(`endpoint ${key} deleted`),
     onApplicationDeleted: (key) => told.push(`application ${key} deleted`),
+    onEndpointUnsure: (key) => told.push(`endpoint ${key} unsure`),
     onEndpointEnabled: (key) => told.push(`endpoint ${key} enabled`),
     onTask: (task) => tasks.push(task),
     onAnnounced: () => told.push('announced'),
@@ -79,7 +80,7 @@ describe('what is in memory', () => {
       },
     });
     const { key } = await newApplication(registry);
-    await Promise.all(Array.from({ length: 50 }, () => registry.endpoints(key)));
+    await Promise.all(Array.from({ length: 50 }, () => registry.registered(key)));
     expect(reads).toBe(1);
     await expect(registry.withEndpoints(99)).rejects.toThrow();
     await expect(registry.withEndpoints(99)).rejects.toThrow();
@@ -104,7 +105,7 @@ describe('what is in memory', () => {
     await registry.endpointDelete(application, endpoint);
     letRead();
     expect((await slow).endpoints).toEqual([]);
-    expect([reads, registry.endpoints(application.key)]).toEqual([2, []]);
+    expect([reads, await registry.endpointList(application)]).toEqual([2, []]);
   });
 
   it('needs no read for what it names', async () => {
@@ -153,6 +154,7 @@ describe('a destination', () => {
       throttleRate: 5,
       applicationThrottleRate: null,
       maxInFlight: 32,
+      ordering: 'none',
       retryPolicy: { schedule: retrySchedule, finalStatuses: [] },
     });
     await registry.endpointUpdate(application, endpoint, { throttleRate: 6 });

@@ -19,17 +19,18 @@ import type {
   Store,
 } from '../store/store.ts';
 import { Announcing } from './announcing.ts';
-import { ApplicationCache } from './application-cache.ts';
 import { EndpointSecrets, rotated } from './endpoint-secrets.ts';
 import { disabledBy, releaseAfterPause, standingAfter } from './endpoint-standing.ts';
 import { EventTypes } from './event-types.ts';
+import type { ChangeListeners } from './heard-changes.ts';
+import { KnownApplications } from './known-applications.ts';
 import type { PayloadProblems } from './payload-checks.ts';
-import { RegisteredApplication, type RegisteredEndpoint } from './registered-application.ts';
+import type { RegisteredApplication, RegisteredEndpoint } from './registered-application.ts';
 import { Turns } from './turns.ts';
 
 export type { RegisteredApplication, RegisteredEndpoint } from './registered-application.ts';
 
-export interface RegistryOptions {
+export interface RegistryOptions extends ChangeListeners {
   store: Store;
   clock: Clock;
   random: Random;
@@ -37,15 +38,10 @@ export interface RegistryOptions {
   masterKey: MasterKey;
   /** Of endpoints that have none of their own. */
   retrySchedule: RetrySchedule;
-  onEndpointChanged: (endpointKey: number) => void;
-  /** It was disabled, and is no more: what it did before counts no longer. */
-  onEndpointEnabled: (endpointKey: number) => void;
   /** There is something to tell operators. */
   onAnnounced: () => void;
   /** A task began with a change. */
   onTask: (task: Task) => void;
-  onEndpointDeleted: (endpointKey: number) => void;
-  onApplicationDeleted: (applicationKey: number) => void;
 }
 
 export type ApplicationFields = Omit<NewApplication, 'id' | 'now'>;
@@ -92,10 +88,13 @@ export class Registry {
   readonly #turns = new Turns<number>();
   readonly #announcing = new Announcing();
   #operational: Application | null = null;
-  readonly #cache = new ApplicationCache((applicationKey) => this.#read(applicationKey));
+  readonly #known: KnownApplications;
+  readonly #cache: KnownApplications['cache'];
 
   constructor(options: RegistryOptions) {
     this.#options = options;
+    this.#known = new KnownApplications({ ...options, open: (endpoint) => this.#secrets.open(endpoint) });
+    this.#cache = this.#known.cache;
     this.#secrets = new EndpointSecrets(options.masterKey, options.random);
     this.eventTypes = new EventTypes(options);
   }
@@ -104,11 +103,36 @@ export class Registry {
   async start(): Promise<void> {
     const { store, ids, clock } = this.#options;
     this.#operational = await store.applicationOperational({ id: ids.next('app'), now: clock.now() });
-    this.#announcing.load(
-      this.#operational,
-      await store.endpointList({ applicationKey: this.#operational.key }),
-    );
-    await this.eventTypes.list();
+    await this.#loadListening();
+    await this.eventTypes.load();
+  }
+
+  /** Who listens to what operators are told. */
+  async #loadListening(): Promise<void> {
+    const { operational } = this;
+    const { key: applicationKey } = operational;
+    this.#announcing.load(operational, await this.#options.store.endpointList({ applicationKey }));
+  }
+
+  /** Another process changed or deleted these, or endpoints of theirs. */
+  heardChange(applicationKeys: readonly number[]): void {
+    for (const key of applicationKeys) {
+      // Where that fails, the next look makes up for it.
+      if (key === this.#operational?.key) this.#loadListening().catch(() => {});
+      this.#known.heardChange(key);
+    }
+  }
+
+  /** Other processes may have changed anything: what is in memory is compared with the store. */
+  async look(): Promise<void> {
+    await this.#loadListening();
+    await this.eventTypes.load();
+    await this.#known.look();
+  }
+
+  /** Publishes by this count of its changes were refused: it has changed since. */
+  outdated(applicationKey: number, revision: number): void {
+    this.#known.outdated(applicationKey, revision);
   }
 
   /** The application whose endpoints get the operational webhooks. */
@@ -124,12 +148,12 @@ export class Registry {
 
   /** Whether an endpoint is there and in memory: what something was just sent to is, unless it was deleted meanwhile. */
   endpointIsKnown(endpointKey: number): boolean {
-    return Boolean(this.#cache.ofEndpoint(endpointKey)?.endpointByKey(endpointKey));
+    return Boolean(this.#cache.lastOfEndpoint(endpointKey)?.endpointByKey(endpointKey));
   }
 
   /** What they are told before an endpoint is disabled; null when the endpoint is not in memory at the moment. */
   failingAnnouncements(endpointKey: number, times: { since: number; disableAt: number }) {
-    const registered = this.#cache.ofEndpoint(endpointKey);
+    const registered = this.#cache.lastOfEndpoint(endpointKey);
     const found = registered?.endpointByKey(endpointKey);
     if (!registered || !found) return null;
     return this.#announcing.failing(registered.application, found.endpoint, times);
@@ -146,19 +170,21 @@ export class Registry {
   }
 
   /** By `app_…` id, uid or number. Throws `not_found`. */
-  async application(ref: string): Promise<Application> {
-    const known = this.#cache.byRef(ref);
-    if (known) return known;
-    const found = await this.#options.store.applicationFind({ ref });
-    if (!found)
-      throw new ApiError('not_found', `There is no application ${JSON.stringify(ref.slice(0, 100))}.`);
-    this.#cache.named(ref, found);
-    return found;
+  application(ref: string): Promise<Application> {
+    return this.#known.find(ref);
   }
 
-  /** By the store's key, which a key or a row named. Throws `not_found`. */
+  /**
+   * As `application`, as it is in the store now: who has changed something through another process finds it, also what is asked
+   * for of the endpoints from here on. Throws `not_found`.
+   */
+  applicationNow(ref: string): Promise<Application> {
+    return this.#known.findNow(ref);
+  }
+
+  /** By the store's key, which a key or a row named, as it is in the store now. Throws `not_found`. */
   async applicationByKey(applicationKey: number): Promise<Application> {
-    return (await this.withEndpoints(applicationKey)).application;
+    return (await this.#known.withEndpointsNow(applicationKey)).application;
   }
 
   /** A page by id, ascending: see the store's `applicationList`. */
@@ -179,12 +205,12 @@ export class Registry {
     this.#assertNotOperational(key);
     return this.#turns.take(key, async () => {
       const { store, clock } = this.#options;
-      const before = await this.withEndpoints(key);
+      const before = await this.#known.withEndpointsNow(key);
       const { throttleRate } = before.application;
       const updated = await store.applicationUpdate({ applicationKey: key, now: clock.now(), changes });
       if (updated === null) throw new ApiError('not_found');
       if (updated === 'uid_taken') throw applicationExists(changes.uid ?? null);
-      this.#cache.changed(key, (application) => application.replace(updated));
+      this.#cache.changed(key, before, (application) => application.replace(updated));
       if (updated.throttleRate !== throttleRate) {
         for (const { endpoint } of before.endpoints) this.#options.onEndpointChanged(endpoint.key);
       }
@@ -210,12 +236,9 @@ export class Registry {
     throw new ApiError('conflict', 'The application of the operational webhooks stays as it is.');
   }
 
-  /** An application's endpoints, oldest first; at once when they are in memory. */
-  endpoints(applicationKey: number): readonly RegisteredEndpoint[] | Promise<readonly RegisteredEndpoint[]> {
-    return (
-      this.#cache.get(applicationKey)?.endpoints ??
-      this.withEndpoints(applicationKey).then(({ endpoints }) => endpoints)
-    );
+  /** An application with its endpoints, at once when it is in memory. It changes in place. Rejects with `not_found`. */
+  registered(applicationKey: number): RegisteredApplication | Promise<RegisteredApplication> {
+    return this.#known.registered(applicationKey);
   }
 
   /** What the schedule needs to know of an endpoint, null when it was deleted; at once when it is in memory. */
@@ -233,23 +256,8 @@ export class Registry {
   }
 
   /** Throws `not_found`. */
-  async withEndpoints(applicationKey: number): Promise<RegisteredApplication> {
-    const found = await this.#cache.load(applicationKey);
-    if (!found) throw new ApiError('not_found');
-    return found;
-  }
-
-  async #read(applicationKey: number): Promise<RegisteredApplication | null> {
-    const { store } = this.#options;
-    const [application, endpoints] = await Promise.all([
-      store.applicationFindByKey({ applicationKey }),
-      store.endpointList({ applicationKey }),
-    ]);
-    if (!application) return null;
-    return new RegisteredApplication(
-      application,
-      endpoints.map((endpoint) => this.#secrets.open(endpoint)),
-    );
+  withEndpoints(applicationKey: number): Promise<RegisteredApplication> {
+    return this.#known.withEndpoints(applicationKey);
   }
 
   /** Oldest first. */
@@ -272,7 +280,8 @@ export class Registry {
     return this.#turns.take(key, async () => {
       const { store, ids, clock, random } = this.#options;
       // It may have been deleted while this waited for its turn.
-      const { application } = await this.withEndpoints(key);
+      const base = await this.#known.withEndpointsNow(key);
+      const { application } = base;
       const id = ids.next('ep');
       const now = clock.now();
       const announcements = this.#announcing.created(application, { id, uid: fields.uid });
@@ -296,7 +305,7 @@ export class Registry {
         );
       }
       const registered = this.#secrets.open(made);
-      this.#cache.endpointChanged(registered);
+      this.#cache.endpointChanged(base, registered);
       this.#announcing.changed(made, true);
       this.#announced(announcements);
       return registered;
@@ -360,11 +369,11 @@ export class Registry {
       (await store.endpointFindByKey({ endpointKey }))?.applicationKey;
     if (applicationKey === undefined) return false;
     return this.#turns.take(applicationKey, async () => {
-      const application = await this.#cache.load(applicationKey);
-      const current = application?.endpointByKey(endpointKey);
-      if (!application || !current || current.endpoint.disabled) return false;
+      const base = await this.#known.withEndpointsNow(applicationKey).catch(nullIfNotFound);
+      const current = base?.endpointByKey(endpointKey);
+      if (!base || !current || current.endpoint.disabled) return false;
       const now = clock.now();
-      await this.#write(application.application, current, { changes: disabledBy(reason, now), since, now });
+      await this.#write(base, current, { changes: disabledBy(reason, now), since, now });
       return true;
     });
   }
@@ -375,21 +384,22 @@ export class Registry {
     changesOf: (current: RegisteredEndpoint) => EndpointChanges,
   ): Promise<RegisteredEndpoint> {
     return this.#turns.take(key, async () => {
-      const registered = await this.withEndpoints(key);
-      const current = registered.endpointByKey(endpoint.key);
+      const base = await this.#known.withEndpointsNow(key);
+      const current = base.endpointByKey(endpoint.key);
       if (!current) throw new ApiError('not_found');
       const now = this.#options.clock.now();
-      return this.#write(registered.application, current, { changes: changesOf(current), since: now, now });
+      return this.#write(base, current, { changes: changesOf(current), since: now, now });
     });
   }
 
   /** Writes an endpoint's change with all that begins with it: what operators are told, and what a pause held. */
   async #write(
-    application: Application,
+    base: RegisteredApplication,
     { endpoint: before }: RegisteredEndpoint,
     { changes, since, now }: { changes: EndpointChanges; since: number; now: number },
   ): Promise<RegisteredEndpoint> {
     const { store, ids, onEndpointChanged, onEndpointEnabled, onTask } = this.#options;
+    const { application } = base;
     const after = { ...before, ...defined(changes) };
     const task = releaseAfterPause(before, after, { id: () => ids.next('qtask'), now });
     const announcements = this.#announcing.updated(application, before, after, since);
@@ -404,7 +414,7 @@ export class Registry {
     if (updated === null) throw new ApiError('not_found');
     if (updated === 'uid_taken') throw endpointExists();
     const registered = this.#secrets.open(updated);
-    this.#cache.endpointChanged(registered);
+    this.#cache.endpointChanged(base, registered);
     if (before.disabled && !updated.disabled) onEndpointEnabled(updated.key);
     onEndpointChanged(updated.key);
     this.#announcing.changed(updated, true);
@@ -418,10 +428,11 @@ export class Registry {
     const { key } = application;
     return this.#turns.take(key, async () => {
       const { store, clock } = this.#options;
+      const base = this.#cache.get(key);
       const announcements = this.#announcing.deleted(application, endpoint);
       const params = { applicationKey: key, endpointKey: endpoint.key, now: clock.now(), announcements };
       if (!(await store.endpointDelete(params))) throw new ApiError('not_found');
-      this.#cache.changed(key, (registered) => registered.remove(endpoint.key));
+      this.#cache.changed(key, base, (registered) => registered.remove(endpoint.key));
       this.#options.onEndpointDeleted(endpoint.key);
       this.#announcing.changed(endpoint, false);
       this.#announced(announcements);
@@ -459,6 +470,11 @@ function defined<Fields extends object>(fields: Fields): Fields {
 function begun({ now, ...task }: NewTask): Task {
   const nothing = { scanned: 0, affected: 0, position: task.from };
   return { ...task, ...nothing, state: 'running', createdAt: now, updatedAt: now };
+}
+
+function nullIfNotFound(error: unknown): null {
+  if (error instanceof ApiError && error.code === 'not_found') return null;
+  throw error;
 }
 
 function applicationExists(uid: string | null): ApiError {

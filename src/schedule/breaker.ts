@@ -16,7 +16,7 @@ const SPREAD = 0.1;
  *                                    failure
  *
  * One delivery at a time goes out as the probe. The wait doubles with each that fails, but for a resend: a person asked for
- * that, and the time of the next probe stays as it was. What was sent before the breaker opened, and ends after, closes
+ * that, and the time of the next probe stays as it was. A probe that could not be sent goes back to where it came from. What was sent before the breaker opened, and ends after, closes
  * it when it succeeds and changes nothing when it fails. When the endpoint is changed, a probe under way says nothing of
  * what it is now: there is another at once.
  */
@@ -70,10 +70,24 @@ export class Breaker {
     this.#failures++;
     if (this.#state === 'closed') return this.#failures >= BREAKER_FAILURES && this.#wait(now);
     if (delivery !== this.#probe) return false;
+    if (delivery.resendKey !== null) {
+      this.unsent(delivery, now);
+      return false;
+    }
     this.#probe = null;
-    if (delivery.resendKey === null) return this.#wait(now);
+    return this.#wait(now);
+  }
+
+  /** Others found that the endpoint only fails. `rang` shall be called at `probeAt`. */
+  trip(now: number): void {
+    if (this.#state === 'closed') this.#wait(now);
+  }
+
+  /** The delivery did not go out after all. */
+  unsent(delivery: Lease, now: number): void {
+    if (delivery !== this.#probe) return;
+    this.#probe = null;
     this.#state = now < this.#probeAt ? 'open' : 'due';
-    return false;
   }
 
   /** The time of the probe has come. */

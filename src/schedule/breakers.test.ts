@@ -327,7 +327,7 @@ describe('the state of a lane', () => {
     await clock.settle();
     const closed = { open: false, failures: 0, probeAt: null };
     expect(schedule.state(1)).toEqual({
-      ...{ inFlight: 1, limit: 4, resident: 1, breaker: closed, throttled: false },
+      ...{ inFlight: 1, limit: 4, resident: 1, breaker: closed, throttled: false, elsewhere: false },
     });
     answer(500);
     settle({ arrived: false });

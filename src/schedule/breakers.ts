@@ -10,6 +10,8 @@ export interface BreakersOptions {
   alarms: Alarms;
   /** What the lane may send has changed: everything again, its probe, a resend; in memory or else in the store. */
   wake(lane: Lane): void;
+  /** It opened, or a probe has failed; or it closed. Not told of what comes from other nodes. */
+  changed(lane: Lane, open: boolean): void;
 }
 
 /**
@@ -25,20 +27,24 @@ export class Breakers {
 
   /** Learns from an exchange whether the endpoint works. */
   learn(lane: Lane, delivery: LeasedDelivery, exchange: Exchange): void {
-    const { clock, wake } = this.#options;
+    const { clock, wake, changed } = this.#options;
     if (succeeded(exchange)) {
       if (lane.breaker === null) return;
       const wasOpen = lane.broken;
       lane.breaker = null;
-      if (wasOpen) wake(lane);
+      if (!wasOpen) return;
+      changed(lane, false);
+      wake(lane);
       return;
     }
     const breaker = lane.breaker ?? new Breaker(lane.endpointKey);
     lane.breaker = breaker;
-    if (breaker.failed(delivery, clock.monotonic())) this.#ringLater(lane, breaker);
+    const waits = breaker.failed(delivery, clock.monotonic());
+    if (waits) this.#ringLater(lane, breaker);
     if (!breaker.open) return;
     // What it could take before says nothing of what it can take when it is back.
     lane.limit = 1;
+    if (waits) changed(lane, true);
     if (!breaker.probing) wake(lane);
   }
 
@@ -51,6 +57,21 @@ export class Breakers {
     }
     lane.breaker.hurry(this.#options.clock.monotonic());
     this.#options.wake(lane);
+  }
+
+  /** Another node found that the endpoint only fails. */
+  open(lane: Lane): void {
+    if (lane.broken) return;
+    const breaker = lane.breaker ?? new Breaker(lane.endpointKey);
+    lane.breaker = breaker;
+    breaker.trip(this.#options.clock.monotonic());
+    this.#ringLater(lane, breaker);
+    lane.limit = 1;
+  }
+
+  /** Another node found that it works. */
+  close(lane: Lane): void {
+    lane.breaker = null;
   }
 
   #ringLater(lane: Lane, breaker: Breaker): void {

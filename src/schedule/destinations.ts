@@ -32,7 +32,7 @@ export class Destinations {
   /** The lane's destination when memory has it. Otherwise null; `ready` is called when it was found. */
   of(lane: Lane): Destination | null {
     if (lane.destination !== null) return lane.destination;
-    if (lane.lookingUp || lane.halted) return null;
+    if (lane.lookingUp || lane.withdrawn) return null;
     const found = this.#options.destination(lane.endpointKey);
     if (found instanceof Promise) {
       this.#wait(lane, found);

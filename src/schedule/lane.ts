@@ -58,7 +58,7 @@ export class Lane {
   inFlight = 0;
   /** Requests at once that the endpoint has shown it can take. */
   limit = FIRST_IN_FLIGHT;
-  /** Requests at once that it may get, whatever it can take. */
+  /** Requests at once that it may get from this node, whatever it can take. */
   maxInFlight = IN_FLIGHT_PER_ENDPOINT;
   /** Null: it has not failed since it last succeeded. */
   breaker: Breaker | null = null;
@@ -85,6 +85,12 @@ export class Lane {
   paused = false;
   /** The endpoint was deleted: what comes back is recorded, nothing is sent any more. */
   closed = false;
+  /** One node sends for it, this one or another (`Sharing`); null: not known yet. */
+  sole: boolean | null = null;
+  /** Another node does: what is in memory goes back to the store, and waits there for that one. */
+  elsewhere = false;
+  /** The first of what came to wait in the store before it was known who sends for it, by this node (`own`) or by others. */
+  told: { readonly dueAt: number; readonly own: boolean } | null = null;
   /** Leases that are void, and whose deliveries may still come here; null: there is none. */
   voids: Voids | null = null;
   /** When the first of the deliveries that wait in the store is due, ms since the Unix epoch; null: none waits. */
@@ -122,9 +128,14 @@ export class Lane {
     return this.breaker?.open === true;
   }
 
-  /** Nothing is sent, and nothing is taken from the store. */
-  get halted(): boolean {
+  /** The endpoint takes nothing: what waits for it in the store is withdrawn. */
+  get withdrawn(): boolean {
     return this.closed || this.paused;
+  }
+
+  /** Nothing is sent from here, and nothing is taken from the store. */
+  get halted(): boolean {
+    return this.closed || this.paused || this.elsewhere;
   }
 
   /** What is known of the endpoint: with others of its kind it shares places and memory, and cannot take those of the rest. */
@@ -145,7 +156,7 @@ export class Lane {
 
   get idle(): boolean {
     const working = this.inFlight > 0 || this.claiming || this.lookingUp || this.unloading;
-    return this.resident === 0 && this.storeDueAt === null && !working;
+    return this.resident === 0 && this.storeDueAt === null && this.told === null && !working;
   }
 
   /** When the first of what waits, in memory or in the store, is due, ms since the Unix epoch (0: now); null: nothing waits. */

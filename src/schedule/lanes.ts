@@ -31,6 +31,11 @@ export class Lanes {
     return lane;
   }
 
+  /** As they are now: one may be forgotten meanwhile. */
+  all(): Lane[] {
+    return [...this.#lanes.values()];
+  }
+
   /** Looks whether the lane has nothing to do any more. */
   rest(lane: Lane): void {
     // Nothing is on its way to it: there is nothing that could come and be void.

@@ -1,6 +1,6 @@
 import type { Clock } from '../model/clock.ts';
 import { type LeasedDelivery, RESEND_DUE_AT } from '../model/lease.ts';
-import type { Store } from '../store/store.ts';
+import { type Store, StoreError } from '../store/store.ts';
 import type { Alarms } from './alarms.ts';
 import type { Lane } from './lane.ts';
 import type { Residency, Room } from './residency.ts';
@@ -11,10 +11,14 @@ export interface LoaderOptions {
   alarms: Alarms;
   residency: Residency;
   fences: { next(): number };
+  /** Whether what is leased now will hold. */
+  holds(): boolean;
   /** Due deliveries read for one endpoint at a time. */
   claim: number;
   /** Takes what was claimed; its room is reserved. */
   loaded(lane: Lane, claimed: readonly LeasedDelivery[]): void;
+  /** Deliveries may be leased under this fence, and nobody has them. */
+  doubtful?(fence: number): void;
   log: { warn(fields: object, text: string): void };
 }
 
@@ -89,6 +93,11 @@ export class Loader {
     }
   }
 
+  /** Leases hold again. */
+  resume(): void {
+    this.#start();
+  }
+
   forget(lane: Lane): void {
     lane.storeDueAt = null;
     this.#wanting.delete(lane);
@@ -126,14 +135,18 @@ export class Loader {
   #want(lane: Lane): void {
     this.#starved.delete(lane);
     this.#wanting.add(lane);
-    if (this.#running || this.#stopped) return;
+    this.#start();
+  }
+
+  #start(): void {
+    if (this.#running || this.#stopped || this.#wanting.size === 0) return;
     this.#running = true;
     this.#options.clock.soon(() => void this.#run());
   }
 
   async #run(): Promise<void> {
-    const { clock } = this.#options;
-    while (this.#wanting.size > 0 && !this.#stopped) {
+    const { clock, holds } = this.#options;
+    while (this.#wanting.size > 0 && !this.#stopped && holds()) {
       const rooms = this.#take();
       if (rooms.size > 0) await this.#claim(rooms);
       // What happened meanwhile comes first: a publish, an answer.
@@ -169,19 +182,20 @@ export class Loader {
   async #claim(rooms: ReadonlyMap<Lane, Room>): Promise<void> {
     const { store, clock, residency, fences, loaded, log } = this.#options;
     const lanes = [...rooms.keys()];
+    const fence = fences.next();
     try {
       const claims = await store.deliveryClaimDue({
         lanes: lanes.map((lane) => ({ endpointKey: lane.endpointKey, ...(rooms.get(lane) as Room) })),
         characters: CLAIM_CHARACTERS,
         dueBy: clock.now(),
-        fence: fences.next(),
+        fence,
       });
       lanes.forEach((lane, index) => {
         const room = rooms.get(lane) as Room;
         residency.free(lane, room.deliveries, 0);
         const { claimed, nextDueAt } = claims[index] as (typeof claims)[number];
         lane.claiming = false;
-        // What is left for an endpoint that was disabled or deleted meanwhile is withdrawn.
+        // What is left for an endpoint that was disabled or deleted meanwhile is withdrawn, or another node's.
         if (!lane.halted) lane.storeDueAt = earliest(dueAfter(claimed, nextDueAt), lane.storedWhileClaiming);
         for (const { payload } of claimed) residency.reserve(lane, 1, payload.length);
         loaded(lane, claimed);
@@ -190,6 +204,7 @@ export class Loader {
       this.feedSome();
     } catch (error) {
       log.warn({ err: error }, 'due deliveries could not be read; trying again');
+      if (error instanceof StoreError && error.code === 'unknown') this.#options.doubtful?.(fence);
       for (const [lane, room] of rooms) residency.free(lane, room.deliveries, 0);
       this.#options.alarms.set(CLAIM_AGAIN_MS, () => {
         for (const lane of lanes) {

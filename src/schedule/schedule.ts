@@ -4,20 +4,23 @@ import type { Destination } from '../model/destination.ts';
 import type { Exchange, SendJob, SendResult } from '../model/exchange.ts';
 import type { LeasedDelivery, Settlement } from '../model/lease.ts';
 import type { RetryPolicy } from '../model/retry-schedule.ts';
+import { ALONE, type Shares } from '../model/shares.ts';
 import type { Store } from '../store/store.ts';
 import { Alarms } from './alarms.ts';
 import { Breakers } from './breakers.ts';
 import { Destinations } from './destinations.ts';
 import { Holdings } from './holding.ts';
 import type { Lane } from './lane.ts';
+import { type LaneState, laneState } from './lane-state.ts';
 import { Lanes } from './lanes.ts';
 import { Loader } from './loader.ts';
+import { Memory } from './memory.ts';
 import { Places } from './places.ts';
 import { Residency } from './residency.ts';
+import { Sharing, type Stored } from './sharing.ts';
 import { Throttles } from './throttle.ts';
-import { Turns } from './turns.ts';
+import { Turns, type UnderWay } from './turns.ts';
 import { Unloader } from './unloader.ts';
-import { Voids } from './voids.ts';
 
 export interface ScheduleOptions {
   store: Pick<Store, 'deliveryClaimDue' | 'deliveryBacklog' | 'deliveryUnlease'>;
@@ -25,6 +28,8 @@ export interface ScheduleOptions {
   fences: { next(): number };
   requestTimeoutMs: number;
   limits?: typeof SCHEDULE_LIMITS;
+  /** How this node shares the sending with others; left out: it is alone. */
+  shares?: Shares;
   /** Where an endpoint's deliveries go, and how: null when it was deleted. At once when it is known in memory. */
   destination(endpointKey: number): Destination | null | Promise<Destination | null>;
   send(jobs: readonly SendJob[]): void;
@@ -34,6 +39,12 @@ export interface ScheduleOptions {
   expired(deliveries: readonly LeasedDelivery[]): void;
   /** The endpoint is deleted, disabled or paused: what waits for it in the store wants to be withdrawn. */
   orphaned(endpointKey: number): void;
+  /** The endpoint's breaker opened, or another probe failed; or it closed. Other nodes want to know. */
+  breakerChanged?(endpointKey: number, open: boolean): void;
+  /** These wait in the store for another node, whom the store has not told. */
+  handedOver?(endpoints: readonly Stored[]): void;
+  /** Deliveries may be leased under this fence, and nobody has them. */
+  doubtful?(fence: number): void;
   log: { warn(fields: object, text: string): void };
 }
 
@@ -42,27 +53,6 @@ export interface SentBy {
   readonly url: string;
   readonly applicationKey: number;
   readonly retryPolicy: RetryPolicy;
-}
-
-/** What memory knows of an endpoint. */
-export interface LaneState {
-  /** Requests under way, and how many there may be at present: more with each answer, up to the endpoint's `maxInFlight`. */
-  readonly inFlight: number;
-  readonly limit: number;
-  /** Deliveries in memory, those under way too. */
-  readonly resident: number;
-  readonly breaker: {
-    readonly open: boolean;
-    /** In a row. */
-    readonly failures: number;
-    /**
-     * When the next delivery is tried, ms since the Unix epoch: that which is due first, but not before the breaker's own time.
-     * Null while it is closed, while one is tried, and when none waits.
-     */
-    readonly probeAt: number | null;
-  };
-  /** Something is ready, and waits for a throttle. */
-  readonly throttled: boolean;
 }
 
 /**
@@ -80,7 +70,8 @@ export interface LaneState {
  *
  * A lane is out of the turns while its throttle has it wait, and while its breaker is open but for probes and resends. A
  * disabled or paused endpoint's lane is paused: everything in memory goes back to the store, where it is held, and what
- * comes after it too, until the endpoint is changed again.
+ * comes after it too, until the endpoint is changed again. Of what many nodes may not send at once, one is the sender, and the
+ * lane is empty on the others (`Sharing`). While the node's leases do not hold, nothing is claimed and no request begins.
  */
 export class Schedule {
   readonly #options: ScheduleOptions;
@@ -92,11 +83,13 @@ export class Schedule {
   readonly #turns: Turns;
   readonly #places: Places;
   readonly #residency: Residency;
+  readonly #memory: Memory;
   readonly #loader: Loader;
   readonly #unloader: Unloader;
   readonly #destinations: Destinations;
   readonly #throttles: Throttles;
   readonly #breakers: Breakers;
+  readonly #sharing: Sharing;
   #stopped = false;
   #drained: (() => void) | null = null;
 
@@ -109,9 +102,12 @@ export class Schedule {
     this.#residency = new Residency(this.#limits);
     this.#lanes = new Lanes(this.#holdings.unknown, (lane) => {
       this.#throttles.forget(lane);
+      this.#sharing.forget(lane);
       this.#holdings.leave(lane.holding);
     });
-    const parts = { ...options, alarms: this.#alarms, residency: this.#residency };
+    const { shares = ALONE } = options;
+    const holds = () => shares.holds();
+    const parts = { ...options, shares, holds, alarms: this.#alarms, residency: this.#residency };
     this.#loader = new Loader({
       ...parts,
       claim: this.#limits.claim,
@@ -121,7 +117,15 @@ export class Schedule {
     this.#destinations = new Destinations({
       ...parts,
       found: (lane, destination) => this.#found(lane, destination),
-      ready: (lane) => this.#resume(lane),
+      ready: (lane) => this.#lookedUp(lane),
+    });
+    this.#memory = new Memory({
+      ...parts,
+      residentPerEndpoint: this.#limits.residentPerEndpoint,
+      check: (lane) => this.#unloader.check(lane),
+      ready: (lane) => this.#turns.take(lane),
+      woken: () => this.#turns.pumpSoon(),
+      refused: (lane) => this.#refused(lane),
     });
     this.#throttles = new Throttles({
       ...parts,
@@ -134,6 +138,17 @@ export class Schedule {
         this.#loader.wake(lane);
         this.#resume(lane);
       },
+      changed: (lane, open) => this.#sharing.breakerChanged(lane, open),
+    });
+    this.#sharing = new Sharing({
+      ...parts,
+      lanes: this.#lanes,
+      loader: this.#loader,
+      unloader: this.#unloader,
+      breakers: this.#breakers,
+      destinations: this.#destinations,
+      resume: (lane) => this.#resume(lane),
+      recount: (lane) => this.#recount(lane),
     });
     this.#turns = new Turns({
       ...parts,
@@ -143,15 +158,14 @@ export class Schedule {
       expired: (deliveries) => this.#expired(deliveries),
       parked: (lane, delivery) => {
         lane.lines?.park(delivery);
-        this.#wait(lane, delivery);
+        this.#memory.wait(lane, delivery);
       },
     });
   }
 
   /** Learns what waits in the store. Reads a row per endpoint, not per delivery. */
-  async start(): Promise<void> {
-    for (const { endpointKey, nextDueAt } of await this.#options.store.deliveryBacklog())
-      this.stored(endpointKey, nextDueAt);
+  start(): Promise<void> {
+    return this.#sharing.read();
   }
 
   get inFlight(): number {
@@ -170,22 +184,7 @@ export class Schedule {
   /** Null when memory knows nothing of it: nothing was sent to it for long, or nothing waits for it. */
   state(endpointKey: number): LaneState | null {
     const lane = this.#lanes.find(endpointKey);
-    if (lane === undefined) return null;
-    const { inFlight, resident, breaker } = lane;
-    const nextDueAt = lane.nextDueAt();
-    const waits = lane.broken && breaker?.probing === false && nextDueAt !== null;
-    const waitMs = waits ? Math.max(0, breaker.probeAt - this.#clock.monotonic()) : 0;
-    return {
-      inFlight,
-      limit: Math.min(lane.limit, lane.maxInFlight),
-      resident,
-      breaker: {
-        open: lane.broken,
-        failures: breaker?.failures ?? 0,
-        probeAt: waits ? Math.max(nextDueAt, Math.round(this.#clock.now() + waitMs)) : null,
-      },
-      throttled: lane.delayed && lane.ready.size > 0,
-    };
+    return lane === undefined ? null : laneState(lane, this.#clock);
   }
 
   admit(applicationKey: number, endpointKey: number, characters: number): boolean {
@@ -194,7 +193,7 @@ export class Schedule {
     this.#belongs(lane, applicationKey);
     // What waits in the store and is due goes first.
     const behind = lane.storeDueAt !== null && lane.storeDueAt <= this.#clock.now();
-    const stopped = lane.halted || lane.breaker?.lets(false) === false;
+    const stopped = !this.#sharing.knows(lane) || lane.halted || lane.breaker?.lets(false) === false;
     if (behind || stopped || !this.#residency.admits(lane, characters)) {
       this.#lanes.rest(lane);
       return false;
@@ -211,18 +210,53 @@ export class Schedule {
   }
 
   push(deliveries: readonly LeasedDelivery[]): void {
-    for (const delivery of deliveries) this.#ready(this.#lanes.get(delivery.endpointKey), delivery);
+    for (const delivery of deliveries) this.#memory.ready(this.#lanes.get(delivery.endpointKey), delivery);
     this.#turns.pumpSoon();
   }
 
-  /** Deliveries of this endpoint wait in the store; the first is due at `dueAt`, which is `RESEND_DUE_AT` when it is a resend. */
+  /**
+   * This node stored deliveries of this endpoint; the first is due at `dueAt`, which is `RESEND_DUE_AT` when it is a resend. The store
+   * has told the other nodes.
+   */
   stored(endpointKey: number, dueAt: number): void {
-    const lane = this.#lanes.get(endpointKey);
-    if (!lane.halted) this.#loader.stored(lane, dueAt);
-    else {
-      this.#options.orphaned(endpointKey);
+    this.#sharing.stored(this.#lanes.get(endpointKey), dueAt, { told: true });
+  }
+
+  /** Somebody else stored deliveries of these endpoints: one node takes them up. */
+  heard(endpoints: readonly Stored[]): void {
+    for (const { endpointKey, dueAt } of endpoints) this.#sharing.heard(endpointKey, dueAt);
+  }
+
+  /** Signals of other nodes may have been missed: looks what waits in the store. Never rejects. */
+  look(): Promise<void> {
+    return this.#sharing.look();
+  }
+
+  /** Other nodes are live than before. */
+  sharesChanged(): void {
+    this.#sharing.changed();
+  }
+
+  /** The store's list of endpoints whose breakers are open. It was read after the last change that was told of it. */
+  heardBroken(endpointKeys: ReadonlySet<number>): void {
+    this.#sharing.heardBroken(endpointKeys);
+  }
+
+  /** Leases hold again, or hold no more. */
+  leaseChanged(): void {
+    this.#loader.resume();
+    this.#turns.pumpSoon();
+  }
+
+  /** Leases under fences below this one are void: forgets all of them but for what is under way, and looks what waits in the store. */
+  forfeit(before: number): void {
+    this.#memory.forfeit(before);
+    for (const lane of this.#lanes.all()) {
+      this.#loader.forget(lane);
+      this.#memory.forget(lane);
       this.#lanes.rest(lane);
     }
+    void this.look();
   }
 
   /** Whether a retry due at `nextAttemptAt` shall wait in memory, under the lease it has. */
@@ -237,15 +271,17 @@ export class Schedule {
     for (const { ref, exchange } of results) {
       const request = this.#turns.end(ref);
       if (request === undefined) continue;
+      if (exchange === null) {
+        this.#unsent(request);
+        continue;
+      }
       const { lane, delivery } = request;
       const { target, retryPolicy } = request.destination;
       lane.learn(exchange);
       this.#breakers.learn(lane, delivery, exchange);
       this.#places.free(request.standing, lane.holding);
-      // It may wait for a place among those that it was like before; a turn too many does no harm.
-      if (this.#residency.recount(lane)) lane.queued = false;
-      if (this.#residency.isFarAbove(lane)) this.#unloader.check(lane);
-      this.#goOn(lane, delivery);
+      this.#recount(lane);
+      this.#memory.goOn(lane, delivery);
       this.#turns.take(lane);
       const { href: url, applicationKey } = target;
       this.#options.ended(delivery, exchange, { url, applicationKey, retryPolicy });
@@ -259,15 +295,19 @@ export class Schedule {
     for (const { delivery, nextAttemptAt, kept, arrived } of settlements) {
       const lane = this.#lanes.get(delivery.endpointKey);
       // The schedule's own lease on it is void: it has arrived by this.
-      if (arrived && delivery.resendKey !== null) this.#void(lane, [delivery], false);
+      if (arrived && delivery.resendKey !== null) this.#memory.void(lane, [delivery], false);
       if (nextAttemptAt !== null && kept) {
-        this.#waitInMemory(lane, { ...delivery, attemptCount: delivery.attemptCount + 1, nextAttemptAt });
+        this.#memory.waitUntilDue(lane, {
+          ...delivery,
+          attemptCount: delivery.attemptCount + 1,
+          nextAttemptAt,
+        });
         continue;
       }
       this.#residency.free(lane, 1, delivery.payload.length);
       // Also one that will be tried again: an older one may have come into its line meanwhile, and goes first.
-      if (mayFollow(delivery, arrived)) this.stored(delivery.endpointKey, this.#clock.now());
-      else if (nextAttemptAt !== null) this.stored(delivery.endpointKey, nextAttemptAt);
+      if (mayFollow(delivery, arrived)) this.#sharing.stored(lane, this.#clock.now(), UNTOLD);
+      else if (nextAttemptAt !== null) this.#sharing.stored(lane, nextAttemptAt, UNTOLD);
       this.#loader.feed(lane);
       this.#lanes.rest(lane);
     }
@@ -282,7 +322,7 @@ export class Schedule {
     for (const [endpointKey, dropped] of Map.groupBy(deliveries, (each) => each.endpointKey)) {
       const lane = this.#lanes.find(endpointKey);
       if (lane === undefined) continue;
-      this.#void(lane, dropped, resends);
+      this.#memory.void(lane, dropped, resends);
       this.#loader.feed(lane);
       this.#lanes.rest(lane);
     }
@@ -299,13 +339,17 @@ export class Schedule {
     this.#destinations.changed(lane);
     this.#breakers.hurry(lane);
     // What may wait for it in the store is not known here: a claim tells.
-    if (unsure) this.#loader.stored(lane, this.#clock.now());
+    if (unsure) this.#sharing.heard(endpointKey, this.#clock.now());
   }
 
-  /** Somebody wants to see something sent to the endpoint now: an open breaker's next probe goes out at once. */
-  hurry(endpointKey: number): void {
+  /**
+   * Somebody wants to see something sent to the endpoint now: an open breaker's next probe goes out at once. False: another node
+   * sends for it.
+   */
+  hurry(endpointKey: number): boolean {
     const lane = this.#lanes.find(endpointKey);
     if (lane) this.#breakers.hurry(lane);
+    return this.#sharing.sendsFor(endpointKey);
   }
 
   /** The endpoint is gone: nothing more is sent to it. Its deliveries are cancelled in the store by `upkeep`. */
@@ -330,6 +374,7 @@ export class Schedule {
     this.#turns.stop();
     this.#loader.stop();
     this.#unloader.stop();
+    this.#sharing.stop();
     if (this.#turns.underWay === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#drained = resolve;
@@ -342,68 +387,35 @@ export class Schedule {
     this.#turns.abandon();
   }
 
-  #ready(lane: Lane, delivery: LeasedDelivery): void {
-    if (lane.closed || lane.voids?.has(delivery)) {
-      this.#residency.free(lane, 1, delivery.payload.length);
-      if (lane.closed) this.#options.orphaned(lane.endpointKey);
-      this.#lanes.rest(lane);
-      return;
-    }
-    // What a person waits for goes first.
-    if (delivery.resendKey === null) lane.ready.push(delivery);
-    else lane.ready.insertBefore(delivery, ({ resendKey }) => resendKey === null);
-    if (lane.paused || lane.broken) this.#unloader.check(lane);
-    this.#turns.take(lane);
-  }
-
   #loaded(lane: Lane, claimed: readonly LeasedDelivery[]): void {
-    for (const delivery of claimed) this.#ready(lane, delivery);
+    for (const delivery of claimed) this.#memory.ready(lane, delivery);
     if (lane.standing === 'silent') this.#unloader.check(lane);
     this.#lanes.rest(lane);
     this.#turns.pumpSoon();
   }
 
   #unloaded(lane: Lane, dueAt: number): void {
-    this.stored(lane.endpointKey, dueAt);
+    this.#sharing.stored(lane, dueAt, UNTOLD);
     this.#loader.feedSome();
     this.#lanes.rest(lane);
   }
 
-  /** Voids the leases that the lane has on these messages, and those whose deliveries are still on their way to it. */
-  #void(lane: Lane, messages: readonly { readonly messageKey: number }[], resends: boolean): void {
-    if (lane.resident === 0) return;
-    const voids = lane.voids ?? new Voids(this.#limits.residentPerEndpoint);
-    lane.voids = voids;
-    const before = this.#options.fences.next();
-    for (const { messageKey } of messages) voids.add(messageKey, { before, resends });
-    const dropped = lane.ready.remove((delivery) => voids.has(delivery));
-    for (const { messageKey } of messages) {
-      const retry = lane.waiting.get(messageKey);
-      if (retry === undefined || !voids.has(retry)) continue;
-      lane.waiting.delete(messageKey);
-      dropped.push(retry);
-    }
-    for (const { payload } of dropped) this.#residency.free(lane, 1, payload.length);
+  /** Its request was not begun, since leases do not hold: it waits until they do. */
+  #unsent({ lane, delivery, standing }: UnderWay): void {
+    this.#places.free(standing, lane.holding);
+    lane.breaker?.unsent(delivery, this.#clock.monotonic());
+    this.#memory.ready(lane, delivery);
+    this.#memory.goOn(lane, delivery);
   }
 
-  /** Of two leases on a delivery, the older one is void. */
-  #wait(lane: Lane, delivery: LeasedDelivery): void {
-    const other = lane.waiting.get(delivery.messageKey);
-    const [kept, dropped] = other && other.fence > delivery.fence ? [other, delivery] : [delivery, other];
-    if (dropped !== undefined) this.#residency.free(lane, 1, dropped.payload.length);
-    lane.waiting.set(kept.messageKey, kept);
-    if (lane.paused || lane.broken) this.#unloader.check(lane);
+  #refused(lane: Lane): void {
+    if (lane.closed) this.#options.orphaned(lane.endpointKey);
+    this.#lanes.rest(lane);
   }
 
-  /** A request has ended: what was parked behind it is ready again. */
-  #goOn(lane: Lane, { orderKey }: LeasedDelivery): void {
-    if (orderKey === null || lane.lines === null) return;
-    for (const delivery of lane.lines.end(orderKey)) {
-      // Given back to the store, or void.
-      if (lane.waiting.get(delivery.messageKey) !== delivery) continue;
-      lane.waiting.delete(delivery.messageKey);
-      this.#ready(lane, delivery);
-    }
+  #lookedUp(lane: Lane): void {
+    this.#sharing.found(lane);
+    this.#resume(lane);
   }
 
   #resume(lane: Lane): void {
@@ -427,11 +439,18 @@ export class Schedule {
     else if (destination.heldReason !== null) this.#pause(lane);
     else {
       lane.destination = destination;
-      lane.maxInFlight = destination.maxInFlight;
       this.#belongs(lane, destination.target.applicationKey);
       this.#throttles.adopt(lane, destination);
       if (lane.throttle !== null) this.#unloader.check(lane);
+      this.#sharing.consider(lane);
     }
+  }
+
+  /** What is known of the endpoint has changed: what the lane has in memory counts as another's. */
+  #recount(lane: Lane): void {
+    // It may wait for a place among those that it was like before; a turn too many does no harm.
+    if (this.#residency.recount(lane)) lane.queued = false;
+    if (this.#residency.isFarAbove(lane)) this.#unloader.check(lane);
   }
 
   /** The lane's application is known, by a publish or by the endpoint. */
@@ -453,31 +472,15 @@ export class Schedule {
     if (lane.closed) return;
     lane.closed = true;
     this.#loader.forget(lane);
-    for (const delivery of [...lane.ready.drain(), ...lane.waiting.values()])
-      this.#residency.free(lane, 1, delivery.payload.length);
-    lane.waiting.clear();
+    this.#memory.forget(lane);
     this.#options.orphaned(lane.endpointKey);
     this.#loader.feedSome();
     this.#lanes.rest(lane);
   }
-
-  #waitInMemory(lane: Lane, delivery: LeasedDelivery): void {
-    if (lane.closed || lane.voids?.has(delivery)) {
-      this.#ready(lane, delivery);
-      return;
-    }
-    this.#wait(lane, delivery);
-    // When the wall clock was set back meanwhile, the retry does not wait for it.
-    const delayMs = Math.min(delivery.nextAttemptAt - this.#clock.now(), RETRY_IN_MEMORY_MS);
-    this.#alarms.set(delayMs, () => {
-      // Given back to the store, or void.
-      if (lane.waiting.get(delivery.messageKey) !== delivery) return;
-      lane.waiting.delete(delivery.messageKey);
-      this.#ready(lane, delivery);
-      this.#turns.pumpSoon();
-    });
-  }
 }
+
+/** No signal of the store tells the other nodes of it. */
+const UNTOLD = { told: false };
 
 /** Its end may have let go another of its line, in the order of the endpoint or of a key. Of a resend nobody knows. */
 function mayFollow({ orderKey, resendKey }: LeasedDelivery, arrived: boolean): boolean {

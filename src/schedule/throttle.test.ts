@@ -20,9 +20,14 @@ it('lets out of a line as many as may begin, though the clock stands while it ri
     wake: (lane) => woken.push(lane),
   });
   const target = { applicationKey: 1, href: 'http://a.example.com/', headers: {}, secrets: [] };
-  const rates = { throttleRate: null, applicationThrottleRate: 100 };
+  const limits = {
+    throttleRate: null,
+    applicationThrottleRate: 100,
+    maxInFlight: 32,
+    ordering: 'none',
+  } as const;
   const retryPolicy = { schedule: { delaysMs: [], jitter: 0 }, finalStatuses: [] };
-  const destination = { target, heldReason: null, ...rates, maxInFlight: 32, retryPolicy };
+  const destination = { target, heldReason: null, ...limits, retryPolicy };
   const lanes = Array.from({ length: 1_000 }, (_, key) => new Lane(key, new Holdings().unknown));
   for (const lane of lanes) {
     lane.ready.push({} as LeasedDelivery);

@@ -16,6 +16,8 @@ export interface TurnsOptions {
   destinations: Destinations;
   throttles: Throttles;
   requestTimeoutMs: number;
+  /** Whether leases hold, so that requests may begin. */
+  holds(): boolean;
   send(jobs: readonly SendJob[]): void;
   /** These were too old when their turn came, and were taken out of their lanes. */
   expired(deliveries: readonly LeasedDelivery[]): void;
@@ -112,7 +114,7 @@ export class Turns {
 
   /** Gives lanes their turns until all are empty or full, or there are no places left for them. */
   #pump(): void {
-    if (this.#paused || this.#stopped) return;
+    if (this.#paused || this.#stopped || !this.#options.holds()) return;
     const { places, destinations, throttles, send, expired } = this.#options;
     const jobs: SendJob[] = [];
     const tooOld: LeasedDelivery[] = [];

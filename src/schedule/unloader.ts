@@ -24,8 +24,8 @@ const UNLOADED_AT_ONCE = 512;
 const LOOKED_AT_ONCE = 4_096;
 
 /**
- * Gives back to the store what a lane may not keep in memory: all of it when its endpoint is disabled or paused, all but what
- * may be sent while its breaker is open, and what is above its share when others need the room. It is tried until it works: what is neither here nor there would be sent by nobody.
+ * Gives back to the store what a lane may not keep in memory: all of it when its endpoint is disabled or paused, or another node
+ * sends for it, all but what may be sent while its breaker is open, and what is above its share when others need the room. It is tried until it works: what is neither here nor there would be sent by nobody.
  */
 export class Unloader {
   readonly #options: UnloaderOptions;
@@ -80,8 +80,8 @@ export class Unloader {
   }
 
   #surplus(lane: Lane, most: number): LeasedDelivery[] {
-    const keep = lane.paused ? 0 : this.#options.residency.keep(lane) - lane.inFlight;
-    const retries = lane.paused || lane.broken ? takeWaiting(lane, most) : [];
+    const keep = lane.halted ? 0 : this.#options.residency.keep(lane) - lane.inFlight;
+    const retries = lane.halted || lane.broken ? takeWaiting(lane, most) : [];
     const left = most - retries.length;
     return retries.concat(lane.ready.truncate(Math.max(keep, lane.ready.size - left, 0)));
   }
@@ -109,7 +109,7 @@ function takeWaiting(lane: Lane, most: number): LeasedDelivery[] {
   for (const retry of lane.waiting.values()) {
     if (taken.length === most) break;
     // Its line's request is about to end. It would come back at once, if it is to be the probe.
-    if (!lane.paused && lane.lines?.isParked(retry)) continue;
+    if (!lane.halted && lane.lines?.isParked(retry)) continue;
     taken.push(retry);
     lane.waiting.delete(retry.messageKey);
   }

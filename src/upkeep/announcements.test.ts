@@ -123,11 +123,11 @@ describe('announcements', () => {
       deliveries: [{ endpointKey, state: 'sending', orderKey: null }],
     });
     const publishes = [given.publish(application.key, message)];
-    const [accepted] = await given.store.messageAccept({ publishes, fence, now: clock.now() });
+    const [accepted] = await given.accept({ publishes, fence, now: clock.now() });
     const messageKey = accepted?.kind === 'accepted' ? (accepted.messageKeys[0] as number) : 0;
     const verdict = { state: 'failed', reason: 'retries_exhausted' } as const;
     const result = given.result(given.lease(messageKey, endpointKey, fence), verdict);
-    const announce = { type: 'message.attempt.exhausted', applicationKey: application.key } as const;
+    const announce = 'message.attempt.exhausted' as const;
     await given.store.deliveryRecord({ results: [{ ...result, announce }], now: clock.now() });
 
     const { announcements, published } = announcing(given.store);

@@ -127,7 +127,7 @@ async function attemptData(
   { applicationKey, messageKey, attemptId }: Extract<Announcement, { messageKey: number }>,
 ) {
   const application = await store.applicationFindByKey({ applicationKey });
-  const attempt = await store.attemptFind({ messageKey, id: attemptId });
+  const attempt = await store.attemptFind({ applicationKey, messageKey, id: attemptId });
   if (application === null || attempt === null) return null;
   const { messageId, endpointId, exchange } = attempt;
   const message = await store.messageFind({ applicationKey, ref: messageId });

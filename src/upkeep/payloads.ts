@@ -19,19 +19,19 @@ export async function expungeExpired(
 ): Promise<void> {
   while (!stopped()) {
     const now = clock.now();
-    const messageKeys = await store.messageListExpired({
+    const messages = await store.messageListExpired({
       now,
       keptSince: now - PAYLOAD_KEPT_MS,
       limit: STEP_MESSAGES,
     });
-    if (messageKeys.length === 0) return;
+    if (messages.length === 0) return;
     const { expunged, ...stopped } = await store.messageExpunge({
-      messageKeys,
+      messages,
       now,
       scan: EXPUNGE_DELIVERIES,
     });
     follow(stopped, { resends: true });
-    if (expunged < STEP_MESSAGES && expunged === messageKeys.length) return;
+    if (expunged < STEP_MESSAGES && expunged === messages.length) return;
     await new Promise<void>((resolve) => clock.soon(resolve));
   }
 }

@@ -62,7 +62,7 @@ describe('tasks', () => {
       return stepped(id, { state: count.get(id) === last ? 'finished' : 'running' });
     });
     left.push(task('a'), task('b'));
-    await tasks.start();
+    await tasks.look();
     await clock.settle();
     expect(ids()).toEqual(['a', 'b', 'a', 'b', 'a']);
     await clock.advance(120_000);
@@ -134,7 +134,7 @@ describe('tasks', () => {
       held.has(id) ? { waits: 'endpoint_paused' } : stepped(id, { state: 'finished' }),
     );
     left.push(task('left', { targetKey: 7 }));
-    await tasks.start();
+    await tasks.look();
     tasks.add(task('begun', { targetKey: 8 }));
     await clock.advance(30_000);
     expect(ids()).toEqual(['left', 'begun']);
@@ -167,7 +167,7 @@ describe('tasks', () => {
     const { tasks, clock, left, ids } = running(({ id }) => stepped(id, { state: 'finished' }));
     left.push(task('a'));
     tasks.add(task('a'));
-    await tasks.start();
+    await tasks.look();
     await clock.settle();
     expect(ids()).toEqual(['a']);
   });

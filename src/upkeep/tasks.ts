@@ -47,8 +47,8 @@ export class Tasks {
     this.#options = options;
   }
 
-  /** Takes up those that the last run left. */
-  async start(): Promise<void> {
+  /** Takes up those that run and are not known: the last run left them, or another process began them. */
+  async look(): Promise<void> {
     for (const task of await this.#options.store.taskListRunning()) this.add(task);
   }
 
@@ -70,6 +70,13 @@ export class Tasks {
       const tasks = this.#aside.get(key) ?? [];
       this.#aside.delete(key);
       for (const task of tasks) this.#goOn(task);
+    }
+  }
+
+  /** Looks again at those laid aside of one application. */
+  againOf(applicationKey: number): void {
+    for (const [endpointKey, [task]] of this.#aside) {
+      if (task?.applicationKey === applicationKey) this.again(endpointKey);
     }
   }
 

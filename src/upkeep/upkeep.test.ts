@@ -7,6 +7,7 @@ import {
   PAYLOAD_KEPT_MS,
   TASK_KEPT_MS,
 } from '../limits.ts';
+import type { Task } from '../model/task.ts';
 import { StoreError } from '../store/store.ts';
 import { Upkeep, type UpkeepOptions } from './upkeep.ts';
 
@@ -30,12 +31,14 @@ function upkeeping(store: Partial<UpkeepOptions['store']>) {
       messageFind: async () => null,
       applicationFindByKey: async () => null,
       messageListExpired: async () => [],
-      messageExpunge: async ({ messageKeys }) => ({ expunged: messageKeys.length, ...NOTHING }),
+      messageExpunge: async ({ messages }) => ({ expunged: messages.length, ...NOTHING }),
       idempotencyPurge: async () => 0,
       keyPurge: async () => 0,
+      storeTend: async () => {},
       ...store,
     },
     clock,
+    keepMs: 5,
     stored: (endpointKey) => stored.push(endpointKey),
     dropped: (deliveries, { resends }) => dropped.push(...deliveries.map((each) => ({ ...each, resends }))),
     publish: async () => {},
@@ -108,12 +111,12 @@ describe('upkeep', () => {
       messageListExpired: async ({ now, keptSince, limit }) => {
         expect(keptSince).toBe(now - PAYLOAD_KEPT_MS);
         const due = [...until].filter(([, at]) => start + at <= now).map(([key]) => key);
-        return due.slice(0, limit);
+        return due.slice(0, limit).map((messageKey) => ({ applicationKey: 1, messageKey }));
       },
       // Some have so many deliveries that a step does not get further than to the 20th.
-      messageExpunge: async ({ messageKeys, now, scan }) => {
+      messageExpunge: async ({ messages, now, scan }) => {
         expect([scan, now]).toEqual([EXPUNGE_DELIVERIES, clock.now()]);
-        const done = messageKeys.slice(0, 20);
+        const done = messages.slice(0, 20).map(({ messageKey }) => messageKey);
         for (const key of done) until.delete(key);
         expunged.push(...done);
         const leased = done.map((messageKey) => ({ messageKey, endpointKey: 1 }));
@@ -157,6 +160,81 @@ describe('upkeep', () => {
       keys: ENDED_KEY_KEPT_MS,
       tasks: TASK_KEPT_MS,
     });
+    upkeep.stop();
+  });
+
+  it('does what one process does for all only while it leads', async () => {
+    const calls: string[] = [];
+    const running = ['qtask_1'];
+    const { upkeep, clock } = upkeeping({
+      taskListRunning: async () =>
+        running.map((id) => ({ id, kind: 'release', applicationKey: 1, targetKey: 1, rate: 100 }) as Task),
+      taskStep: async ({ id }) => {
+        calls.push(id);
+        return null;
+      },
+      deliveryExpire: async () => {
+        calls.push('expiry');
+        return { messages: 0, more: false, ...NOTHING };
+      },
+      announcementList: async () => {
+        calls.push('announcements');
+        return [];
+      },
+      storeTend: async ({ keepMs }) => void calls.push(`tend ${keepMs}`),
+      deliveryCancel: async () => {
+        calls.push('cancel');
+        return { cancelled: [], ...NOTHING };
+      },
+      deliveryWithdraw: async () => {
+        calls.push('withdraw');
+        return 0;
+      },
+    });
+    const callsIn = async (ms: number) => {
+      calls.length = 0;
+      await clock.advance(ms);
+      return new Set(calls);
+    };
+    const begin = (id: string) =>
+      upkeep.task({ id, kind: 'release', applicationKey: 1, targetKey: 1, rate: 100 });
+    begin('qtask_2');
+    upkeep.announced();
+    upkeep.expired([{ messageKey: 1, endpointKey: 1 }]);
+    upkeep.withdraw(1);
+    // What comes of its own doings it does all the same.
+    expect(await callsIn(120_000)).toEqual(new Set(['cancel', 'withdraw']));
+    await upkeep.start();
+    expect(await callsIn(60_000)).toEqual(new Set(['qtask_1', 'expiry', 'announcements', 'tend 5']));
+    begin('qtask_2');
+    running.splice(0, 1, 'qtask_3');
+    await upkeep.look();
+    expect(await callsIn(1_000)).toEqual(new Set(['qtask_2', 'qtask_3', 'announcements']));
+    upkeep.rest();
+    begin('qtask_4');
+    await upkeep.look();
+    expect(await callsIn(120_000)).toEqual(new Set());
+    await upkeep.start();
+    expect(await callsIn(1_000)).toEqual(new Set(['qtask_3', 'expiry', 'announcements']));
+    upkeep.stop();
+    await upkeep.start();
+    expect(await callsIn(120_000)).toEqual(new Set());
+  });
+
+  it('begins to lead when the store lets it', async () => {
+    let refusals = 1;
+    const withdrawn: number[] = [];
+    const { upkeep, clock } = upkeeping({
+      deliveryOrphans: async () => (refusals-- > 0 ? refusal() : [3]),
+      deliveryWithdraw: async ({ endpointKey }) => {
+        withdrawn.push(endpointKey);
+        return 0;
+      },
+    });
+    await expect(upkeep.start()).rejects.toThrow('Not now.');
+    await upkeep.start();
+    await clock.settle();
+    expect(withdrawn).toEqual([3]);
     upkeep.stop();
   });
 });

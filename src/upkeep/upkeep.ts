@@ -1,32 +1,12 @@
-import { ENDED_KEY_KEPT_MS, IDEMPOTENCY_KEPT_MS, TASK_KEPT_MS } from '../limits.ts';
-import type { Clock, Timer } from '../model/clock.ts';
+import type { Clock } from '../model/clock.ts';
 import type { Stopped, Store } from '../store/store.ts';
-import { Announcements, type OperationalMessage } from './announcements.ts';
-import { Expiry } from './expiry.ts';
-import { expungeExpired } from './payloads.ts';
-import { type RunningTask, Tasks } from './tasks.ts';
+import { Expired } from './expired.ts';
+import { Jobs, type JobsOptions } from './jobs.ts';
+import type { RunningTask } from './tasks.ts';
 import { Withdrawals } from './withdrawals.ts';
 
 export interface UpkeepOptions {
-  store: Pick<
-    Store,
-    | 'deliveryWithdraw'
-    | 'deliveryOrphans'
-    | 'deliveryExpire'
-    | 'deliveryCancel'
-    | 'taskListRunning'
-    | 'taskStep'
-    | 'taskPurge'
-    | 'announcementList'
-    | 'announcementDelete'
-    | 'attemptFind'
-    | 'messageFind'
-    | 'applicationFindByKey'
-    | 'messageListExpired'
-    | 'messageExpunge'
-    | 'idempotencyPurge'
-    | 'keyPurge'
-  >;
+  store: JobsOptions['store'] & Pick<Store, 'deliveryWithdraw' | 'deliveryOrphans' | 'deliveryCancel'>;
   clock: Clock;
   /** Deliveries of this endpoint wait in the store again, due at `dueAt`. */
   stored(endpointKey: number, dueAt: number): void;
@@ -36,47 +16,61 @@ export interface UpkeepOptions {
     options: { resends: boolean },
   ): void;
   /** Publishes into the operational application: see `AnnouncementsOptions`. */
-  publish(messages: readonly OperationalMessage[]): Promise<unknown>;
+  publish: JobsOptions['publish'];
+  /** How long messages are kept, in ms; null: for ever. */
+  keepMs: number | null;
   log: { warn(fields: object, text: string): void };
 }
 
-/** Rows deleted by one step: small, so that a step never holds up a publish for long. */
-const STEP_ROWS = 500;
-const ROUND_EVERY_MS = 60_000;
-
-/** The work that nobody waits for, in small steps. */
+/**
+ * The work that nobody waits for, in small steps. What comes of this process's own doings it does itself; what one process does for
+ * all on a store, only while it leads.
+ */
 export class Upkeep {
   readonly #options: UpkeepOptions;
   readonly #withdrawals: Withdrawals;
-  readonly #tasks: Tasks;
-  readonly #expiry: Expiry;
-  readonly #announcements: Announcements;
-  #timer: Timer | null = null;
+  readonly #expired: Expired;
+  /** Null: another process does them. */
+  #jobs: Jobs | null = null;
   #stopped = false;
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
-    const parts = { ...options, follow: this.#follow };
     this.#withdrawals = new Withdrawals(options);
-    this.#tasks = new Tasks(parts);
-    this.#expiry = new Expiry(parts);
-    this.#announcements = new Announcements(options);
+    this.#expired = new Expired({ ...options, follow: this.#follow });
   }
 
-  /** Takes up what the last run left, and begins its rounds. */
+  /** This process leads: takes up what others left. Rejects as the store does, and may be called again. */
   async start(): Promise<void> {
-    // A process that ended between the deletion of an endpoint and the end of its deliveries left these.
-    for (const endpointKey of await this.#options.store.deliveryOrphans()) this.withdraw(endpointKey);
-    await this.#tasks.start();
-    this.#expiry.start();
-    this.announced();
-    this.#roundLater();
+    if (this.#jobs !== null || this.#stopped) return;
+    const jobs = new Jobs({ ...this.#options, follow: this.#follow });
+    this.#jobs = jobs;
+    try {
+      await this.withdrawOrphans();
+      await jobs.start();
+    } catch (error) {
+      jobs.stop();
+      if (this.#jobs === jobs) this.#jobs = null;
+      throw error;
+    }
+  }
+
+  /** Another process leads. */
+  rest(): void {
+    this.#jobs?.stop();
+    this.#jobs = null;
   }
 
   stop(): void {
     this.#stopped = true;
-    for (const part of [this.#withdrawals, this.#tasks, this.#expiry, this.#announcements]) part.stop();
-    this.#timer?.cancel();
+    this.rest();
+    this.#withdrawals.stop();
+    this.#expired.stop();
+  }
+
+  /** A process that ended between the deletion of an endpoint and the end of its deliveries left these. */
+  async withdrawOrphans(): Promise<void> {
+    for (const endpointKey of await this.#options.store.deliveryOrphans()) this.withdraw(endpointKey);
   }
 
   /** Takes back what is open for an endpoint that was deleted, disabled or paused. */
@@ -86,69 +80,36 @@ export class Upkeep {
 
   /** The endpoint may take something again: tasks that waited for that go on. */
   endpointChanged(endpointKey: number): void {
-    this.#tasks.again(endpointKey);
+    this.#jobs?.tasks.again(endpointKey);
   }
 
-  /** Goes on with a task until it ends. */
+  /** One of its endpoints may. */
+  applicationChanged(applicationKey: number): void {
+    this.#jobs?.tasks.againOf(applicationKey);
+  }
+
+  /** Goes on with a task until it ends, if this process leads. */
   task(task: RunningTask): void {
-    this.#tasks.add(task);
+    this.#jobs?.tasks.add(task);
+  }
+
+  /** Other processes may have begun tasks, or written announcements. */
+  async look(): Promise<void> {
+    await this.#jobs?.look();
   }
 
   /** These were found in memory too old to be worth sending: they are cancelled in the store. */
   expired(deliveries: readonly { readonly messageKey: number; readonly endpointKey: number }[]): void {
-    this.#expiry.add(deliveries);
+    this.#expired.add(deliveries);
   }
 
   /** Announcements were written, or may have been. */
   announced(): void {
-    this.#announcements.poke();
+    this.#jobs?.announcements.poke();
   }
 
   readonly #follow = ({ dropped, stored }: Stopped, resends: { resends: boolean }): void => {
     if (dropped.length > 0) this.#options.dropped(dropped, resends);
     for (const { endpointKey, dueAt } of stored) this.#options.stored(endpointKey, dueAt);
   };
-
-  #roundLater(): void {
-    if (this.#stopped) return;
-    this.#timer = this.#options.clock.timer(ROUND_EVERY_MS, () => void this.#round());
-  }
-
-  /** What is over by time. One that fails keeps no other from its turn; all come again with the next round. */
-  async #round(): Promise<void> {
-    const { store, clock } = this.#options;
-    const now = clock.now();
-    // In case that one was laid aside just after its endpoint was enabled, or written without a word.
-    this.#tasks.again();
-    this.announced();
-    await this.#attempt('payloads whose time is over could not be expunged', () =>
-      expungeExpired({ store, clock, follow: this.#follow }, () => this.#stopped),
-    );
-    await this.#attempt('old idempotency keys could not be deleted', () =>
-      this.#repeat(() => store.idempotencyPurge({ before: now - IDEMPOTENCY_KEPT_MS, limit: STEP_ROWS })),
-    );
-    await this.#attempt('keys that ended long ago could not be deleted', () =>
-      this.#repeat(() => store.keyPurge({ before: now - ENDED_KEY_KEPT_MS, limit: STEP_ROWS })),
-    );
-    await this.#attempt('old tasks could not be deleted', () =>
-      this.#repeat(() => store.taskPurge({ before: now - TASK_KEPT_MS, limit: STEP_ROWS })),
-    );
-    this.#roundLater();
-  }
-
-  async #attempt(failure: string, work: () => Promise<void>): Promise<void> {
-    if (this.#stopped) return;
-    try {
-      await work();
-    } catch (error) {
-      this.#options.log.warn({ err: error }, `${failure}; trying again`);
-    }
-  }
-
-  /** Repeats a step that deletes up to `STEP_ROWS`, until it finds fewer. */
-  async #repeat(step: () => Promise<number>): Promise<void> {
-    while (!this.#stopped && (await step()) >= STEP_ROWS) {
-      await new Promise<void>((resolve) => this.#options.clock.soon(resolve));
-    }
-  }
 }

@@ -5,6 +5,8 @@ import { posthorn } from './command.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
 
+const COMMANDS = ['serve', 'dev', 'demo', 'keys', 'migrate', 'export', 'import', 'nodes', 'version'];
+
 test.each([['version'], ['--version'], ['-v']])('posthorn %s prints the version', async (word) => {
   expect(await posthorn([word]).ended).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
 });
@@ -12,19 +14,15 @@ test.each([['version'], ['--version'], ['-v']])('posthorn %s prints the version'
 test('posthorn alone explains itself', async () => {
   const alone = await posthorn([]).ended;
   expect(alone.code).toBe(0);
-  for (const word of ['serve', 'dev', 'demo', 'keys', 'version', 'Examples:'])
-    expect(alone.stdout).toContain(word);
+  for (const word of [...COMMANDS, 'Examples:']) expect(alone.stdout).toContain(word);
   expect(await posthorn(['--help']).ended).toEqual(alone);
 });
 
-test.each([['serve'], ['dev'], ['demo'], ['keys'], ['version']])(
-  'posthorn %s --help has an example',
-  async (name) => {
-    const { code, stdout } = await posthorn([name, '--help']).ended;
-    expect(code).toBe(0);
-    expect(stdout).toMatch(new RegExp(`Examples?:\\n  posthorn ${name}`));
-  },
-);
+test.each(COMMANDS.map((name) => [name]))('posthorn %s --help has an example', async (name) => {
+  const { code, stdout } = await posthorn([name, '--help']).ended;
+  expect(code).toBe(0);
+  expect(stdout).toMatch(new RegExp(`Examples?:\\n  posthorn ${name}`));
+});
 
 test('the help of serve has every setting', async () => {
   const { stdout } = await posthorn(['help', 'serve']).ended;

@@ -1,5 +1,9 @@
 import { expect } from 'vitest';
-import type { EndpointAnnouncementType, NewEndpointAnnouncement } from '../../src/model/announcement.ts';
+import type {
+  AttemptAnnouncementType,
+  EndpointAnnouncementType,
+  NewEndpointAnnouncement,
+} from '../../src/model/announcement.ts';
 import type { Verdict } from '../../src/model/delivery.ts';
 import type { AttemptResult, EndpointFailingChange } from '../../src/store/store.ts';
 import { ALL, type ContractTest, claimDue, type Given, NOW } from './world.ts';
@@ -93,7 +97,7 @@ function ofAttempts(test: ContractTest): void {
     await record('message.attempt.exhausted', { state: 'failed', reason: 'retries_exhausted' });
     const lease = await given.resendLeased(place.messageKey, place.endpointKey);
     expect(lease.announced).toBe(true);
-    const announce = { type: 'message.attempt.recovered', applicationKey: place.applicationKey } as const;
+    const announce = 'message.attempt.recovered' as const;
     const results = [{ ...given.result(lease, DONE), announce }];
     await given.store.deliveryRecord({ results, now: NOW });
     expect(await given.store.announcementList({ limit: 9 })).toHaveLength(2);
@@ -103,13 +107,13 @@ function ofAttempts(test: ContractTest): void {
     const { application, keys } = await given.company();
     const fence = given.fence();
     const messageKey = await given.accepted(application.key, keys, { state: 'sending', fence });
-    const announce = { type: 'message.attempt.failing', applicationKey: application.key } as const;
+    const announce = 'message.attempt.failing' as const;
     const result = given.result(given.lease(messageKey, keys[0], fence), LATER, { number: 4 });
     const results = [{ ...result, announce, keepLease: true }];
     const again = [{ ...results[0], again: true } as AttemptResult];
     const said = async () => [
       (await given.store.announcementList({ limit: 9 })).length,
-      (await given.store.attemptList({ messageKey, ...ALL })).rows.length,
+      (await given.store.attemptList({ ...given.ref(messageKey), ...ALL })).rows.length,
     ];
     for (const each of [results, again]) {
       expect(await given.store.deliveryRecord({ results: each, now: NOW })).toEqual([true]);
@@ -136,16 +140,16 @@ function ofFailing(test: ContractTest): void {
     const [one, other] = keys as unknown as [number, number];
     const record = (...failing: EndpointFailingChange[]) =>
       given.store.deliveryRecord({ results: [], now: NOW + 7, failing });
-    await record({ endpointKey: one, since: NOW, warnedAt: null });
-    await record({ endpointKey: other, since: NOW + 2, warnedAt: null });
+    await record({ endpointKey: one, since: NOW, warnedAt: null, broken: false });
+    await record({ endpointKey: other, since: NOW + 2, warnedAt: null, broken: true });
     const announcements = [{ ...said('endpoint.failing'), applicationKey: application.key }];
     // A second time when nobody knew whether it was written.
     for (let times = 0; times < 2; times++)
-      await record({ endpointKey: one, since: NOW, warnedAt: NOW + 7, announcements });
+      await record({ endpointKey: one, since: NOW, warnedAt: NOW + 7, broken: false, announcements });
     await given.reopen();
     expect(await failing(given)).toEqual([
-      { endpointKey: one, since: NOW, warnedAt: NOW + 7 },
-      { endpointKey: other, since: NOW + 2, warnedAt: null },
+      { endpointKey: one, since: NOW, warnedAt: NOW + 7, broken: false },
+      { endpointKey: other, since: NOW + 2, warnedAt: null, broken: true },
     ]);
     expect(await given.store.announcementList({ limit: 9 })).toMatchObject([
       { ...said('endpoint.failing'), applicationKey: application.key, endpointKey: one, createdAt: NOW + 7 },
@@ -154,12 +158,25 @@ function ofFailing(test: ContractTest): void {
     expect(await failing(given)).toMatchObject([{ endpointKey: other }]);
   });
 
+  test('tell nobody that a breaker opened or closed, which is kept', async (given) => {
+    const { application, keys } = await given.company();
+    const [endpointKey] = keys;
+    const announcements = [{ ...said('endpoint.failing'), applicationKey: application.key }];
+    const told = async () => (await given.store.announcementList({ limit: 9 })).length;
+    for (const broken of [false, true, true, false]) {
+      const change = { endpointKey, since: NOW, warnedAt: NOW + 7, broken, announcements };
+      await given.store.deliveryRecord({ results: [], now: NOW + 7, failing: [change] });
+      expect(await failing(given)).toEqual([{ endpointKey, since: NOW, warnedAt: NOW + 7, broken }]);
+      expect(await told()).toBe(1);
+    }
+  });
+
   test('forget that an endpoint failed when it is enabled or deleted', async (given) => {
     const { application, keys } = await given.company(3);
     const fail = (endpointKey: number) =>
       given.store.deliveryRecord({
         ...{ results: [], now: NOW },
-        failing: [{ endpointKey, since: NOW, warnedAt: null }],
+        failing: [{ endpointKey, since: NOW, warnedAt: null, broken: false }],
       });
     for (const endpointKey of keys) await fail(endpointKey);
     const place = { applicationKey: application.key, endpointKey: keys[0], now: NOW };
@@ -189,8 +206,6 @@ async function failing(given: Given) {
   return rows.toSorted((one, two) => one.endpointKey - two.endpointKey);
 }
 
-type Announce = NonNullable<AttemptResult['announce']>['type'];
-
 /** A leased delivery whose attempts are recorded under the lease that it has then. */
 async function leased(given: Given) {
   const { application, keys } = await given.company();
@@ -207,8 +222,7 @@ async function leased(given: Given) {
       lease = claimed ?? lease;
       return claimed?.announced;
     },
-    async record(type: Announce, verdict: Verdict): Promise<AttemptResult> {
-      const announce = { type, applicationKey: application.key };
+    async record(announce: AttemptAnnouncementType, verdict: Verdict): Promise<AttemptResult> {
       const result = { ...given.result(lease, verdict), announce };
       await given.store.deliveryRecord({ results: [result], now: NOW });
       return result;

@@ -32,7 +32,7 @@ export function answerContract(test: ContractTest): void {
     const published = (name: string, now: number) => {
       const idempotency = { keyHash: hash(name), bodyHash: hash('body') };
       const publishes = [{ applicationKey, messages: [given.message()], idempotency }];
-      return given.store.messageAccept({ publishes, fence: 1, now });
+      return given.accept({ publishes, fence: 1, now });
     };
     await published('a', NOW);
     const purge = () => given.store.idempotencyPurge({ before: NOW + 3, limit: 2 });

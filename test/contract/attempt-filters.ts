@@ -19,7 +19,7 @@ function statuses(test: ContractTest): void {
     const pick = async (filter: AttemptFilter) => {
       const page = { ...ALL, filter, scan: 1_000 };
       const ofEndpoint = await given.store.attemptList({ endpointKey, ...page });
-      expect(await given.store.attemptList({ messageKey: messageKey as number, ...page })).toEqual(
+      expect(await given.store.attemptList({ ...given.ref(messageKey as number), ...page })).toEqual(
         ofEndpoint,
       );
       expect(ofEndpoint.scannedTo).toBeNull();
@@ -70,11 +70,13 @@ function messages(test: ContractTest): void {
     await given.store.deliveryRecord({ results, now: NOW });
     for (const [index, endpointKey] of keys.entries()) {
       const filter = { endpointKey };
-      const { rows } = await given.store.attemptList({ messageKey, ...ALL, filter, scan: 100 });
+      const { rows } = await given.store.attemptList({ ...given.ref(messageKey), ...ALL, filter, scan: 100 });
       expect(rows).toMatchObject([{ id: results[index]?.attempt.id, endpointKey }]);
     }
     const filter = { endpointKey: 99 };
-    expect((await given.store.attemptList({ messageKey, ...ALL, filter, scan: 100 })).rows).toEqual([]);
+    expect(
+      (await given.store.attemptList({ ...given.ref(messageKey), ...ALL, filter, scan: 100 })).rows,
+    ).toEqual([]);
   });
 }
 

@@ -19,7 +19,7 @@ export function attemptListContract(test: ContractTest): void {
     const named = { messageId: message.id, endpointId: endpoint?.id };
     const expected = results.map(({ attempt }) => ({ ...attempt, ...named })).toReversed();
     const listed = { rows: expected, scannedTo: null };
-    expect(await given.store.attemptList({ messageKey, ...ALL })).toEqual(listed);
+    expect(await given.store.attemptList({ ...given.ref(messageKey), ...ALL })).toEqual(listed);
     expect(await given.store.attemptList({ endpointKey: keys[0], ...ALL })).toEqual(listed);
   });
 
@@ -55,12 +55,24 @@ export function attemptListContract(test: ContractTest): void {
     }
     const named = ({ rows }: { rows: ListedAttempt[] }) => rows.map(({ id }) => id);
     const [one, other] = keys as unknown as [number, number];
-    const ofFirst = named(await given.store.attemptList({ messageKey: first, ...ALL }));
+    const ofFirst = named(await given.store.attemptList({ ...given.ref(first), ...ALL }));
     expect(ofFirst).toEqual([ids[`${first} ${other}`], ids[`${first} ${one}`]]);
     const ofOther = named(await given.store.attemptList({ endpointKey: other, ...ALL }));
     expect(ofOther).toEqual([ids[`${second} ${other}`], ids[`${first} ${other}`]]);
-    expect(named(await given.store.attemptList({ messageKey: 999, ...ALL }))).toEqual([]);
+    const unknown = { applicationKey: application.key, messageKey: 999 };
+    expect(named(await given.store.attemptList({ ...unknown, ...ALL }))).toEqual([]);
     expect(named(await given.store.attemptList({ endpointKey: 999, ...ALL }))).toEqual([]);
+  });
+
+  test('keep a body with a NUL character', async (given) => {
+    const { application, keys } = await given.company();
+    const messageKey = await given.accepted(application.key, keys);
+    const result = given.result(given.lease(messageKey, keys[0], 1), { state: 'succeeded' });
+    const exchange = { ...result.attempt.exchange, body: 'x\u0000y' };
+    const results = [{ ...result, attempt: { ...result.attempt, exchange } }];
+    await given.store.deliveryRecord({ results, now: NOW });
+    const { rows } = await given.store.attemptList({ ...given.ref(messageKey), ...ALL });
+    expect(rows.map((row) => row.exchange.body)).toEqual(['x\u0000y']);
   });
 
   test('still show the attempts at an endpoint that was deleted', async (given) => {
@@ -69,7 +81,7 @@ export function attemptListContract(test: ContractTest): void {
     const lease = given.lease(messageKey, keys[0], 1);
     await given.store.deliveryRecord({ results: [given.result(lease, { state: 'succeeded' })], now: NOW });
     await given.store.endpointDelete({ applicationKey: application.key, endpointKey: keys[0], now: NOW });
-    expect((await given.store.attemptList({ messageKey, ...ALL })).rows).toHaveLength(1);
+    expect((await given.store.attemptList({ ...given.ref(messageKey), ...ALL })).rows).toHaveLength(1);
     expect((await given.store.attemptList({ endpointKey: keys[0], ...ALL })).rows).toHaveLength(1);
   });
 }
@@ -87,7 +99,7 @@ function exchanges(): Exchange[] {
       ...times,
       responseHeaders: 'set-cookie\n[redacted]\nx\n1',
       status: 503,
-      body: 'x\u0000🦊'.repeat(5_000),
+      body: 'xü🦊'.repeat(5_000),
       retryAfter: 'soon',
       error: null,
     },
@@ -127,7 +139,7 @@ async function recorded(given: Given) {
   }
   return {
     ids,
-    byMessage: (page: AttemptPage) => given.store.attemptList({ messageKey, ...page }),
+    byMessage: (page: AttemptPage) => given.store.attemptList({ ...given.ref(messageKey), ...page }),
     byEndpoint: (page: AttemptPage) => given.store.attemptList({ endpointKey, ...page }),
   };
 }

@@ -12,12 +12,12 @@ function single(test: ContractTest): void {
   test('are found by message and id', async (given) => {
     const one = await recorded(given, [200, 500]);
     const other = await recorded(given, [200]);
-    const { rows } = await given.store.attemptList({ messageKey: one.messageKey, ...ALL });
+    const { rows } = await given.store.attemptList({ ...given.ref(one.messageKey), ...ALL });
     for (const row of rows) {
-      expect(await given.store.attemptFind({ messageKey: one.messageKey, id: row.id })).toEqual(row);
-      expect(await given.store.attemptFind({ messageKey: other.messageKey, id: row.id })).toBeNull();
+      expect(await given.store.attemptFind({ ...given.ref(one.messageKey), id: row.id })).toEqual(row);
+      expect(await given.store.attemptFind({ ...given.ref(other.messageKey), id: row.id })).toBeNull();
     }
-    expect(await given.store.attemptFind({ messageKey: one.messageKey, id: 'atmpt_unknown' })).toBeNull();
+    expect(await given.store.attemptFind({ ...given.ref(one.messageKey), id: 'atmpt_unknown' })).toBeNull();
   });
 }
 
@@ -35,11 +35,11 @@ function latest(test: ContractTest): void {
         await given.store.deliveryRecord({ results, now: NOW });
       }
     }
-    const all = (await given.store.attemptList({ messageKey, ...ALL })).rows;
+    const all = (await given.store.attemptList({ ...given.ref(messageKey), ...ALL })).rows;
     expect(all).toHaveLength(4);
     const newest = keys.slice(0, 2).map((key) => all.find(({ endpointKey }) => endpointKey === key));
     const look = (endpointKeys: readonly number[], scan: number, before: string | null = null) =>
-      given.store.attemptLatest({ messageKey, endpointKeys, before, scan });
+      given.store.attemptLatest({ ...given.ref(messageKey), endpointKeys, before, scan });
     expect(await look(keys, 9)).toEqual({ rows: newest.toReversed(), scannedTo: null });
     expect(await look([keys[1] as number], 9)).toEqual({ rows: [newest[1]], scannedTo: null });
     const first = await look(keys, 1);
@@ -53,24 +53,26 @@ function expunging(test: ContractTest): void {
   test('lose what came back when it is expunged, and nothing else', async (given) => {
     const { messageKey, ids } = await recorded(given, [200, 500]);
     const [id, kept] = ids as [string, string];
-    const find = (which: string) => given.store.attemptFind({ messageKey, id: which });
+    const find = (which: string) => given.store.attemptFind({ ...given.ref(messageKey), id: which });
     const before = await find(id);
     const untouched = await find(kept);
-    expect(await given.store.attemptExpunge({ messageKey, id })).toBe(true);
+    expect(await given.store.attemptExpunge({ ...given.ref(messageKey), id })).toBe(true);
     await given.reopen();
     const gone = { body: 'EXPUNGED', responseHeaders: '', retryAfter: null };
     expect(await find(id)).toEqual({ ...before, exchange: { ...before?.exchange, ...gone } });
     expect(await find(kept)).toEqual(untouched);
-    expect(await given.store.attemptExpunge({ messageKey, id })).toBe(true);
+    expect(await given.store.attemptExpunge({ ...given.ref(messageKey), id })).toBe(true);
   });
 
   test('are not expunged through another message', async (given) => {
     const one = await recorded(given, [200]);
     const other = await recorded(given, [200]);
     const id = one.ids[0] as string;
-    expect(await given.store.attemptExpunge({ messageKey: other.messageKey, id })).toBe(false);
-    expect(await given.store.attemptExpunge({ messageKey: one.messageKey, id: 'atmpt_unknown' })).toBe(false);
-    const found = await given.store.attemptFind({ messageKey: one.messageKey, id });
+    expect(await given.store.attemptExpunge({ ...given.ref(other.messageKey), id })).toBe(false);
+    expect(await given.store.attemptExpunge({ ...given.ref(one.messageKey), id: 'atmpt_unknown' })).toBe(
+      false,
+    );
+    const found = await given.store.attemptFind({ ...given.ref(one.messageKey), id });
     expect(found?.exchange.body).toBe('answered');
   });
 }

@@ -95,7 +95,7 @@ function expiries(test: ContractTest): void {
       given.message({ expiresAt: NOW + 1, deliveries: [delivery(keys[0])] }),
     );
     const publishes = [given.publish(application.key, ...messages)];
-    await given.store.messageAccept({ publishes, fence: given.fence(), now: NOW });
+    await given.accept({ publishes, fence: given.fence(), now: NOW });
     const last = await given.accepted(application.key, keys);
     const params = { endpointKey: keys[0], dueBy: NOW + 1, limit: 1 };
     const first = await claimDue(given.store, { ...params, fence: given.fence() });
@@ -135,7 +135,7 @@ function expiries(test: ContractTest): void {
     const times = [NOW + 3, NOW + 1, null, NOW + 2, NOW + 9];
     const messages = times.map((expiresAt) => given.message({ expiresAt, deliveries }));
     const publishes = [given.publish(application.key, ...messages)];
-    const [accepted] = await given.store.messageAccept({ publishes, fence, now: NOW });
+    const [accepted] = await given.accept({ publishes, fence, now: NOW });
     const messageKeys = accepted?.kind === 'accepted' ? accepted.messageKeys : [];
     const expire = (now: number, limit = 9) => given.store.deliveryExpire({ now, limit, scan: 99 });
     expect(await expire(NOW)).toEqual({ messages: 0, more: false, ...NOTHING });
@@ -145,7 +145,7 @@ function expiries(test: ContractTest): void {
     expect(await expire(NOW + 3, 2)).toEqual({ messages: 0, more: false, ...NOTHING });
     expect(await given.store.deliveryCountOpen({})).toEqual({ pending: 2, sending: 5, held: 2 });
     const rowsOf = async (index: number) => {
-      const rows = await given.store.deliveryList({ messageKey: messageKeys[index] as number, ...ALL });
+      const rows = await given.store.deliveryList({ ...given.ref(messageKeys[index] as number), ...ALL });
       return rows.map(({ state, reason, nextAttemptAt }) => ({ state, reason, nextAttemptAt }));
     };
     const row = { state: 'cancelled', reason: 'expired', nextAttemptAt: null };
@@ -169,7 +169,7 @@ function expiries(test: ContractTest): void {
     const deliveries = keys.map((endpointKey) => delivery(endpointKey, 'held'));
     const messages = [1, 2, 3].map((at) => given.message({ expiresAt: NOW + at, deliveries }));
     const publishes = [given.publish(application.key, ...messages)];
-    await given.store.messageAccept({ publishes, fence: given.fence(), now: NOW });
+    await given.accept({ publishes, fence: given.fence(), now: NOW });
     const held = async () => (await given.store.deliveryCountOpen({})).held;
     const steps = [];
     for (let more = true; more; steps.push(await held())) {
@@ -180,7 +180,7 @@ function expiries(test: ContractTest): void {
     // What has ended is looked at, too.
     const others = messages.map((message) => ({ ...message, id: given.id('msg') }));
     const more = [given.publish(application.key, ...others)];
-    const [accepted] = await given.store.messageAccept({ publishes: more, fence: given.fence(), now: NOW });
+    const [accepted] = await given.accept({ publishes: more, fence: given.fence(), now: NOW });
     for (const messageKey of accepted?.kind === 'accepted' ? accepted.messageKeys : []) {
       const deliveries = keys.map((endpointKey) => ({ messageKey, endpointKey }));
       await given.store.deliveryCancel({ deliveries, reason: 'cancelled', now: NOW });
@@ -221,7 +221,7 @@ async function filled(given: Given) {
   const open = ['pending', 'sending', 'sending', 'sending', 'held'] as const;
   const deliveries = keys.map((endpointKey, index) => delivery(endpointKey, open[index]));
   const publishes = [given.publish(application.key, given.message({ deliveries }))];
-  const [accepted] = await given.store.messageAccept({ publishes, fence, now: NOW });
+  const [accepted] = await given.accept({ publishes, fence, now: NOW });
   const messageKey = (accepted?.kind === 'accepted' && accepted.messageKeys[0]) as number;
   const places: Place[] = keys.map((endpointKey) => ({ messageKey, endpointKey }));
   const of = (state: (typeof STATES)[number]) => places[STATES.indexOf(state)] as Place;

@@ -23,13 +23,13 @@ import {
   waitingOf,
 } from './delivery-model.ts';
 import { ENDPOINTS, endpointIndex, moment } from './delivery-values.ts';
-import { claimDue, delivery, Given, NOW, type OpenWorld } from './world.ts';
+import { type ContractDriver, claimDue, delivery, Given, NOW } from './world.ts';
 
 const RUNS = 120;
 const COMMANDS = 100;
 
 /** Random calls in random order: after each the store shows what the model says. */
-export function deliveryModelContract(open: OpenWorld): void {
+export function deliveryModelContract({ open, modelRuns = RUNS }: ContractDriver): void {
   test('behaves as the model does', { timeout: 240_000 }, async () => {
     // The way of a delivery twice: most of what is asked for happens on it.
     const commandsOfAllKinds = [...COMMANDS_OF_THE_WAY, ...COMMANDS_OF_THE_WAY, ...CONTROL_COMMANDS];
@@ -40,6 +40,7 @@ export function deliveryModelContract(open: OpenWorld): void {
           const world = await open();
           try {
             const given = new Given(world);
+            await given.join();
             const { application, keys } = await given.company(ENDPOINTS);
             const real = { given, applicationKey: application.key, keys };
             const model = emptyModel();
@@ -56,7 +57,7 @@ export function deliveryModelContract(open: OpenWorld): void {
           }
         },
       ),
-      { numRuns: RUNS },
+      { numRuns: Number(process.env.POSTHORN_MODEL_RUNS ?? modelRuns) },
     );
   });
 }
@@ -120,7 +121,7 @@ function accept(accepted: Accepted): Command {
     });
     const message = given.message({ ...{ deliverAt, expiresAt, orderingKey }, deliveries });
     const publishes = [given.publish(applicationKey, message)];
-    const [result] = await given.store.messageAccept({ publishes, fence, now });
+    const [result] = await given.accept({ publishes, fence, now });
     const messageKey = (result?.kind === 'accepted' && result.messageKeys[0]) as number;
     model.messages.push({
       messageKey,
@@ -247,7 +248,7 @@ function release(pick: number, now: number): Command {
     const before = model.leases[pick % Math.max(1, model.leases.length)]?.fence ?? 1;
     const freed = model.rows.filter((row) => row.state === 'sending' && row.fence < before);
     const resends = model.resends.filter(({ fence }) => fence > 0 && fence < before);
-    expect(await given.store.deliveryRelease({ before, now })).toBe(freed.length + resends.length);
+    expect(await given.release(before, now)).toBe(freed.length + resends.length);
     for (const row of freed) change(row, { state: 'pending', fence: 0 });
     for (const each of resends) each.fence = 0;
     advance(model, now);

@@ -160,7 +160,10 @@ function expunge(pick: number, now: number): Command {
     if (messageKey === undefined) return;
     const ofMessage = (each: { messageKey: number }) => each.messageKey === messageKey;
     const dropped = leasedOf(model, ofMessage);
-    const { expunged, ...stopped } = await given.store.messageExpunge({ messageKeys: [messageKey], now });
+    const { expunged, ...stopped } = await given.store.messageExpunge({
+      messages: [given.ref(messageKey)],
+      now,
+    });
     expect(expunged).toBe(1);
     messageOf(model, { messageKey }).expunged = true;
     model.resends = model.resends.filter((each) => !ofMessage(each));

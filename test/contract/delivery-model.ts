@@ -69,7 +69,7 @@ export function emptyModel(): Model {
 async function compare(model: Model, { given, keys }: Real): Promise<void> {
   const { rows } = model;
   for (const messageKey of new Set(rows.map((row) => row.messageKey))) {
-    const shown = await given.store.deliveryList({ messageKey, ...ALL });
+    const shown = await given.store.deliveryList({ ...given.ref(messageKey), ...ALL });
     const expected = rows.filter((row) => row.messageKey === messageKey).map(({ fence: _, ...row }) => row);
     expect(shown).toMatchObject(expected.toSorted((one, other) => one.endpointKey - other.endpointKey));
     expect(shown).toHaveLength(expected.length);

@@ -165,7 +165,7 @@ export function endpointContract(test: ContractTest): void {
     const deliveries = [{ endpointKey, state: 'held', reason: 'endpoint_paused', orderKey: null } as const];
     const messages = [1, 2, 3].map(() => given.message({ deliveries }));
     const publishes = [given.publish(application.key, ...messages)];
-    await given.store.messageAccept({ publishes, fence: given.fence(), now: NOW });
+    await given.accept({ publishes, fence: given.fence(), now: NOW });
     const filter = { heldFor: 'endpoint_paused' } as const;
     const range = { kind: 'release', filter, from: 'msg_', to: 'msg_~' } as const;
     const place = { applicationKey: application.key, sourceKey: endpointKey, targetKey: endpointKey };

@@ -96,7 +96,7 @@ export function hurryContract(test: ContractTest): void {
     expect(await hurry(NOW + 5)).toEqual({ state: 'under_way' });
     expect(await given.deliveryOf(place)).toEqual(before);
     await record(FAILED);
-    await given.store.messageExpunge({ messageKeys: [place.messageKey], now: NOW });
+    await given.store.messageExpunge({ messages: [given.ref(place.messageKey)], now: NOW });
     expect(await hurry(NOW + 5)).toEqual({ state: 'expunged' });
     expect(await given.deliveryOf(place)).toMatchObject(FAILED);
     const arrived = await leased(given);

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import type { Verdict } from '../../src/model/delivery.ts';
-import { firstFence, type LeasedDelivery } from '../../src/model/lease.ts';
+import type { LeasedDelivery } from '../../src/model/lease.ts';
 import { Tasks } from './task-world.ts';
 import { type ContractTest, claimDue, type Given, NOW } from './world.ts';
 
@@ -49,7 +49,7 @@ function turns(test: ContractTest): void {
     await line.add('a');
     const message = given.message({ deliveries: [line.delivery('a')], createdAt: NOW + 3_600_000 });
     const publishes = [given.publish(line.applicationKey, message)];
-    await given.store.messageAccept({ publishes, fence: given.fence(), now: NOW + 3_600_000 });
+    await given.accept({ publishes, fence: given.fence(), now: NOW + 3_600_000 });
     await line.end((await line.claim())[0], DONE, 5);
     const [claimed] = await line.claim(5);
     expect(claimed).toMatchObject({ nextAttemptAt: NOW + 5 });
@@ -62,7 +62,7 @@ function turns(test: ContractTest): void {
         given.message({ deliverAt, deliveries: [line.delivery('a')] }),
       );
       const publishes = messages.map((message) => given.publish(line.applicationKey, message));
-      const accepted = await given.store.messageAccept({ publishes, fence: given.fence(), now: NOW });
+      const accepted = await given.accept({ publishes, fence: given.fence(), now: NOW });
       for (const each of accepted) line.keys.push(...(each.kind === 'accepted' ? each.messageKeys : []));
     };
     await add(NOW + 50, null);
@@ -76,7 +76,7 @@ function turns(test: ContractTest): void {
       given.message({ deliveries: [line.delivery(`k${n % 20}`)] }),
     );
     const publishes = [given.publish(line.applicationKey, ...messages)];
-    await given.store.messageAccept({ publishes, fence: given.fence(), now: NOW });
+    await given.accept({ publishes, fence: given.fence(), now: NOW });
     expect(await line.claim()).toHaveLength(20);
   });
 
@@ -160,7 +160,7 @@ function blocks(test: ContractTest): void {
     const cancel = { reason: 'cancelled', now: NOW + 1 } as const;
     await given.store.deliveryCancel({ deliveries: [line.place(1)], ...cancel });
     expect(await line.times()).toEqual([0, null, null, null]);
-    const expunge = { messageKeys: [line.keys[0] as number], now: NOW + 2 };
+    const expunge = { messages: [given.ref(line.keys[0] as number)], now: NOW + 2 };
     expect(await given.store.messageExpunge(expunge)).toEqual({
       ...{ expunged: 1, dropped: [line.place(0)] },
       stored: [{ endpointKey: line.endpointKey, dueAt: NOW + 2 }],
@@ -343,8 +343,7 @@ class Line {
 
   async restart(): Promise<void> {
     await this.#given.reopen();
-    const { store } = this.#given;
-    await store.deliveryRelease({ before: firstFence(store.epoch), now: NOW + 20 });
+    await this.#given.releaseEarlier(NOW + 20);
   }
 
   /** Over all messages, or only the first ones. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
 import type { NewMessage } from '../../src/model/message.ts';
 import type { Publish } from '../../src/store/store.ts';
-import { ALL, type ContractTest, claimDue, delivery, type Given, NOW } from './world.ts';
+import { ALL, type ContractTest, claimDue, delivery, type Given, type GivenPublish, NOW } from './world.ts';
 
 export function acceptContract(test: ContractTest): void {
   payloads(test);
@@ -81,7 +81,7 @@ function batches(test: ContractTest): void {
     const deliveries = [delivery(pending), delivery(sending, 'sending'), delivery(held, 'held')];
     const [result] = await accept(given, [given.publish(application.key, given.message({ deliveries }))]);
     const messageKey = result?.kind === 'accepted' ? (result.messageKeys[0] as number) : 0;
-    const listed = await given.store.deliveryList({ messageKey, ...ALL });
+    const listed = await given.store.deliveryList({ ...given.ref(messageKey), ...ALL });
     const open = { messageKey, attemptCount: 0 };
     expect(listed).toMatchObject([
       { ...open, endpointKey: pending, state: 'pending', nextAttemptAt: NOW },
@@ -235,7 +235,7 @@ function idempotencyKeys(test: ContractTest): void {
 
   test('replays rather than complain about the event ids of the same publish', async (given) => {
     const application = await given.application();
-    const publish = (): Publish => ({
+    const publish = (): GivenPublish => ({
       ...given.publish(application.key, given.message({ eventId: 'a' })),
       idempotency: idempotency('key', 'body'),
     });
@@ -246,7 +246,7 @@ function idempotencyKeys(test: ContractTest): void {
   test('does not keep the key of a publish that was refused', async (given) => {
     const application = await given.application();
     await accept(given, [given.publish(application.key, given.message({ eventId: 'a' }))]);
-    const with_ = (eventId: string): Publish => ({
+    const with_ = (eventId: string): GivenPublish => ({
       ...given.publish(application.key, given.message({ eventId })),
       idempotency: idempotency('key', 'body'),
     });
@@ -257,7 +257,7 @@ function idempotencyKeys(test: ContractTest): void {
   test('forgets keys older than a time, some at a time', async (given) => {
     const application = await given.application();
     const at = (now: number, key: string) =>
-      given.store.messageAccept({ publishes: [keyed(given, application.key, key, 'b')], fence: 1, now });
+      given.accept({ publishes: [keyed(given, application.key, key, 'b')], fence: 1, now });
     for (const [index, key] of ['a', 'b', 'c', 'd'].entries()) await at(NOW + index, key);
     const purge = (limit: number) => given.store.idempotencyPurge({ before: NOW + 3, limit });
     expect([await purge(2), await purge(2), await purge(2)]).toEqual([2, 1, 0]);
@@ -266,8 +266,8 @@ function idempotencyKeys(test: ContractTest): void {
   });
 }
 
-function accept(given: Given, publishes: readonly Publish[]) {
-  return given.store.messageAccept({ publishes, fence: given.fence(), now: NOW });
+function accept(given: Given, publishes: readonly GivenPublish[]) {
+  return given.accept({ publishes, fence: given.fence(), now: NOW });
 }
 
 /** Two messages under an idempotency key. */
@@ -277,7 +277,7 @@ function keyed(
   key: string,
   body: string,
   endpointKey?: number,
-): Publish {
+): GivenPublish {
   const deliveries = endpointKey === undefined ? [] : [delivery(endpointKey)];
   const messages = [given.message({ deliveries }), given.message({ deliveries })];
   return { ...given.publish(applicationKey, ...messages), idempotency: idempotency(key, body) };

@@ -150,7 +150,7 @@ function texts(test: ContractTest): void {
     const { key: applicationKey } = await given.application();
     const message = { eventId: 'e', payload: '{"a":"needle"}' };
     const messageKey = await given.accepted(applicationKey, [], { message });
-    await given.store.messageExpunge({ messageKeys: [messageKey], now: NOW });
+    await given.store.messageExpunge({ messages: [given.ref(messageKey)], now: NOW });
     const found = async (text: string) => (await list(given, applicationKey, { text })).rows.length;
     expect([await found('needle'), await found('e')]).toEqual([0, 1]);
   });
@@ -349,7 +349,7 @@ async function accepted(given: Given, fields: readonly Partial<NewMessage>[]) {
   const { key: applicationKey } = await given.application();
   const messages = fields.map((each) => given.message(each));
   const publishes = [given.publish(applicationKey, ...messages)];
-  await given.store.messageAccept({ publishes, fence: 1, now: NOW });
+  await given.accept({ publishes, fence: 1, now: NOW });
   return { applicationKey, ids: messages.map(({ id }) => id) };
 }
 

@@ -8,7 +8,7 @@ export function messageReadContract(test: ContractTest): void {
     const first = given.message({ eventId: 'order-1' });
     const second = given.message({ eventId: first.id });
     const publishes = [given.publish(one.key, first, second)];
-    await given.store.messageAccept({ publishes, fence: 1, now: NOW });
+    await given.accept({ publishes, fence: 1, now: NOW });
     const find = async (applicationKey: number, ref: string) =>
       (await given.store.messageFind({ applicationKey, ref }))?.id ?? null;
     expect(await find(one.key, first.id)).toBe(first.id);
@@ -68,7 +68,7 @@ export function messageReadContract(test: ContractTest): void {
     const { key } = await given.application();
     const payloads = ['{"n":0}', '{"n":1}', '{"long":12345678}', '{"n":3}', '{"n":4}'];
     const messages = payloads.map((payload) => given.message({ payload }));
-    await given.store.messageAccept({ publishes: [given.publish(key, ...messages)], fence: 1, now: NOW });
+    await given.accept({ publishes: [given.publish(key, ...messages)], fence: 1, now: NOW });
     const page = async (payloadCharacters: number, after: number | null = null, limit = 9) => {
       const bounds = { before: null, after: bound(ids, after) };
       const asked = { applicationKey: key, limit, withPayload: true, payloadCharacters, ...bounds };
@@ -104,6 +104,6 @@ function bound(ids: readonly string[], index: number | null): string | null {
 async function filled(given: Given, count: number): Promise<{ key: number; ids: string[] }> {
   const { key } = await given.application();
   const messages = Array.from({ length: count }, () => given.message());
-  await given.store.messageAccept({ publishes: [given.publish(key, ...messages)], fence: 1, now: NOW });
+  await given.accept({ publishes: [given.publish(key, ...messages)], fence: 1, now: NOW });
   return { key, ids: messages.map(({ id }) => id) };
 }

@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import type { MessageRef } from '../../src/store/store.ts';
 import { type ContractTest, claimDue, delivery, type Given, NOW } from './world.ts';
 
 export function payloadContract(test: ContractTest): void {
@@ -16,7 +17,7 @@ function expunging(test: ContractTest): void {
     await given.accepted(applicationKey, [], { message: kept });
     const find = (ref: string) => given.store.messageFind({ applicationKey, ref });
     const before = await find(message.id);
-    expect(await given.store.messageExpunge({ messageKeys: [messageKey], now: NOW })).toEqual({
+    expect(await given.store.messageExpunge({ messages: [given.ref(messageKey)], now: NOW })).toEqual({
       expunged: 1,
       dropped: [],
       stored: [],
@@ -28,8 +29,11 @@ function expunging(test: ContractTest): void {
     const page = { applicationKey, limit: 9, before: null, after: null, withPayload: true };
     const { rows } = await given.store.messageList(page);
     expect(rows.map(({ payload }) => payload)).toEqual(['{"kept":1}', null]);
+    const ref = given.ref(messageKey);
     // Again is no harm, nor is what never was.
-    expect(await given.store.messageExpunge({ messageKeys: [messageKey, 999], now: NOW })).toEqual({
+    expect(
+      await given.store.messageExpunge({ messages: [ref, { ...ref, messageKey: 999 }], now: NOW }),
+    ).toEqual({
       expunged: 2,
       dropped: [],
       stored: [],
@@ -48,12 +52,12 @@ function expunging(test: ContractTest): void {
     ]);
     const deliveries = keys.map((endpointKey) => delivery(endpointKey, states.get(endpointKey)));
     const publishes = [given.publish(application.key, given.message({ deliveries }))];
-    const [accepted] = await given.store.messageAccept({ publishes, fence, now: NOW });
+    const [accepted] = await given.accept({ publishes, fence, now: NOW });
     const messageKey = (accepted?.kind === 'accepted' && accepted.messageKeys[0]) as number;
     const arrived = given.result(given.lease(messageKey, done, fence), { state: 'succeeded' });
     await given.store.deliveryRecord({ results: [arrived], now: NOW });
     const other = await given.accepted(application.key, [sending], { state: 'sending', fence });
-    const { dropped } = await given.store.messageExpunge({ messageKeys: [messageKey], now: NOW });
+    const { dropped } = await given.store.messageExpunge({ messages: [given.ref(messageKey)], now: NOW });
     expect(dropped).toEqual([{ messageKey, endpointKey: sending }]);
     for (const endpointKey of [pending, sending, held]) {
       const row = { state: 'cancelled', reason: 'payload_expunged', nextAttemptAt: null };
@@ -80,7 +84,7 @@ function expunging(test: ContractTest): void {
     const waiting = await given.accepted(application.key, keys, { state: 'held' });
     await given.store.resendInsert({ messageKey: waiting, endpointKey, now: NOW, limit: 9 });
     const { dropped } = await given.store.messageExpunge({
-      messageKeys: [...messageKeys, waiting],
+      messages: refs(given, [...messageKeys, waiting]),
       now: NOW,
     });
     expect(dropped).toEqual([{ messageKey: lease.messageKey, endpointKey }]);
@@ -98,7 +102,7 @@ function expunging(test: ContractTest): void {
       messageKeys.push(await given.accepted(application.key, keys.slice(0, count)));
     }
     const expunge = async (keysLeft: number[], scan: number) =>
-      (await given.store.messageExpunge({ messageKeys: keysLeft, scan, now: NOW })).expunged;
+      (await given.store.messageExpunge({ messages: refs(given, keysLeft), scan, now: NOW })).expunged;
     expect(await expunge(messageKeys, 2)).toBe(3);
     for (const endpointKey of keys) {
       const row = await given.deliveryOf({ messageKey: messageKeys[2] as number, endpointKey });
@@ -118,10 +122,10 @@ function expunging(test: ContractTest): void {
     for (const state of ['pending', 'sending', 'held'] as const) {
       messageKeys.push(await given.accepted(application.key, keys, { state, fence }));
     }
-    await given.store.messageExpunge({ messageKeys, now: NOW });
+    await given.store.messageExpunge({ messages: refs(given, messageKeys), now: NOW });
     const leases = messageKeys.map((messageKey) => given.lease(messageKey, endpointKey, fence));
     await given.store.deliveryUnlease({ leases, now: NOW });
-    await given.store.deliveryRelease({ before: fence + 1, now: NOW });
+    await given.release(fence + 1);
     const later = { state: 'pending', nextAttemptAt: NOW } as const;
     await given.store.deliveryRecord({
       results: leases.map((lease) => given.result(lease, later)),
@@ -140,12 +144,12 @@ function expiring(test: ContractTest): void {
     await accepted(NOW + 9);
     const expired = (now: number, limit = 9) => given.store.messageListExpired({ now, keptSince: 0, limit });
     expect(await expired(NOW)).toEqual([]);
-    expect(await expired(NOW + 1)).toEqual([first]);
-    expect((await expired(NOW + 2)).toSorted((a, b) => a - b)).toEqual([second, first]);
+    expect(await expired(NOW + 1)).toEqual([given.ref(first)]);
+    expect((await expired(NOW + 2)).toSorted(byKey)).toEqual(refs(given, [second, first]));
     expect(await expired(NOW + 8, 1)).toHaveLength(1);
-    await given.store.messageExpunge({ messageKeys: [first], now: NOW });
+    await given.store.messageExpunge({ messages: [given.ref(first)], now: NOW });
     await given.reopen();
-    expect(await expired(NOW + 8)).toEqual([second]);
+    expect(await expired(NOW + 8)).toEqual([given.ref(second)]);
   });
 
   test('names messages made before a time, some at a time, until they are expunged', async (given) => {
@@ -157,18 +161,18 @@ function expiring(test: ContractTest): void {
     }
     const expired = async (keptSince: number, limit = 9) => {
       const named = await given.store.messageListExpired({ now: 0, keptSince, limit });
-      return named.map((each) => messageKeys.indexOf(each)).sort();
+      return named.map(({ messageKey }) => messageKeys.indexOf(messageKey)).sort();
     };
     expect(await expired(NOW)).toEqual([]);
     expect(await expired(NOW + 2)).toEqual([0, 1]);
     expect(await expired(NOW + 2, 1)).toHaveLength(1);
     // One that went before its turn is passed over.
-    await given.store.messageExpunge({ messageKeys: messageKeys.slice(1, 2), now: NOW });
+    await given.store.messageExpunge({ messages: refs(given, messageKeys).slice(1, 2), now: NOW });
     expect(await expired(NOW + 4)).toEqual([0, 2, 3]);
-    await given.store.messageExpunge({ messageKeys: messageKeys.slice(0, 1), now: NOW });
+    await given.store.messageExpunge({ messages: refs(given, messageKeys).slice(0, 1), now: NOW });
     await given.reopen();
     expect(await expired(NOW + 4)).toEqual([2, 3]);
-    await given.store.messageExpunge({ messageKeys: messageKeys.slice(2, 5), now: NOW });
+    await given.store.messageExpunge({ messages: refs(given, messageKeys).slice(2, 5), now: NOW });
     expect(await expired(NOW + 5)).toEqual([]);
     expect(await expired(NOW + 9)).toEqual([5, 6]);
   });
@@ -181,13 +185,21 @@ function expiring(test: ContractTest): void {
     }
     const params = { now: NOW + 5, keptSince: NOW + 5 };
     const all = await given.store.messageListExpired({ ...params, limit: 9 });
-    expect(all.toSorted((a, b) => a - b)).toEqual(expected);
+    expect(all.toSorted(byKey)).toEqual(refs(given, expected));
     for (const limit of [1, 2, 3]) {
       const named = await given.store.messageListExpired({ ...params, limit });
-      expect(new Set(named).size).toBe(limit);
+      expect(new Set(named.map(({ messageKey }) => messageKey)).size).toBe(limit);
       expect(named).toHaveLength(limit);
     }
   });
+}
+
+function refs(given: Given, messageKeys: readonly number[]): MessageRef[] {
+  return messageKeys.map((key) => given.ref(key));
+}
+
+function byKey(one: MessageRef, other: MessageRef): number {
+  return one.messageKey - other.messageKey;
 }
 
 async function nothingDue(given: Given, endpointKey: number): Promise<boolean> {

@@ -71,7 +71,7 @@ function verdicts(test: ContractTest): void {
       results: [{ ...given.result(lease, LATER), keepLease: true }],
       now: NOW,
     });
-    expect(await given.store.deliveryRelease({ before: lease.fence + 1, now: NOW })).toBe(1);
+    expect(await given.release(lease.fence + 1)).toBe(1);
     expect(await given.deliveryOf(lease)).toMatchObject({ state: 'pending', nextAttemptAt: NOW + 60_000 });
   });
 
@@ -94,7 +94,7 @@ function fences(test: ContractTest): void {
     const result = given.result(stale, DONE);
     expect(await given.store.deliveryRecord({ results: [result], now: NOW })).toEqual([false]);
     expect(await given.deliveryOf(lease)).toEqual(before);
-    const { rows } = await given.store.attemptList({ messageKey: lease.messageKey, ...ALL });
+    const { rows } = await given.store.attemptList({ ...given.ref(lease.messageKey), ...ALL });
     expect(rows).toMatchObject([{ id: result.attempt.id }]);
     const late = [given.result(lease, DONE)];
     expect(await given.store.deliveryRecord({ results: late, now: NOW })).toEqual([true]);

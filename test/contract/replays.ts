@@ -40,9 +40,9 @@ function recoveries(test: ContractTest): void {
     const other = await filled(given, 3);
     const late = given.message({ expiresAt: NOW, deliveries: [delivery(keys[0], 'held')] });
     const publishes = [given.publish(place.applicationKey, late)];
-    await given.store.messageAccept({ publishes, fence: given.fence(), now: NOW });
+    await given.accept({ publishes, fence: given.fence(), now: NOW });
     const { messageKey } = messages[0] as (typeof messages)[number];
-    await given.store.messageExpunge({ messageKeys: [messageKey], now: NOW });
+    await given.store.messageExpunge({ messages: [given.ref(messageKey)], now: NOW });
     const before = await given.deliveryOf({ messageKey, endpointKey: keys[0] });
     expect(await new Tasks(given).run(place)).toMatchObject({ affected: 1, scanned: 4, state: 'finished' });
     expect(await given.deliveryOf({ messageKey, endpointKey: keys[0] })).toEqual(before);
@@ -111,7 +111,7 @@ function replays(test: ContractTest): void {
     const [source, target] = keys as unknown as [number, number];
     const add = (...deliveries: NewMessage['deliveries']) => {
       const publishes = [given.publish(application.key, given.message({ deliveries, orderingKey: 'k' }))];
-      return given.store.messageAccept({ publishes, fence: given.fence(), now: NOW });
+      return given.accept({ publishes, fence: given.fence(), now: NOW });
     };
     await add(delivery(source, 'held'));
     await add(delivery(source, 'held'), delivery(target, 'held'));

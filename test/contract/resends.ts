@@ -1,6 +1,5 @@
 import { expect } from 'vitest';
 import type { Verdict } from '../../src/model/delivery.ts';
-import { firstFence } from '../../src/model/lease.ts';
 import { ALL, type ContractTest, claimDue, type Given, NOW } from './world.ts';
 
 const FAILED: Verdict = { state: 'failed', reason: 'retries_exhausted' };
@@ -65,7 +64,7 @@ function requests(test: ContractTest): void {
     const results = [given.result(first, FAILED)];
     expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([true]);
     await given.reopen();
-    await given.store.deliveryRelease({ before: firstFence(given.store.epoch), now: NOW });
+    await given.releaseEarlier();
     const again = (await claim(given, keys[0])).claimed;
     expect(again).toMatchObject([{ messageKey, resendKey: claimed[0]?.resendKey }]);
     const arrived = again.map((lease) => given.result(lease, DONE));
@@ -203,9 +202,8 @@ function leases(test: ContractTest): void {
     const old = await given.resendLeased(await failed(given, application.key, one), one);
     await given.reopen();
     const fresh = await given.resendLeased(await failed(given, application.key, other), other);
-    const before = firstFence(given.store.epoch);
-    expect(await given.store.deliveryRelease({ before, now: NOW })).toBe(1);
-    expect(await given.store.deliveryRelease({ before, now: NOW })).toBe(0);
+    expect(await given.releaseEarlier()).toBe(1);
+    expect(await given.releaseEarlier()).toBe(0);
     const results = [old, fresh].map((lease) => given.result(lease, DONE));
     expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([false, true]);
     expect((await claim(given, one)).claimed).toMatchObject([{ messageKey: old.messageKey }]);
@@ -228,7 +226,7 @@ function arrivals(test: ContractTest): void {
           await given.store.deliveryRecord({ results: [given.result(lease, FAILED)], now: NOW }),
         ).toEqual([false]);
         expect(await given.deliveryOf(lease)).toEqual(before);
-        const { rows } = await given.store.attemptList({ messageKey, ...ALL });
+        const { rows } = await given.store.attemptList({ ...given.ref(messageKey), ...ALL });
         expect(rows).toContainEqual(expect.objectContaining({ id: result.attempt.id, trigger: 'manual' }));
       }
     }
@@ -267,7 +265,7 @@ function arrivals(test: ContractTest): void {
     const { application, keys } = await given.company();
     const messageKey = await given.accepted(application.key, keys, { now: NOW + 60_000 });
     const lease = await given.resendLeased(messageKey, keys[0]);
-    await given.store.messageExpunge({ messageKeys: [messageKey], now: NOW });
+    await given.store.messageExpunge({ messages: [given.ref(messageKey)], now: NOW });
     expect(await given.store.deliveryRecord({ results: [given.result(lease, FAILED)], now: NOW })).toEqual([
       false,
     ]);

@@ -69,7 +69,7 @@ export async function filled(given: Given, count: number) {
     const message = given.message({ deliveries: [first, delivery(other, 'sending')] });
     const fence = given.fence();
     const publishes = [given.publish(application.key, message)];
-    const [accepted] = await given.store.messageAccept({ publishes, fence, now: NOW });
+    const [accepted] = await given.accept({ publishes, fence, now: NOW });
     const messageKey = (accepted?.kind === 'accepted' && accepted.messageKeys[0]) as number;
     const results = [given.result(given.lease(messageKey, other, fence), FAILED, { number: 8 })];
     if (state !== 'held') {

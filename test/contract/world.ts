@@ -5,17 +5,39 @@ import type { Endpoint } from '../../src/model/endpoint.ts';
 import { hashKeyText, type Key } from '../../src/model/key.ts';
 import { firstFence, type LeasedDelivery } from '../../src/model/lease.ts';
 import type { NewDelivery, NewMessage } from '../../src/model/message.ts';
-import type { AttemptResult, NewApplication, NewEndpoint, Publish, Store } from '../../src/store/store.ts';
+import type {
+  AttemptResult,
+  MessageRef,
+  NewApplication,
+  NewEndpoint,
+  Publish,
+  PublishResult,
+  Store,
+} from '../../src/store/store.ts';
 
-/** What a driver brings to the contract: an empty store that can be closed and opened again on the same data. */
+/** What a driver brings to the contract. */
+export interface ContractDriver {
+  readonly name: string;
+  /** As in `NodeStore`. */
+  readonly shared: boolean;
+  /** An empty store. */
+  open(): Promise<ContractWorld>;
+  /** By title: tests that cannot hold for this driver, and why. Each is run, and has to fail: one that holds after all is not to be left out. */
+  readonly skips?: Readonly<Record<string, string>>;
+  /** Sequences of random calls that are held against the model; fewer where each takes long. `POSTHORN_MODEL_RUNS` asks for another number. */
+  readonly modelRuns?: number;
+}
+
 export interface ContractWorld {
-  store: Store;
-  /** Closes the store and opens it on the same data. */
+  readonly store: Store;
+  /** Closes the store, as a process that died leaves it, and opens it on the same data. */
   reopen(): Promise<Store>;
+  /** Opens the same data beside it, as another process does. Rejects where only one can have it. */
+  another(): Promise<Store>;
+  /** Closes what `store` and `reopen` gave, and removes the data. */
   dispose(): Promise<void>;
 }
 
-export type OpenWorld = () => Promise<ContractWorld>;
 /** A test with a world of its own. */
 export type ContractTest = (title: string, body: (given: Given) => Promise<void>) => void;
 
@@ -25,22 +47,48 @@ export const NOW = Date.UTC(2026, 0, 1);
 /** Some tests commit a thousand times: a slow disk takes 20 ms for each. */
 const SLOW_DISK_MS = 60_000;
 
-export function contractTest(open: OpenWorld): ContractTest {
-  return (title, body) =>
-    test(title, { timeout: SLOW_DISK_MS }, async () => {
+/** How long a node of a test lives without a beat: longer than any test. */
+const LEASE_MS = 3_600_000;
+
+/** `seen` gets the titles of all tests that were declared. */
+export function contractTest({ open, skips = {} }: ContractDriver, seen: string[] = []): ContractTest {
+  return (title, body) => {
+    seen.push(title);
+    const run = async () => {
       const world = await open();
+      const given = new Given(world);
       try {
-        await body(new Given(world));
+        await given.join();
+        await body(given);
       } finally {
+        await given.closeOthers();
         await world.dispose();
       }
-    });
+    };
+    const reason = skips[title];
+    if (reason === undefined) test(title, { timeout: SLOW_DISK_MS }, run);
+    else test.fails(`does not hold, as ${reason}: ${title}`, { timeout: SLOW_DISK_MS }, run);
+  };
+}
+
+/** A publish of which the application's revision is looked up. */
+export type GivenPublish = Omit<Publish, 'revision'>;
+interface AcceptParams {
+  publishes: readonly GivenPublish[];
+  fence: number;
+  now: number;
 }
 
 /** Fills a store with what a test needs and does not care about in detail. Ids ascend. */
 export class Given {
   store: Store;
+  /** Of the node that the store was joined as. */
+  epoch = 0;
   readonly #world: ContractWorld;
+  readonly #others: Store[] = [];
+  /** The applications of endpoints and of messages. */
+  readonly #ofEndpoint = new Map<number, number>();
+  readonly #ofMessage = new Map<number, number>();
   #ids = 0;
   #fences = 0;
 
@@ -51,6 +99,23 @@ export class Given {
 
   async reopen(): Promise<void> {
     this.store = await this.#world.reopen();
+    await this.join();
+  }
+
+  /** Becomes a node, as a process does when it starts. */
+  async join(): Promise<void> {
+    this.epoch = (await this.store.nodeJoin({ name: 'given', leaseMs: LEASE_MS })).epoch;
+  }
+
+  /** The store as another process has it, which joined nothing yet. */
+  async another(): Promise<Store> {
+    const store = await this.#world.another();
+    this.#others.push(store);
+    return store;
+  }
+
+  async closeOthers(): Promise<void> {
+    for (const store of this.#others) await store.close();
   }
 
   id(prefix: string): string {
@@ -59,7 +124,7 @@ export class Given {
 
   /** A new fence of this opening, above all before. */
   fence(): number {
-    return firstFence(this.store.epoch) + ++this.#fences;
+    return firstFence(this.epoch) + ++this.#fences;
   }
 
   newApplication(fields: Partial<NewApplication> = {}): NewApplication {
@@ -106,6 +171,7 @@ export class Given {
     const params = { ...this.newEndpoint(applicationKey, fields), limit: 10_000 };
     const inserted = await this.store.endpointInsert(params);
     if (typeof inserted === 'string') throw new Error(`The endpoint was not inserted: ${inserted}.`);
+    this.#ofEndpoint.set(inserted.key, applicationKey);
     return inserted;
   }
 
@@ -154,8 +220,36 @@ export class Given {
     };
   }
 
-  publish(applicationKey: number, ...messages: NewMessage[]): Publish {
+  publish(applicationKey: number, ...messages: NewMessage[]): GivenPublish {
     return { applicationKey, messages, idempotency: null };
+  }
+
+  /** `messageAccept`, by what the applications are now. */
+  async accept({ publishes, ...params }: AcceptParams): Promise<PublishResult[]> {
+    const revisions = new Map<number, number>();
+    for (const { applicationKey } of publishes) {
+      if (revisions.has(applicationKey)) continue;
+      const application = await this.store.applicationFindByKey({ applicationKey });
+      revisions.set(applicationKey, application?.revision ?? 0);
+    }
+    const current = publishes.map((publish) => ({
+      ...publish,
+      revision: revisions.get(publish.applicationKey) as number,
+    }));
+    const results = await this.store.messageAccept({ ...params, publishes: current });
+    results.forEach((result, index) => {
+      const { applicationKey } = current[index] as Publish;
+      if (result.kind !== 'accepted') return;
+      for (const messageKey of result.messageKeys) this.#ofMessage.set(messageKey, applicationKey);
+    });
+    return results;
+  }
+
+  /** Names a message that was accepted here. */
+  ref(messageKey: number): MessageRef {
+    const applicationKey = this.#ofMessage.get(messageKey);
+    if (applicationKey === undefined) throw new Error(`No message ${messageKey} was accepted here.`);
+    return { applicationKey, messageKey };
   }
 
   /** Accepts one message to these endpoints; returns its key. */
@@ -173,7 +267,7 @@ export class Given {
     const { state = 'pending', now = NOW, fence = this.fence(), orderKey = null } = options;
     const deliveries = endpointKeys.map((endpointKey) => delivery(endpointKey, state, orderKey));
     const publishes = [this.publish(applicationKey, this.message({ ...options.message, deliveries }))];
-    const [result] = await this.store.messageAccept({ publishes, fence, now });
+    const [result] = await this.accept({ publishes, fence, now });
     if (result?.kind !== 'accepted') throw new Error('The message was not accepted.');
     return result.messageKeys[0] as number;
   }
@@ -181,6 +275,19 @@ export class Given {
   /** The lease of a delivery that was accepted as `sending` under this fence. */
   lease(messageKey: number, endpointKey: number, fence: number, orderKey: string | null = null) {
     return { messageKey, endpointKey, fence, resendKey: null, orderKey };
+  }
+
+  /** Releases all that is leased below a fence; returns how many. */
+  async release(before: number, now = NOW): Promise<number> {
+    const range = { from: 0, before, now, limit: 1_000 };
+    const { released, more } = await this.store.deliveryRelease(range);
+    if (more) throw new Error('There is more to release than a test makes.');
+    return released;
+  }
+
+  /** Releases all that processes left leased that were nodes before this one. */
+  releaseEarlier(now = NOW): Promise<number> {
+    return this.release(firstFence(this.epoch), now);
   }
 
   /** Asks for a resend and claims it with whatever else is due then. Returns its lease. */
@@ -230,7 +337,9 @@ export class Given {
       number: 1,
       trigger: 'scheduled' as const,
     };
+    const applicationKey = this.#ofEndpoint.get(endpointKey) ?? this.ref(messageKey).applicationKey;
     return {
+      applicationKey,
       lease,
       verdict,
       announce: null,

@@ -48,7 +48,7 @@ function world(dns: DnsQueries, allowNetworks: readonly string[] = [], hostsFile
       throw error;
     },
     onResults: (results) => {
-      for (const { ref, exchange } of results) ended.get(ref)?.(exchange);
+      for (const { ref, exchange } of results) ended.get(ref)?.(exchange as Exchange);
     },
   });
   cleanUps.push(() => sender.close());

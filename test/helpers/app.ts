@@ -6,6 +6,7 @@ import { type RunningApp, startApp } from '../../src/app.ts';
 import { type MasterKey, parseMasterKey } from '../../src/model/sealed.ts';
 import { readSettings } from '../../src/settings.ts';
 import { assertDocumented } from './conformance.ts';
+import { testDatabase } from './postgres.ts';
 
 export const OPERATOR_KEY = 'operator-key-of-the-tests';
 const COMPANY_TOKEN = 'company-token-of-the-tests';
@@ -32,11 +33,15 @@ export interface TestApp {
   restart(): Promise<void>;
 }
 
-/** Settings are given as environment variables. The app is stopped and its folder removed by the returned `dispose`. */
+/**
+ * Settings are given as environment variables. The app is stopped and its folder removed by the returned `dispose`. With
+ * `POSTHORN_TEST_STORE=postgres` it is on a database of its own.
+ */
 export async function startTestApp(
   env: Record<string, string> = {},
 ): Promise<TestApp & { dispose(): Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), 'posthorn-app-'));
+  const database = process.env.POSTHORN_TEST_STORE === 'postgres' ? await testDatabase() : null;
   const read = readSettings({
     mode: 'development',
     env: {
@@ -45,6 +50,7 @@ export async function startTestApp(
       POSTHORN_OPERATOR_KEY: OPERATOR_KEY,
       POSTHORN_COMPANY_TOKEN: COMPANY_TOKEN,
       POSTHORN_RETRY_SCHEDULE: '50ms,50ms,50ms',
+      ...(database && { POSTHORN_STORE: database.url }),
       ...env,
     },
     flags: {},
@@ -103,6 +109,7 @@ export async function startTestApp(
     async dispose() {
       await stop();
       await rm(folder, { recursive: true });
+      await database?.dispose();
     },
   };
 }

@@ -12,6 +12,7 @@ export async function givenStore(): Promise<{ given: Given; dispose(): Promise<v
     await given.store.close();
     await rm(folder, { recursive: true });
   };
-  const given = new Given({ store: await open(), reopen: open, dispose });
+  const given = new Given({ store: await open(), reopen: open, another: open, dispose });
+  await given.join();
   return { given, dispose };
 }

@@ -13,7 +13,8 @@ export const OTHER = 10_000_000;
 /** A schedule between a store that the test plays, and a sender that only notes. */
 export function scheduling(limits?: ScheduleOptions['limits']) {
   const clock = new ManualClock();
-  const fences = createFences(1);
+  const fences = createFences();
+  fences.begin(1);
   const destinations = new Map<number, Partial<Destination> | null>();
   const sent: { at: number; job: SendJob; endpointKey: number }[] = [];
   const ended: LeasedDelivery[] = [];
@@ -44,7 +45,8 @@ export function scheduling(limits?: ScheduleOptions['limits']) {
       const target = { applicationKey: applicationOf(endpointKey), href, headers: {}, secrets: [] };
       const throttles = { throttleRate: null, applicationThrottleRate: null };
       const retryPolicy = { schedule: { delaysMs: [], jitter: 0 }, finalStatuses: [] };
-      return { target, heldReason: null, ...throttles, maxInFlight: 32, retryPolicy, ...known };
+      const limits = { ...throttles, maxInFlight: 32, ordering: 'none' } as const;
+      return { target, heldReason: null, ...limits, retryPolicy, ...known };
     },
     send: (jobs) => {
       for (const job of jobs) {

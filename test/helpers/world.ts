@@ -12,15 +12,33 @@ import type { Application } from '../../src/model/application.ts';
 import type { Clock } from '../../src/model/clock.ts';
 import { type MasterKey, parseMasterKey } from '../../src/model/sealed.ts';
 import { readSettings, type Settings } from '../../src/settings.ts';
+import { openPostgresStore } from '../../src/store/postgres/open.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open.ts';
 import type { Store } from '../../src/store/store.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { systemRandom as random } from '../../src/system/random.ts';
 import { assertDocumented } from './conformance.ts';
+import { type TestDatabase, testDatabase } from './postgres.ts';
 
 const LOOPBACK = ['127.0.0.0/8', '::1/128'];
 const COMPANY_TOKEN = 'phk_token_of_company_1';
 const masterKey = parseMasterKey('5e'.repeat(32)) as MasterKey;
+
+/** With `POSTHORN_TEST_STORE=postgres`, worlds that have no database are on one of their own: by the folder that outlives them. */
+const ownDatabases = new Map<string, TestDatabase>();
+
+async function databaseOf(folder: string): Promise<string | undefined> {
+  if (process.env.POSTHORN_TEST_STORE !== 'postgres') return undefined;
+  const known = ownDatabases.get(folder) ?? (await testDatabase());
+  ownDatabases.set(folder, known);
+  return known.url;
+}
+
+async function removeAll(folder: string): Promise<void> {
+  await rm(folder, { recursive: true });
+  await ownDatabases.get(folder)?.dispose();
+  ownDatabases.delete(folder);
+}
 
 export interface WorldOptions {
   /** Networks that targets may lie in; loopback when left out. */
@@ -32,6 +50,9 @@ export interface WorldOptions {
   disableAfterMs?: number | null;
   /** To move the time. */
   clock?: Clock;
+  /** URL of the PostgreSQL database to use, which other worlds may use too, in place of a file. */
+  database?: string;
+  nodeLeaseMs?: number;
   /** Wraps the store, to make it fail. */
   store?: (store: Store) => Store;
 }
@@ -72,6 +93,8 @@ export interface World {
   operate(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Reply>;
   /** Ends the server and everything it holds; `keepFolder` leaves the folder for the next world. */
   close(options?: { keepFolder?: boolean }): Promise<void>;
+  /** As if the process died: nothing is told to the store any more. */
+  crash(): Promise<void>;
 }
 
 export interface Company {
@@ -82,7 +105,8 @@ export interface Company {
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const clock = options.clock ?? systemClock;
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'posthorn-test-')));
-  const opened = await openSqliteStore({ folder });
+  const database = options.database ?? (await databaseOf(folder));
+  const opened = await (database ? openPostgresStore({ url: database, clock }) : openSqliteStore({ folder }));
   const store = options.store?.(opened) ?? opened;
   const logged: string[] = [];
   const sink = new Writable({
@@ -99,7 +123,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     logged.push(`broken: ${error.message}`);
   });
   const { registry } = engine;
-  await firstStart({ settings, store, registry, keyring, clock, log });
+  await store.exclusively(() => firstStart({ settings, store, registry, keyring, clock, log }));
   const first = (await store.applicationFindByNumber({ number: 1 })) as Application;
   const enrol = async (application: Application): Promise<Company> => {
     const scope = { applicationKey: application.key, capabilities: null, featureFlags: [], expiresAt: null };
@@ -141,13 +165,19 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     },
     hooks: (method, path, body, as = company) => call(method, path, { key: as.token, body }),
     operate: (method, path, body, headers) => call(method, path, { key: operatorKey, body, headers }),
+    async crash() {
+      await store.close();
+      await Promise.all([engine.close(), agent.destroy(), http.close(), tests.close()]);
+      await keyring.close();
+      await removeAll(folder);
+    },
     async close({ keepFolder = false } = {}) {
       await agent.close();
       await http.close();
       await engine.drain();
       await Promise.all([engine.close(), tests.close(), keyring.close()]);
       await store.close();
-      if (!keepFolder) await rm(folder, { recursive: true });
+      if (!keepFolder) await removeAll(folder);
       expect(logged.filter((line) => line.startsWith('broken:'))).toEqual([]);
     },
   };
@@ -168,6 +198,7 @@ function settingsOf(options: WorldOptions, folder: string, operatorKey: string):
       ...(options.disableAfterMs !== undefined && {
         POSTHORN_DISABLE_AFTER: options.disableAfterMs === null ? 'none' : `${options.disableAfterMs}ms`,
       }),
+      ...(options.nodeLeaseMs !== undefined && { POSTHORN_NODE_LEASE: `${options.nodeLeaseMs}ms` }),
       POSTHORN_SENDERS: '0',
     },
     flags: {},

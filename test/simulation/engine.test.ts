@@ -77,7 +77,8 @@ describe('the engine, simulated', () => {
         for (const [id, payload] of acknowledged) {
           const message = await process.store.messageFind({ applicationKey: application.key, ref: id });
           expect(message?.payload).toBe(payload);
-          const all = { messageKey: message?.key as number, limit: 250, before: null, after: null };
+          const of = { applicationKey: application.key, messageKey: message?.key as number };
+          const all = { ...of, limit: 250, before: null, after: null };
           const deliveries = await process.store.deliveryList(all);
           expect(deliveries).toHaveLength(MANNERS.length);
           const attempts = (await process.store.attemptList(all)).rows;

@@ -110,7 +110,8 @@ export async function checkMessage(id: string, simulated: Simulated): Promise<vo
   if (operator.expunged.has(id) || payloadUntil !== null) expect(wasExpunged).toBe(true);
   if (wasExpunged) expect(payloadUntil !== null || operator.expungeAsked.has(id)).toBe(true);
   else expect(message?.payload).toBe(payload);
-  const all = { messageKey: message?.key as number, limit: 250, before: null, after: null };
+  const of = { applicationKey: application.key, messageKey: message?.key as number };
+  const all = { ...of, limit: 250, before: null, after: null };
   const attempts = (await process.store.attemptList(all)).rows.reverse();
   const deliveries = await process.store.deliveryList(all);
   const own = [...endpoints.values()].filter(({ applicationKey }) => applicationKey === application.key);

@@ -1,5 +1,6 @@
 import type { PublishMessage } from '../../src/accept/accept.ts';
 import { createEngine, type Engine, type EngineOptions } from '../../src/engine.ts';
+import { NODE_LEASE_MS } from '../../src/limits.ts';
 import type { Application } from '../../src/model/application.ts';
 import type { Endpoint } from '../../src/model/endpoint.ts';
 import { createIds } from '../../src/model/id.ts';
@@ -87,6 +88,9 @@ export class Process {
         throw error;
       },
       onApplicationDeleted: () => {},
+      onKeysChanged: () => {},
+      node: { name: 'simulated', leaseMs: NODE_LEASE_MS.usual },
+      keepMs: null,
       log: silent,
     });
     await engine.start();

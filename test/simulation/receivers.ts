@@ -51,6 +51,7 @@ export class Receivers {
           });
         }
       },
+      holdUntil: () => {},
       close: async () => {},
       kill: () => {
         alive = false;

@@ -6,7 +6,7 @@ import { createIds } from '../../model/id.ts';
 import { CAPABILITIES, type Key, SLOT_SETTINGS } from '../../model/key.ts';
 import { Keyring, type ListedKey } from '../../registry/keyring.ts';
 import type { Settings } from '../../settings.ts';
-import { openSqliteStore } from '../../store/sqlite/open.ts';
+import { openStore as openStoreOf } from '../../store/open.ts';
 import { type Store, StoreError } from '../../store/store.ts';
 import { systemClock as clock } from '../../system/clock.ts';
 import { systemRandom as random } from '../../system/random.ts';
@@ -61,13 +61,13 @@ export async function storeDesk(settings: Settings): Promise<KeyDesk> {
 
 async function openStore(settings: Settings): Promise<Store> {
   const folder = settings.dataFolder;
-  if (!hasDatabase(folder)) {
+  if (settings.store === 'sqlite' && !hasDatabase(folder)) {
     throw new CliError(
       `There is no database in ${folder}. Name the server's data folder with --data or POSTHORN_DATA, or a running server with --url.`,
     );
   }
   try {
-    return await openSqliteStore({ folder });
+    return await openStoreOf({ settings, clock });
   } catch (error) {
     if (error instanceof StoreError && error.code === 'locked') {
       throw new CliError(

@@ -1,7 +1,7 @@
 import type { Static } from 'typebox';
 import { ApiError } from '../../errors.ts';
 import type { Application } from '../../model/application.ts';
-import { applicationOrNull } from '../authenticate.ts';
+import { applicationOrNull, knownApplicationOrNull } from '../authenticate.ts';
 import type { HttpServices } from '../services.ts';
 import { invalid } from '../validation.ts';
 import { newApplication } from './application-in.ts';
@@ -19,7 +19,7 @@ export async function applicationOfPath(
   ref: string,
   allWanted: readonly WantedApplication[],
 ): Promise<Application> {
-  const present = await applicationOrNull(registry, ref);
+  const present = await knownApplicationOrNull(registry, ref);
   if (present !== null && isMeant(present, ref, allWanted)) return present;
   const [wanted] = allWanted;
   if (!wanted)

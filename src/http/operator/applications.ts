@@ -167,7 +167,7 @@ function addChangeAndDelete(scope: FastifyInstance, { registry }: HttpServices):
       }),
     },
     async (request) => {
-      const application = await registry.application(request.params.app_id);
+      const application = await registry.applicationNow(request.params.app_id);
       return shown(await registry.applicationUpdate(application, changedApplication(request.body)));
     },
   );
@@ -186,7 +186,7 @@ function addChangeAndDelete(scope: FastifyInstance, { registry }: HttpServices):
       }),
     },
     async (request, reply) => {
-      await registry.applicationDelete(await registry.application(request.params.app_id));
+      await registry.applicationDelete(await registry.applicationNow(request.params.app_id));
       return reply.code(204).send();
     },
   );

@@ -66,17 +66,27 @@ async function take(
     return answerText(target, earlier, { withContent, trusted: false, problems: null });
   }
   const { messages, problems } = asked;
-  const application = await applicationOfPath(
+  let application = await applicationOfPath(
     services.registry,
     target.ref,
     wantedApplications(target, messages),
   );
-  assertNotOperational(services, application, 'publish');
-  const outcome = await accept.publish({
-    application,
-    messages: messages.map(({ message }) => message),
-    idempotency: hashesFor(application.id),
-    onlyEndpointKey: null,
+  const publish = () => {
+    assertNotOperational(services, application, 'publish');
+    return accept.publish({
+      application,
+      messages: messages.map(({ message }) => message),
+      idempotency: hashesFor(application.id),
+      onlyEndpointKey: null,
+    });
+  };
+  const outcome = await publish().catch(async (error: unknown) => {
+    // Another process deleted the application, and the name may be another's now.
+    const gone = error instanceof ApiError && error.code === 'not_found';
+    const successor = gone ? await applicationOrNull(services.registry, target.ref) : null;
+    if (successor === null || successor.key === application.key) throw error;
+    application = successor;
+    return publish();
   });
   const published =
     outcome.kind === 'accepted' ? outcome.messages : await replayed(services, application, outcome);

@@ -62,6 +62,8 @@ export function applications(connection: Connection) {
       found(byNumber.get(number)),
     applicationFindByKey: ({ applicationKey }: { applicationKey: number }): Application | null =>
       found(byKey.get(applicationKey)),
+    applicationRevisions: ({ applicationKeys }: { applicationKeys: readonly number[] }) =>
+      applicationKeys.flatMap((key) => found(byKey.get(key)) ?? []).map(revisionOf),
     applicationLastNumber: lastNumber,
     applicationList: (params: ListParams): Application[] => list(params).map(application),
     applicationUpdate: ({ applicationKey, now, changes }: UpdateParams): Application | 'uid_taken' | null =>
@@ -129,6 +131,10 @@ function prepare(connection: Connection) {
   };
 }
 
+function revisionOf({ key, revision }: Application): { applicationKey: number; revision: number } {
+  return { applicationKey: key, revision };
+}
+
 function found(row: unknown): Application | null {
   return row === undefined ? null : application(row as Row);
 }
@@ -144,5 +150,6 @@ function application(row: Row): Application {
     metadata: JSON.parse(row.metadata),
     createdAt: row.created_at,
     updatedAt: row.updated_at,
+    revision: 0,
   };
 }

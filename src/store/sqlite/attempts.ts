@@ -44,10 +44,11 @@ export const ATTEMPT_COLUMNS = [
   'body',
 ];
 
-type ListParams = ({ messageKey: number } | { endpointKey: number }) &
+type ListParams = ({ applicationKey: number; messageKey: number } | { endpointKey: number }) &
   AttemptPage & { filter?: AttemptFilter; scan?: number };
-type FindParams = { messageKey: number; id: string };
+type FindParams = { applicationKey: number; messageKey: number; id: string };
 type LatestParams = {
+  applicationKey: number;
   messageKey: number;
   endpointKeys: readonly number[];
   before: string | null;

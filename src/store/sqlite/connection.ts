@@ -39,6 +39,11 @@ export function openConnection(file: string): Connection {
   }
 }
 
+/** Opens a file that is there and writes nothing to it, also beside the process that owns it. */
+export function openForReading(file: string): Connection {
+  return new Database(file, { readonly: true, fileMustExist: true, timeout: 5_000 });
+}
+
 /** One transaction: all of `work` or nothing of it. */
 export function transaction<T>(connection: Connection, work: () => T): T {
   return connection.transaction(work).immediate();

@@ -16,7 +16,7 @@ interface Row {
   reason: DeliveryReason | null;
 }
 
-type ListParams = { messageKey: number; limit: number } & Bounds<number>;
+type ListParams = { applicationKey: number; messageKey: number; limit: number } & Bounds<number>;
 type FindParams = { endpointKey: number; messageKeys: readonly number[] };
 type CountParams = { endpointKey?: number; limit?: number; now?: number };
 type Before = Delivery & { readonly messageId: string };

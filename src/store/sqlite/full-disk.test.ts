@@ -19,7 +19,7 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'posthorn-full-'));
   connection = openConnection(join(folder, 'posthorn.db'));
   migrate(connection);
-  store = storeOn(connection, 1, { release() {} });
+  store = storeOn(connection, { release() {} });
   const application = { id: 'app_1', uid: null, name: 'Acme', throttleRate: null, metadata: {}, now: 1 };
   await store.applicationInsert(application);
 });
@@ -54,6 +54,7 @@ describe('a full disk', () => {
     const headers = { requestHeaders: '', responseHeaders: '' };
     const exchange = { startedAt: 1, durationMs: 1, status: 200, retryAfter: null, error: null, ...headers };
     const results = [1, 2].map((number) => ({
+      applicationKey: 1,
       lease,
       verdict: { state: 'succeeded' as const },
       announce: null,
@@ -91,7 +92,7 @@ function publish(eventId: string, payloadCharacters: number): Publish {
     createdAt: 1,
     deliveries: [{ endpointKey: 1, state: 'sending' as const, orderKey: null }],
   };
-  return { applicationKey: 1, messages: [message], idempotency: null };
+  return { applicationKey: 1, revision: 0, messages: [message], idempotency: null };
 }
 
 function accept(...publishes: Publish[]) {

@@ -1,10 +1,15 @@
-import type { Lease } from '../../model/lease.ts';
+import { type Lease, RESEND_DUE_AT } from '../../model/lease.ts';
+import type { Stopped } from '../store.ts';
 import { type Connection, transaction } from './connection.ts';
 import { effects } from './effects.ts';
 
+type ReleaseParams = { from: number; before: number; now: number; limit: number };
+type Released = { released: number; more: boolean; stored: Stopped['stored'] };
+type ReleasedRow = { endpointKey: number; orderKey: string | null; dueAt: number };
+
 /** Leases that come back: those given back, and those that a process left when it ended. */
 export function leases(connection: Connection) {
-  const { unlease, unleaseResend, release } = prepare(connection);
+  const { unlease, unleaseResend, release, releaseResends } = prepare(connection);
   const begin = effects(connection);
 
   return {
@@ -26,14 +31,20 @@ export function leases(connection: Connection) {
         outcome.end(now);
         return given;
       }),
-    deliveryRelease: ({ before, now }: { before: number; now: number }): number =>
+    deliveryRelease: ({ from, before, now, limit }: ReleaseParams): Released =>
       transaction(connection, () => {
         const outcome = begin();
-        const ordered = release.lines.all(before) as { endpointKey: number; orderKey: string }[];
-        for (const { endpointKey, orderKey } of ordered) outcome.changed(endpointKey, orderKey);
-        const released = release.all.reduce((sum, each) => sum + each.run(before).changes, 0);
-        outcome.end(now);
-        return released;
+        const range = { from, before };
+        const rows = release.all({ ...range, limit }) as ReleasedRow[];
+        for (const { endpointKey, orderKey, dueAt } of rows) {
+          // Of a line, the turn is given anew.
+          if (orderKey === null) outcome.stored(endpointKey, dueAt);
+          else outcome.changed(endpointKey, orderKey);
+        }
+        const resends = releaseResends.all({ ...range, limit: limit - rows.length }) as number[];
+        for (const endpointKey of resends) outcome.stored(endpointKey, RESEND_DUE_AT);
+        const released = rows.length + resends.length;
+        return { released, more: released === limit, stored: outcome.end(now).stored };
       }),
   };
 }
@@ -45,15 +56,18 @@ function prepare(connection: Connection) {
        WHERE message_key = ? AND endpoint_key = ? AND fence = ? AND state = 1 RETURNING order_key AS orderKey`,
     ),
     unleaseResend: connection.prepare('UPDATE resend SET fence = 0 WHERE resend_key = ? AND fence = ?'),
-    release: {
-      lines: connection.prepare(
-        `SELECT endpoint_key AS endpointKey, order_key AS orderKey FROM delivery INDEXED BY delivery_turn
-         WHERE order_key IS NOT NULL AND state IN (0, 1) AND next_attempt_at IS NOT NULL AND state = 1 AND fence < ?`,
-      ),
-      all: [
-        'UPDATE delivery SET state = 0, fence = 0 WHERE state = 1 AND next_attempt_at IS NOT NULL AND fence < ?',
-        'UPDATE resend SET fence = 0 WHERE fence > 0 AND fence < ?',
-      ].map((sql) => connection.prepare(sql)),
-    },
+    release: connection.prepare(
+      `UPDATE delivery SET state = 0, fence = 0 WHERE (message_key, endpoint_key) IN (
+         SELECT message_key, endpoint_key FROM delivery INDEXED BY delivery_open
+         WHERE state = 1 AND next_attempt_at IS NOT NULL AND fence >= @from AND fence < @before LIMIT @limit)
+       RETURNING endpoint_key AS endpointKey, order_key AS orderKey, next_attempt_at AS dueAt`,
+    ),
+    releaseResends: connection
+      .prepare(
+        `UPDATE resend SET fence = 0 WHERE resend_key IN (
+           SELECT resend_key FROM resend WHERE fence > 0 AND fence >= @from AND fence < @before LIMIT @limit)
+         RETURNING endpoint_key`,
+      )
+      .pluck(),
   };
 }

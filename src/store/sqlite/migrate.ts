@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Clock } from '../../model/clock.ts';
-import { StoreError } from '../store.ts';
+import { type Migration, type SchemaState, StoreError } from '../store.ts';
 import { type Connection, transaction } from './connection.ts';
 
 export interface MigrateOptions {
@@ -20,29 +20,43 @@ const FOLDER = new URL('./migrations/', import.meta.url);
 const SPACE_SHARE = 0.5;
 const MB = 1_000_000;
 
-/** Brings the schema up to this program's version, a numbered file at a time; each is one transaction. */
-export function migrate(connection: Connection, options: MigrateOptions = {}): void {
-  const files = readdirSync(FOLDER)
+export function schemaState(connection: Connection): SchemaState {
+  return schemaStateFrom(Number(connection.pragma('user_version', { simple: true })));
+}
+
+/** From the version of the schema, what this program adds to it. Throws `incompatible` when the store has more. */
+export function schemaStateFrom(present: number): SchemaState {
+  const names = readdirSync(FOLDER)
     .filter((name) => name.endsWith('.sql'))
     .sort();
-  const present = Number(connection.pragma('user_version', { simple: true }));
-  if (present > files.length) {
+  if (present > names.length) {
     throw new StoreError(
       'incompatible',
-      `The store's schema is version ${present}; this Posthorn knows ${files.length}. Start the newer Posthorn that wrote it.`,
+      `The store's schema is version ${present}; this Posthorn knows ${names.length}. Start the newer Posthorn that wrote it.`,
     );
   }
-  if (present === files.length) return;
+  const pending = names.slice(present).map((name, index) => ({ number: present + index + 1, name }));
+  return { present, known: names.length, pending };
+}
+
+/**
+ * Brings the schema up to this program's version, a numbered file at a time; each is one transaction. Returns those that were
+ * applied.
+ */
+export function migrate(connection: Connection, options: MigrateOptions = {}): readonly Migration[] {
+  const { present, known, pending } = schemaState(connection);
+  if (pending.length === 0) return [];
   const upgrade = () => {
-    files.slice(present).forEach((name, index) => {
+    for (const { number, name } of pending) {
       transaction(connection, () => {
         connection.exec(readFileSync(new URL(name, FOLDER), 'utf8'));
-        connection.pragma(`user_version = ${present + index + 1}`);
+        connection.pragma(`user_version = ${number}`);
       });
-    });
+    }
   };
   if (present === 0) upgrade();
-  else upgradeData(connection, { from: present, to: files.length, ...options }, upgrade);
+  else upgradeData(connection, { from: present, to: known, ...options }, upgrade);
+  return pending;
 }
 
 /** What takes its time, and room: said before, and refused where the room is missing. */
@@ -86,14 +100,4 @@ function upgradeData(
 function freeBytesOf(folder: string): number {
   const { bavail, bsize } = statfsSync(folder);
   return bavail * bsize;
-}
-
-/** Counts this opening: the base of all fences of this process. */
-export function nextEpoch(connection: Connection): number {
-  const row = connection
-    .prepare(
-      "INSERT INTO meta (name, value) VALUES ('epoch', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",
-    )
-    .get() as { value: number };
-  return row.value;
 }

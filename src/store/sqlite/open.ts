@@ -1,5 +1,4 @@
-import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { type Store, StoreError } from '../store.ts';
 import { announcements } from './announcements.ts';
 import { answers } from './answers.ts';
@@ -14,23 +13,28 @@ import { endpoints } from './endpoints.ts';
 import { asStoreError } from './errors.ts';
 import { eventTypes } from './event-types.ts';
 import { failing } from './failing.ts';
+import { makeFolder } from './folder.ts';
 import { hurries } from './hurries.ts';
 import { keys } from './keys.ts';
 import { leases } from './leases.ts';
 import { lockFolder } from './lock.ts';
 import { messages } from './messages.ts';
-import { type MigrateOptions, migrate, nextEpoch } from './migrate.ts';
+import { type MigrateOptions, migrate } from './migrate.ts';
+import { nodes, oneByOne } from './nodes.ts';
 import { payloads } from './payloads.ts';
 import { publishes } from './publishes.ts';
 import { records } from './records.ts';
 import { resends } from './resends.ts';
 import { tasks } from './tasks.ts';
+import { refuseHalfImported } from './transfer.ts';
 import { upkeep } from './upkeep.ts';
 import { withdrawals } from './withdrawals.ts';
 
+type OwnWays = 'close' | 'shared' | 'parallelCommits' | 'listen' | 'exclusively';
+
 /** The port's methods as SQLite has them: synchronous. */
 type Calls = {
-  [Name in Exclude<keyof Store, 'epoch' | 'close'>]: (
+  [Name in Exclude<keyof Store, OwnWays>]: (
     ...params: Parameters<Store[Name]>
   ) => Awaited<ReturnType<Store[Name]>>;
 };
@@ -40,13 +44,14 @@ export async function openSqliteStore({
   folder,
   ...migration
 }: { folder: string } & MigrateOptions): Promise<Store> {
-  makeFolder(resolve(folder));
+  makeFolder(folder);
   const lock = lockFolder(folder);
   let connection: Connection | undefined;
   try {
     connection = openConnection(join(folder, 'posthorn.db'));
     migrate(connection, migration);
-    return storeOn(connection, nextEpoch(connection), lock);
+    refuseHalfImported(connection);
+    return storeOn(connection, lock);
   } catch (error) {
     connection?.close();
     lock.release();
@@ -54,19 +59,8 @@ export async function openSqliteStore({
   }
 }
 
-/** Makes the folder, durably: SQLite syncs the folder that its files are in, but not the one that this folder is in. */
-function makeFolder(folder: string): void {
-  const first = mkdirSync(folder, { recursive: true, mode: 0o700 });
-  if (first === undefined) return;
-  for (let made = folder; made.length >= first.length; made = dirname(made)) {
-    const parent = openSync(dirname(made), 'r');
-    fsyncSync(parent);
-    closeSync(parent);
-  }
-}
-
 /** The port over a connection, which it owns from here on. */
-export function storeOn(connection: Connection, epoch: number, lock: { release(): void }): Store {
+export function storeOn(connection: Connection, lock: { release(): void }): Store {
   const calls: Calls = {
     ...applications(connection),
     ...endpoints(connection),
@@ -77,6 +71,7 @@ export function storeOn(connection: Connection, epoch: number, lock: { release()
     ...publishes(connection),
     ...claims(connection),
     ...leases(connection),
+    ...nodes(connection),
     ...backlogs(connection),
     ...deliveries(connection),
     ...cancellations(connection),
@@ -109,8 +104,12 @@ export function storeOn(connection: Connection, epoch: number, lock: { release()
     },
   ]);
   return {
-    ...(Object.fromEntries(promised) as Omit<Store, 'epoch' | 'close'>),
-    epoch,
+    ...(Object.fromEntries(promised) as Omit<Store, OwnWays>),
+    shared: false,
+    // One connection writes.
+    parallelCommits: 1,
+    listen() {},
+    exclusively: oneByOne(),
     async close() {
       if (closed) return;
       closed = true;

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { MessageRef } from '../store.ts';
 import { type Connection, openConnection } from './connection.ts';
 import { migrate } from './migrate.ts';
 import { payloads } from './payloads.ts';
@@ -25,8 +26,8 @@ test('what was expunged is passed over once: the mark follows it', () => {
   const expired = () => messageListExpired({ now: 0, keptSince: 51, limit: 10 });
   for (let done = 0; done < 50; done += 10) {
     const named = expired();
-    expect(named).toEqual(Array.from({ length: 10 }, (_, index) => done + index + 1));
-    messageExpunge({ messageKeys: named, now: 1 });
+    expect(named).toEqual(refs(10, done + 1));
+    messageExpunge({ messages: named, now: 1 });
     expect(mark()).toBe(done + 10);
   }
   expect(expired()).toEqual([]);
@@ -36,13 +37,18 @@ test('what was expunged is passed over once: the mark follows it', () => {
 test('the mark waits for what is not expunged, and then goes over all that was', () => {
   const { messageExpunge, messageListExpired } = payloads(connection);
   fill(100);
-  messageExpunge({ messageKeys: Array.from({ length: 60 }, (_, index) => index + 2), now: 1 });
+  messageExpunge({ messages: refs(60, 2), now: 1 });
   expect(mark()).toBe(0);
-  expect(messageListExpired({ now: 0, keptSince: 200, limit: 2 })).toEqual([1, 62]);
-  messageExpunge({ messageKeys: [1], now: 1 });
-  expect(messageListExpired({ now: 0, keptSince: 200, limit: 2 })).toEqual([62, 63]);
+  expect(messageListExpired({ now: 0, keptSince: 200, limit: 2 })).toEqual([...refs(1, 1), ...refs(1, 62)]);
+  messageExpunge({ messages: refs(1, 1), now: 1 });
+  expect(messageListExpired({ now: 0, keptSince: 200, limit: 2 })).toEqual(refs(2, 62));
   expect(mark()).toBe(61);
 });
+
+/** Of so many messages from one on. */
+function refs(count: number, from: number): MessageRef[] {
+  return Array.from({ length: count }, (_, index) => ({ applicationKey: 1, messageKey: from + index }));
+}
 
 /** Messages made at 1, 2, 3… */
 function fill(count: number): void {

@@ -1,15 +1,16 @@
-import type { Stopped } from '../store.ts';
+import type { MessageRef, Stopped } from '../store.ts';
 import { type Connection, transaction } from './connection.ts';
 import { type Effects, effects } from './effects.ts';
 
 interface WalkedRow {
+  application_key: number;
   key: number;
   created_at: number;
   gone: 0 | 1;
 }
 
 type ExpiredParams = { now: number; keptSince: number; limit: number };
-type ExpungeParams = { messageKeys: readonly number[]; now: number; scan?: number };
+type ExpungeParams = { messages: readonly MessageRef[]; now: number; scan?: number };
 type Expunged = Stopped & { expunged: number };
 type OpenOf = { looked: number; open: string };
 
@@ -41,22 +42,23 @@ export function payloads(connection: Connection) {
   }
 
   return {
-    messageExpunge: ({ messageKeys, now, scan = Number.POSITIVE_INFINITY }: ExpungeParams): Expunged =>
+    messageExpunge: ({ messages, now, scan = Number.POSITIVE_INFINITY }: ExpungeParams): Expunged =>
       transaction(connection, () => {
         const outcome = begin();
         let expunged = 0;
         let looked = 0;
-        for (const messageKey of messageKeys) {
+        for (const { messageKey } of messages) {
           looked += expunge(messageKey, outcome);
           expunged++;
           if (looked >= scan) break;
         }
-        moveMark(2 * messageKeys.length);
+        moveMark(2 * messages.length);
         return { ...outcome.end(now), expunged };
       }),
-    messageListExpired: ({ now, keptSince, limit }: ExpiredParams): number[] =>
+    messageListExpired: ({ now, keptSince, limit }: ExpiredParams): MessageRef[] =>
       transaction(connection, () => {
-        const expired = new Set(byUntil.all(now, limit) as number[]);
+        const expired = new Map<number, number>();
+        for (const [key, of] of byUntil.all(now, limit) as [number, number][]) expired.set(key, of);
         const from = mark();
         let to = from;
         let allGone = true;
@@ -65,11 +67,11 @@ export function payloads(connection: Connection) {
             if (row.created_at >= keptSince) break;
             allGone &&= row.gone === 1;
             if (allGone) to = row.key;
-            else if (row.gone === 0 && expired.add(row.key).size === limit) break;
+            else if (row.gone === 0 && expired.set(row.key, row.application_key).size === limit) break;
           }
         }
         setMark(from, to);
-        return [...expired];
+        return Array.from(expired, ([messageKey, applicationKey]) => ({ applicationKey, messageKey }));
       }),
   };
 }
@@ -118,11 +120,13 @@ function prepare(connection: Connection) {
     ),
     // typeof: it looks at a value's header, and reads no payload.
     walk: connection.prepare(
-      `SELECT message_key AS key, created_at, typeof(payload) = 'null' AS gone FROM message WHERE message_key > ?
+      `SELECT application_key, message_key AS key, created_at, typeof(payload) = 'null' AS gone FROM message WHERE message_key > ?
        ORDER BY message_key LIMIT ?`,
     ),
     byUntil: connection
-      .prepare('SELECT message_key FROM message WHERE payload_until <= ? ORDER BY payload_until LIMIT ?')
-      .pluck(),
+      .prepare(
+        'SELECT message_key, application_key FROM message WHERE payload_until <= ? ORDER BY payload_until LIMIT ?',
+      )
+      .raw(),
   };
 }

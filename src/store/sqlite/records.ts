@@ -1,3 +1,4 @@
+import type { AttemptAnnouncementType } from '../../model/announcement.ts';
 import type { AttemptResult, EndpointFailingChange } from '../store.ts';
 import { announcing } from './announcements.ts';
 import { ATTEMPT_COLUMNS } from './attempts.ts';
@@ -89,7 +90,7 @@ function attemptAnnouncing(connection: Connection) {
     'UPDATE delivery SET announced = ? WHERE message_key = ? AND endpoint_key = ? AND announced = ?',
   );
   const add = announcing(connection).ofAttempt;
-  return ({ attempt }: AttemptResult, { type, applicationKey }: Announced, now: number): void => {
+  return ({ attempt, applicationKey }: AttemptResult, type: AttemptAnnouncementType, now: number): void => {
     const { messageKey, endpointKey, id } = attempt;
     const recovered = type === 'message.attempt.recovered';
     const changed = mark.run(recovered ? 0 : 1, messageKey, endpointKey, recovered ? 1 : 0).changes > 0;
@@ -97,8 +98,6 @@ function attemptAnnouncing(connection: Connection) {
     add(type, { applicationKey, endpointKey, messageKey, attemptId: id, now });
   };
 }
-
-type Announced = NonNullable<AttemptResult['announce']>;
 
 function prepare(connection: Connection) {
   return {

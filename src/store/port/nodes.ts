@@ -1,0 +1,101 @@
+import type { Stopped } from './deliveries.ts';
+
+/**
+ * The processes that use a store, and what they tell each other. Each is a node: it joins under an epoch, which its fences
+ * begin with, and holds what it leased for as long as it beats.
+ *
+ *     nodeJoin ──► live ──┬─► ended (it left, or its time was over) ──► forgotten (its leases are released)
+ *                   ▲     │
+ *                   └─────┘ nodeBeat
+ */
+export interface NodeStore {
+  /** Whether several processes may use this store at once. */
+  readonly shared: boolean;
+  /** Commits of publishes that may be under way at once. */
+  readonly parallelCommits: number;
+
+  /** Registers this process under a new epoch, above all earlier ones. Its leases hold for `leaseMs` after each beat, by the store's clock. */
+  nodeJoin(params: { name: string; leaseMs: number }): Promise<{ epoch: number }>;
+  /** Renews this node, and ends nodes whose time is over. `lost`: another node ended this one; it must join again, and its leases are void. */
+  nodeBeat(params: { epoch: number; leaseMs: number }): Promise<NodeView | 'lost'>;
+  /** Ends it at once: what it has leased can be released. */
+  nodeLeave(params: { epoch: number }): Promise<void>;
+  /** Forgets an ended node, whose leases are all released. */
+  nodeForget(params: { epoch: number }): Promise<void>;
+  /** All that are not forgotten, by epoch. */
+  nodeList(): Promise<NodeInfo[]>;
+
+  /**
+   * Makes pending what is leased under fences from `from` and below `before`, resends too, at most `limit` of them; lines as in
+   * `deliveryUnlease`. `more`: another call may find more. `stored`: as in `Stopped`.
+   */
+  deliveryRelease(params: {
+    from: number;
+    before: number;
+    now: number;
+    limit: number;
+  }): Promise<{ released: number; more: boolean; stored: Stopped['stored'] }>;
+
+  /**
+   * Tells this process what other processes did, until the store closes. What was missed comes as `look`. A store that is not
+   * shared never tells anything.
+   */
+  listen(told: (signals: readonly Signal[]) => void): void;
+  /** Tells the other processes. */
+  signalSend(params: { signals: readonly Signal[] }): Promise<void>;
+  /** Runs `work` while no other such call runs, of this process or of another. */
+  exclusively<T>(work: () => Promise<T>): Promise<T>;
+  /**
+   * What the store has to do from time to time, on one node: make partitions ahead, drop those whose messages are all older than `keepMs`
+   * (null: keep all), purge signals.
+   */
+  storeTend(params: { now: number; keepMs: number | null }): Promise<void>;
+}
+
+export interface NodeView {
+  /** Epochs of live nodes, ascending, own included. */
+  readonly live: readonly number[];
+  /** Ended nodes whose leases may not all be released yet. */
+  readonly ended: readonly EndedNode[];
+}
+
+export interface EndedNode {
+  readonly epoch: number;
+  /** Its fences are from `from` on and below `before`. */
+  readonly from: number;
+  readonly before: number;
+}
+
+export interface NodeInfo {
+  readonly epoch: number;
+  readonly name: string;
+  /** By the store's clock, ms since the Unix epoch. */
+  readonly startedAt: number;
+  readonly beatAt: number;
+  readonly ended: boolean;
+}
+
+/** What one process tells the others. */
+export type Signal =
+  /** It, or one of its endpoints, was changed or deleted. */
+  | { readonly kind: 'application'; readonly applicationKey: number }
+  | { readonly kind: 'event_types' }
+  | { readonly kind: 'keys' }
+  /** Something waits in the store. */
+  | {
+      readonly kind: 'stored';
+      readonly endpoints: readonly { readonly endpointKey: number; readonly dueAt: number }[];
+    }
+  /** Leases that are void. */
+  | {
+      readonly kind: 'dropped';
+      readonly deliveries: readonly { readonly messageKey: number; readonly endpointKey: number }[];
+      readonly resends: boolean;
+    }
+  | { readonly kind: 'task' }
+  | { readonly kind: 'announced' }
+  | { readonly kind: 'failing' }
+  /** A person waits: an open breaker's probe goes out at once. */
+  | { readonly kind: 'hurry'; readonly endpointKey: number }
+  /** Signals may have been missed: look at everything. */
+  | { readonly kind: 'look' };

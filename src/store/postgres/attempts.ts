@@ -1,0 +1,175 @@
+import type { AttemptTrigger } from '../../model/attempt.ts';
+import type { ExchangeErrorCode } from '../../model/exchange.ts';
+import type { AttemptFilter, AttemptPage, ListedAttempt, Scanned } from '../store.ts';
+import { storable, texts } from './arrays.ts';
+import { ATTEMPT_IS_WANTED, attemptFilterValues } from './attempt-filter.ts';
+import type { Backend } from './backend.ts';
+import { type Executor, statement } from './connection.ts';
+import { named } from './named.ts';
+import { towardsNewest } from './pages.ts';
+import { rowsOf, type ScanOf, scanBound, scanEdge, upToEdge } from './scan.ts';
+
+interface Row {
+  id: string;
+  message_key: number;
+  endpoint_key: number;
+  number: number;
+  trigger: AttemptTrigger;
+  url: string;
+  started_at: number;
+  duration_ms: number;
+  status: number | null;
+  retry_after: string | null;
+  error_code: ExchangeErrorCode | null;
+  error_message: string | null;
+  request_headers: string | null;
+  response_headers: string | null;
+  body: string;
+  message_id: string;
+  endpoint_id: string;
+}
+
+type ListParams = ({ applicationKey: number; messageKey: number } | { endpointKey: number }) &
+  AttemptPage & { filter?: AttemptFilter; scan?: number };
+type FindParams = { applicationKey: number; messageKey: number; id: string };
+type LatestParams = {
+  applicationKey: number;
+  messageKey: number;
+  endpointKeys: readonly number[];
+  before: string | null;
+  scan: number;
+};
+type CountParams = { endpointKey: number; from: string; to: string; scan: number };
+type Count = { succeeded: number; failed: number; scannedTo: string | null };
+type CountRow = { looked: number; succeeded: number; last: string | null; more: boolean };
+
+/** With the ids of what it belongs to, which are there as long as it is. */
+const COLUMNS = `a.id, a.message_key, a.endpoint_key, a.number, a.trigger, a.url, a.started_at, a.duration_ms, a.status,
+  a.retry_after, a.error_code, a.error_message, a.request_headers, a.response_headers, a.body,
+  (SELECT m.id FROM posthorn.message m
+    WHERE m.application_key = a.application_key AND m.message_key = a.message_key) AS message_id,
+  (SELECT e.id FROM posthorn.endpoint e WHERE e.endpoint_key = a.endpoint_key) AS endpoint_id`;
+
+const OF = {
+  message: 'a.application_key = @applicationKey::bigint AND a.message_key = @messageKey::bigint',
+  endpoint: `a.application_key = (SELECT application_key FROM posthorn.endpoint WHERE endpoint_key = @endpointKey::bigint)
+    AND a.endpoint_key = @endpointKey::bigint`,
+};
+
+/** Newest first; with only a lower bound, the page next to it. */
+const listOf = (whose: string, direction: 'ASC' | 'DESC') => {
+  const range = `${whose} AND a.id < coalesce(@before::text, '~') AND a.id > coalesce(@after::text, '')`;
+  const of: ScanOf = { from: 'posthorn.attempt a', range, direction, cost: '0' };
+  const end = `ORDER BY a.id ${direction} LIMIT @limit::bigint`;
+  return {
+    all: named(`SELECT ${COLUMNS} FROM posthorn.attempt a WHERE ${range} ${end}`),
+    wanted: named(
+      `${scanEdge(of)}
+       SELECT (SELECT id FROM edge) AS scanned_to, hit.* FROM (SELECT 1) AS one LEFT JOIN LATERAL (
+         SELECT ${COLUMNS} FROM posthorn.attempt a WHERE ${range} AND ${upToEdge(of)} AND ${ATTEMPT_IS_WANTED} ${end}) AS hit ON true`,
+    ),
+  };
+};
+const listsOf = (whose: string) => ({ newest: listOf(whose, 'DESC'), oldest: listOf(whose, 'ASC') });
+const LISTS = { message: listsOf(OF.message), endpoint: listsOf(OF.endpoint) };
+
+const LOOK = statement(
+  `SELECT a.id, a.endpoint_key FROM posthorn.attempt a
+   WHERE a.application_key = $1 AND a.message_key = $2 AND a.id < coalesce($3::text, '~') ORDER BY a.id DESC LIMIT $4`,
+);
+const FIND = statement(
+  `SELECT a.* FROM unnest($3::text[]) AS wanted (id) CROSS JOIN LATERAL (
+     SELECT ${COLUMNS} FROM posthorn.attempt a
+     WHERE a.application_key = $1 AND a.message_key = $2 AND a.id = wanted.id OFFSET 0) AS a`,
+);
+const EXPUNGE = statement(
+  `UPDATE posthorn.attempt SET body = 'EXPUNGED', response_headers = NULL, retry_after = NULL
+   WHERE application_key = $1 AND message_key = $2 AND id = $3`,
+);
+const COUNTED = `FROM posthorn.attempt a WHERE ${OF.endpoint} AND a.id < @to::text`;
+const COUNT = named(
+  `WITH counted AS MATERIALIZED (
+     SELECT count(*) AS looked, count(*) FILTER (WHERE status BETWEEN 200 AND 299) AS succeeded, max(id) AS last
+     FROM (SELECT a.id, a.status ${COUNTED} AND a.id >= @from::text ORDER BY a.id LIMIT @scan::bigint) AS looked)
+   SELECT looked, succeeded, last, EXISTS (
+     SELECT 1 ${COUNTED} AND a.id > (SELECT last FROM counted) OFFSET 0) AS more FROM counted`,
+);
+
+export function attempts({ db }: Backend) {
+  return {
+    async attemptList(params: ListParams): Promise<Scanned<ListedAttempt>> {
+      const { before, after, limit, filter, scan, ...whose } = params;
+      const upwards = towardsNewest(params);
+      const lists = LISTS['messageKey' in params ? 'message' : 'endpoint'];
+      const { all, wanted } = lists[upwards ? 'oldest' : 'newest'];
+      const page = { ...whose, before: before && storable(before), after: after && storable(after), limit };
+      let found: Scanned<Row>;
+      if (filter === undefined) {
+        found = { rows: await db.rows<Row>(all.statement, all.values(page)), scannedTo: null };
+      } else {
+        const values = wanted.values({ ...page, scan: scanBound(scan), ...attemptFilterValues(filter) });
+        found = rowsOf<Row>(await db.rows(wanted.statement, values), limit);
+      }
+      const listed = found.rows.map(attempt);
+      return { rows: upwards ? listed.reverse() : listed, scannedTo: found.scannedTo };
+    },
+    async attemptLatest(params: LatestParams): Promise<Scanned<ListedAttempt>> {
+      const { applicationKey, messageKey, before, scan } = params;
+      const wanted = new Set(params.endpointKeys);
+      if (wanted.size === 0) return { rows: [], scannedTo: null };
+      const values = [applicationKey, messageKey, before && storable(before), scan];
+      const looked = await db.rows<{ id: string; endpoint_key: number }>(LOOK, values);
+      const ids = looked.filter(({ endpoint_key }) => wanted.delete(endpoint_key)).map(({ id }) => id);
+      const ended = wanted.size === 0 || looked.length < scan;
+      return {
+        rows: await byIds(db, params, ids),
+        scannedTo: ended ? null : (looked.at(-1)?.id ?? null),
+      };
+    },
+    async attemptFind({ id, ...message }: FindParams): Promise<ListedAttempt | null> {
+      return (await byIds(db, message, [id]))[0] ?? null;
+    },
+    async attemptExpunge({ applicationKey, messageKey, id }: FindParams): Promise<boolean> {
+      return (await db.changes(EXPUNGE, [applicationKey, messageKey, storable(id)])) > 0;
+    },
+    async attemptCount({ endpointKey, from, to, scan }: CountParams): Promise<Count> {
+      const values = COUNT.values({ endpointKey, from: storable(from), to: storable(to), scan });
+      const { looked, succeeded, last, more } = (await db.row<CountRow>(COUNT.statement, values)) as CountRow;
+      return { succeeded, failed: looked - succeeded, scannedTo: looked < scan || !more ? null : last };
+    },
+  };
+}
+
+/** Those attempts of a message, newest first. */
+async function byIds(
+  db: Executor,
+  { applicationKey, messageKey }: { applicationKey: number; messageKey: number },
+  ids: readonly string[],
+): Promise<ListedAttempt[]> {
+  if (ids.length === 0) return [];
+  const rows = await db.rows<Row>(FIND, [applicationKey, messageKey, texts(ids)]);
+  return rows.map(attempt).sort((one, other) => (one.id < other.id ? 1 : -1));
+}
+
+function attempt(row: Row): ListedAttempt {
+  return {
+    id: row.id,
+    messageKey: row.message_key,
+    endpointKey: row.endpoint_key,
+    messageId: row.message_id,
+    endpointId: row.endpoint_id,
+    number: row.number,
+    trigger: row.trigger,
+    url: row.url,
+    exchange: {
+      startedAt: row.started_at,
+      durationMs: row.duration_ms,
+      status: row.status,
+      body: row.body,
+      requestHeaders: row.request_headers ?? '',
+      responseHeaders: row.response_headers ?? '',
+      retryAfter: row.retry_after,
+      error: row.error_code === null ? null : { code: row.error_code, message: row.error_message ?? '' },
+    },
+  };
+}

@@ -1,0 +1,96 @@
+import type { DeliveryReason } from '../../model/delivery.ts';
+import type { Stopped } from '../store.ts';
+import { bigints } from './arrays.ts';
+import type { Backend } from './backend.ts';
+import { type Closed, closeDeliveries } from './closings.ts';
+import { type Executor, statement } from './connection.ts';
+import { type Place, placeValues } from './delivery-lines.ts';
+import { type Effects, effects } from './effects.ts';
+import { expiring } from './expiries.ts';
+import { listedRows } from './listed-rows.ts';
+import { stoppedSignals } from './stopped-signals.ts';
+
+type CancelParams = {
+  deliveries: readonly Place[];
+  reason: Extract<DeliveryReason, 'cancelled' | 'skipped' | 'expired'>;
+  failedToo?: boolean;
+  now: number;
+};
+type ExpireParams = { now: number; limit: number; scan: number };
+type Expired = Stopped & { messages: number; more: boolean };
+const [SENDING, FAILED, CANCELLED] = [1, 3, 5];
+const OPEN = [0, 1, 4];
+const NOT_SENDING = [0, 4];
+
+const DROP_RESENDS = statement(
+  `DELETE FROM posthorn.resend WHERE resend_key = ANY (ARRAY (
+     SELECT r.resend_key FROM ${listedRows('application_key, message_key, endpoint_key', '$1::bigint[]', '$2::bigint[]', '$3::bigint[]')} AS place
+     CROSS JOIN LATERAL (
+       SELECT l.resend_key FROM posthorn.resend l WHERE l.application_key = place.application_key
+         AND l.endpoint_key = place.endpoint_key AND l.message_key = place.message_key OFFSET 0) AS r))
+   RETURNING message_key AS "messageKey", endpoint_key AS "endpointKey", fence`,
+);
+
+/** Deliveries that end before their time: by a person, or because their message is too old. */
+export function cancellations({ db, tell }: Backend) {
+  return {
+    deliveryCancel: ({ deliveries, reason, failedToo = false, now }: CancelParams) =>
+      db.transaction(async (tx): Promise<Stopped & { cancelled: Place[] }> => {
+        const outcome = effects(tx);
+        const states = failedToo ? [...OPEN, FAILED] : OPEN;
+        const before = await cancelDeliveries(tx, deliveries, { reason, states, outcome });
+        if (reason !== 'expired') await dropResends(tx, before, outcome);
+        const stopped = await outcome.end(now);
+        await tell(tx, stoppedSignals(stopped, { resends: reason !== 'expired' }));
+        const done = new Set(before.map(({ messageKey, endpointKey }) => `${messageKey} ${endpointKey}`));
+        // In the order they were named.
+        const cancelled = deliveries.flatMap(({ messageKey, endpointKey }) =>
+          done.delete(`${messageKey} ${endpointKey}`) ? [{ messageKey, endpointKey }] : [],
+        );
+        return { ...stopped, cancelled };
+      }),
+    deliveryExpire: (params: ExpireParams): Promise<Expired> =>
+      db.transaction(async (tx) => {
+        const outcome = effects(tx);
+        const cancel = (places: readonly Place[]) =>
+          cancelDeliveries(tx, places, { reason: 'expired', states: NOT_SENDING, outcome });
+        const { messages, more } = await expiring(tx, params, cancel);
+        const stopped = await outcome.end(params.now);
+        await tell(tx, stoppedSignals(stopped, { resends: false }));
+        return { ...stopped, messages, more };
+      }),
+  };
+}
+
+/** Cancels those that are in one of these states. Returns what they were like, by message and endpoint. */
+export async function cancelDeliveries(
+  tx: Executor,
+  places: readonly Place[],
+  { reason, states, outcome }: { reason: DeliveryReason; states: readonly number[]; outcome: Effects },
+): Promise<Closed[]> {
+  const before = await closeDeliveries(tx, places, { states, to: { state: CANCELLED, reason } });
+  for (const { messageKey, endpointKey, state, orderKey } of before) {
+    if (state === SENDING) outcome.dropped(messageKey, endpointKey);
+    outcome.changed(endpointKey, orderKey);
+  }
+  return before;
+}
+
+/** Of what was cancelled. Its lease, if it had one, is void already. */
+async function dropResends(tx: Executor, before: readonly Closed[], outcome: Effects): Promise<void> {
+  if (before.length === 0) return;
+  const resends = await tx.rows<Place & { fence: number }>(DROP_RESENDS, [
+    bigints(before.map(({ applicationKey }) => applicationKey)),
+    ...placeValues(before),
+  ]);
+  const dropped = new Set(before.filter(({ state }) => state === SENDING).map(nameOf));
+  for (const resend of resends) {
+    if (resend.fence === 0 || dropped.has(nameOf(resend))) continue;
+    dropped.add(nameOf(resend));
+    outcome.dropped(resend.messageKey, resend.endpointKey);
+  }
+}
+
+function nameOf({ messageKey, endpointKey }: Place): string {
+  return `${messageKey} ${endpointKey}`;
+}

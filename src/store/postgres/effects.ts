@@ -1,0 +1,35 @@
+import type { Stopped } from '../store.ts';
+import type { Executor } from './connection.ts';
+import { advanceLines, type Line } from './lines.ts';
+
+/** Gathers in a transaction what memory has to follow, and the lines that changed: they advance when all is done. */
+export interface Effects {
+  dropped(messageKey: number, endpointKey: number): void;
+  /** Something of an endpoint waits in the store, due then. */
+  stored(endpointKey: number, dueAt: number): void;
+  /** A delivery that is ordered by this, if by anything, came into its line or left it. */
+  changed(endpointKey: number, orderKey: string | null): void;
+  /** Advances the lines. `now`: when those whose turn it became are due. */
+  end(now: number): Promise<Stopped>;
+}
+
+export function effects(tx: Executor): Effects {
+  const dropped: { messageKey: number; endpointKey: number }[] = [];
+  const due = new Map<number, number>();
+  const changed = new Map<string, Line>();
+  const stored = (endpointKey: number, dueAt: number) => {
+    due.set(endpointKey, Math.min(due.get(endpointKey) ?? dueAt, dueAt));
+  };
+  return {
+    dropped: (messageKey, endpointKey) => void dropped.push({ messageKey, endpointKey }),
+    stored,
+    changed(endpointKey, orderKey) {
+      if (orderKey !== null) changed.set(`${endpointKey} ${orderKey}`, { endpointKey, orderKey });
+    },
+    async end(now) {
+      for (const { endpointKey, dueAt } of await advanceLines(tx, [...changed.values()], now))
+        stored(endpointKey, dueAt);
+      return { dropped, stored: Array.from(due, ([endpointKey, dueAt]) => ({ endpointKey, dueAt })) };
+    },
+  };
+}
