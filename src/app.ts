@@ -144,7 +144,7 @@ export async function compose(params: Required<AppParams>, store: Store, broken:
     onApplicationDeleted: (applicationKey) => keyring.forget(applicationKey),
     onKeysChanged: () => keyring.heardChange(),
     node: { name: `${hostname()}:${process.pid}`, leaseMs: settings.nodeLeaseMs },
-    keepMs: null,
+    keepMs: settings.retentionMs,
     log,
   });
   const keyring = new Keyring({ store, clock, random, ids, log });

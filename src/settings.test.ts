@@ -38,6 +38,7 @@ const DEFAULTS: Settings = {
   shutdownGraceMs: 20_000,
   logLevel: 'info',
   nodeLeaseMs: 15_000,
+  retentionMs: null,
   senderThreads: 1,
 };
 
@@ -87,6 +88,7 @@ const ACCEPTED: [env: string, text: string, name: keyof Settings, value: unknown
   ['POSTHORN_REQUEST_TIMEOUT', '100ms', 'requestTimeoutMs', 100],
   ['POSTHORN_REQUEST_TIMEOUT', '5m', 'requestTimeoutMs', 300_000],
   ['POSTHORN_DISABLE_AFTER', 'none', 'disableAfterMs', null],
+  ['POSTHORN_RETENTION', 'none', 'retentionMs', null],
   ['POSTHORN_DISABLE_AFTER', '1.5d', 'disableAfterMs', 129_600_000],
   ['POSTHORN_SIGNATURE_HEADERS', 'svix', 'signatureHeaders', 'svix'],
   ['POSTHORN_SIGNATURE_HEADERS', 'both', 'signatureHeaders', 'both'],
@@ -138,6 +140,7 @@ const REFUSED: [env: string, text: string, ...says: string[]][] = [
   ['POSTHORN_REQUEST_TIMEOUT', '99ms', 'too short', '100ms to 5m'],
   ['POSTHORN_REQUEST_TIMEOUT', '301s', 'too long', '100ms to 5m'],
   ['POSTHORN_DISABLE_AFTER', 'never', 'not a duration', 'such as 5d, or none'],
+  ['POSTHORN_RETENTION', '1h', 'too short', '1d to 3650d, or none'],
   ['POSTHORN_DISABLE_AFTER', '91d', 'too long', '1s to 90d, or none'],
   ['POSTHORN_SIGNATURE_HEADERS', 'Standard', 'Write standard, svix or both'],
   ['POSTHORN_PUBLIC_URL', 'hooks.example.com', 'not a URL', 'such as https://hooks.example.com'],
@@ -191,6 +194,12 @@ test('nodes on a database share one master key', () => {
   expect(problems(store)).toEqual([expect.stringContaining('POSTHORN_MASTER_KEY is not set')]);
   const masterKey = Buffer.alloc(32, 7).toString('base64');
   expect(settings({ ...store, POSTHORN_MASTER_KEY: masterKey }).store).toBe('postgres://me@db/posthorn');
+});
+
+test('a retention that nothing would come of is refused', () => {
+  expect(problems({ POSTHORN_RETENTION: '90d' })).toEqual([expect.stringContaining('no effect on SQLite')]);
+  const store = { POSTHORN_STORE: 'postgres://me@db/posthorn', POSTHORN_MASTER_KEY: MASTER_KEY };
+  expect(settings({ ...store, POSTHORN_RETENTION: '90d' }).retentionMs).toBe(90 * 86_400_000);
 });
 
 test('secrets differ from one another', () => {

@@ -34,6 +34,8 @@ export interface Settings {
   readonly logLevel: LogLevel;
   /** How long the other nodes wait for this one's beat until they take over. */
   readonly nodeLeaseMs: number;
+  /** How long messages and what became of them are kept. Null: for good. */
+  readonly retentionMs: number | null;
   /** Threads that send; 0: the main thread sends. */
   readonly senderThreads: 0 | 1;
 }
@@ -48,6 +50,7 @@ const RETRIES_MOST = 50;
 const RETRY_DELAY_MS = { least: 10, most: 7 * 86_400_000 };
 const REQUEST_TIMEOUT_MS = { least: 100, most: 300_000 };
 const DISABLE_AFTER_MS = { least: 1_000, most: 90 * 86_400_000 };
+const RETENTION_MS = { least: 86_400_000, most: 3_650 * 86_400_000 };
 const SHUTDOWN_GRACE_MS = { least: 0, most: 600_000 };
 const PORT_MOST = 65_535;
 
@@ -203,6 +206,14 @@ const schema: { readonly [Name in Exclude<keyof Settings, 'mode'>]: Setting<Sett
     parse: (text) => parseDuration(text, NODE_LEASE_MS, '2s to 5m', '15s'),
     doc: 'With PostgreSQL: how soon, at the latest, other nodes send what a node that died had under way, from 2s to 5m, the same on all nodes; a node that does not reach the database for two thirds of it sends nothing until it does.',
   },
+  retentionMs: {
+    env: 'POSTHORN_RETENTION',
+    flag: '--retention',
+    form: 'duration',
+    default: 'none',
+    parse: parseRetention,
+    doc: 'With PostgreSQL: how long messages, deliveries and attempts are kept at least, from 1d to 3650d, or none: for good; they go a partition at a time, and never while anything of it is open.',
+  },
   senderThreads: {
     env: 'POSTHORN_SENDERS',
     flag: '--senders',
@@ -273,7 +284,7 @@ function sentence(
 }
 
 function crossCheck(values: Record<string, unknown>, sources: Record<string, string>): string[] {
-  return [...equalSecrets(values, sources), ...missingMasterKey(values)];
+  return [...equalSecrets(values, sources), ...missingMasterKey(values), ...idleRetention(values)];
 }
 
 /** Each node would generate one of its own, and could not open what the others sealed. */
@@ -281,6 +292,14 @@ function missingMasterKey({ mode, store, masterKey }: Record<string, unknown>): 
   if (mode === 'development' || store === 'sqlite' || store === undefined || masterKey !== null) return [];
   return [
     'POSTHORN_MASTER_KEY is not set, and every node on a PostgreSQL database needs the same one. Write what "openssl rand -base64 32" prints, and keep it: without it the signing secrets in the database are lost.',
+  ];
+}
+
+/** Rows of a file are kept for good so far: whoever believes otherwise shall hear of it. */
+function idleRetention({ store, retentionMs }: Record<string, unknown>): string[] {
+  if (store !== 'sqlite' || retentionMs === null || retentionMs === undefined) return [];
+  return [
+    'POSTHORN_RETENTION has no effect on SQLite, which keeps messages for good (payloads end after 90 days). Remove it, or write none.',
   ];
 }
 
@@ -386,6 +405,12 @@ function parseRetrySchedule(text: string): Parsed<readonly number[]> {
 function parseDisableAfter(text: string): Parsed<number | null> {
   if (text === 'none') return { value: null };
   const parsed = parseDuration(text, DISABLE_AFTER_MS, '1s to 90d', '5d');
+  return 'value' in parsed ? parsed : wrong(parsed.problem, `${parsed.instead}, or none`);
+}
+
+function parseRetention(text: string): Parsed<number | null> {
+  if (text === 'none') return { value: null };
+  const parsed = parseDuration(text, RETENTION_MS, '1d to 3650d', '90d');
   return 'value' in parsed ? parsed : wrong(parsed.problem, `${parsed.instead}, or none`);
 }
 

@@ -86,7 +86,8 @@ describe('rotation', () => {
       1,
     ]);
     expect((await rotate({ key: null, gracePeriodSeconds: null })).status).toBe(204);
-    ahead += 86_399_000;
+    // Not to the last second: a node whose clock is set forward sends nothing until its next beat.
+    ahead += 86_390_000;
     expect(isSignedWith(key, await delivered())).toBe(true);
   });
 

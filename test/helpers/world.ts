@@ -1,7 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
+import pg from 'pg';
 import { pino } from 'pino';
 import { Agent, request } from 'undici';
 import { expect } from 'vitest';
@@ -93,6 +94,8 @@ export interface World {
   operate(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Reply>;
   /** Ends the server and everything it holds; `keepFolder` leaves the folder for the next world. */
   close(options?: { keepFolder?: boolean }): Promise<void>;
+  /** What the store has of applications and endpoints, as it stands on the disk. */
+  kept(): Promise<string>;
   /** As if the process died: nothing is told to the store any more. */
   crash(): Promise<void>;
 }
@@ -165,6 +168,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     },
     hooks: (method, path, body, as = company) => call(method, path, { key: as.token, body }),
     operate: (method, path, body, headers) => call(method, path, { key: operatorKey, body, headers }),
+    kept: () => (database ? keptBy(database) : keptIn(folder)),
     async crash() {
       await store.close();
       await Promise.all([engine.close(), agent.destroy(), http.close(), tests.close()]);
@@ -181,6 +185,23 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       expect(logged.filter((line) => line.startsWith('broken:'))).toEqual([]);
     },
   };
+}
+
+async function keptIn(folder: string): Promise<string> {
+  const names = await readdir(folder);
+  return (await Promise.all(names.map((name) => readFile(join(folder, name), 'latin1')))).join('');
+}
+
+/** What is encrypted, too, as its bytes. */
+async function keptBy(url: string): Promise<string> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  const { rows } = await client.query(
+    `SELECT a::text AS text FROM posthorn.application a UNION ALL
+     SELECT e::text || encode(sealed_secret, 'escape') || coalesce(encode(sealed_headers, 'escape'), '') FROM posthorn.endpoint e`,
+  );
+  await client.end();
+  return rows.map(({ text }) => text).join('');
 }
 
 /** The main thread sends: a world starts in milliseconds. */

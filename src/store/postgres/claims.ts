@@ -53,11 +53,7 @@ const DUE = statement(
 const RESENDS = statement(
   `SELECT lane.position - 1 AS lane, e.application_key AS "applicationKey", r.message_key AS "messageKey",
      e.endpoint_key AS "endpointKey", r.resend_key AS "resendKey", 0 AS "attemptCount",
-     0::bigint AS "nextAttemptAt", NULL::text AS "orderKey",
-     (SELECT d.announced FROM posthorn.delivery d WHERE d.application_key = e.application_key
-       AND d.message_key = r.message_key AND d.endpoint_key = e.endpoint_key) AS announced, NULL::bigint AS "expiresAt",
-     (SELECT octet_length(m.payload) FROM posthorn.message m WHERE m.application_key = e.application_key
-       AND m.message_key = r.message_key) AS bytes
+     0::bigint AS "nextAttemptAt", NULL::text AS "orderKey", d.announced, NULL::bigint AS "expiresAt", m.bytes
    FROM unnest($1::bigint[], $2::integer[]) WITH ORDINALITY AS lane (endpoint_key, most, position)
    JOIN posthorn.endpoint e ON e.endpoint_key = lane.endpoint_key
    CROSS JOIN LATERAL (
@@ -65,6 +61,12 @@ const RESENDS = statement(
      WHERE w.application_key = e.application_key AND w.endpoint_key = e.endpoint_key AND w.fence = 0
      ORDER BY w.resend_key LIMIT lane.most FOR UPDATE SKIP LOCKED
    ) AS r
+   LEFT JOIN LATERAL (
+     SELECT o.announced FROM posthorn.delivery o WHERE o.application_key = e.application_key
+       AND o.message_key = r.message_key AND o.endpoint_key = e.endpoint_key OFFSET 0) AS d ON true
+   LEFT JOIN LATERAL (
+     SELECT octet_length(o.payload) AS bytes FROM posthorn.message o
+     WHERE o.application_key = e.application_key AND o.message_key = r.message_key OFFSET 0) AS m ON true
    ORDER BY lane.position, r.resend_key`,
 );
 const LEASE = statement(
