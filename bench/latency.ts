@@ -1,10 +1,12 @@
-import { type Figure, median, type Row, type Workbench } from './row.ts';
+import { type Figure, type Line, median, type Row, type Workbench } from './row.ts';
 import { createHook } from './server-api.ts';
-import { withServer } from './server-process.ts';
+import { type ServerProcess, withServer } from './server-process.ts';
 import { mean, type Quantiles, quantiles } from './statistics.ts';
 
 const PER_SECOND = 1_000;
 const WARM_UP_SECONDS = 2;
+
+export const LATENCY_TARGET = 'to received: p50 <= 5 ms, p99 <= 25 ms';
 
 export const latency: Row = {
   id: 'e',
@@ -13,11 +15,14 @@ export const latency: Row = {
     'one call per publish at a steady rate, to one hook: to the 202 (after the commit), and to the arrival of the body',
   unit: 'ms',
   beside: 'bare limit at the same rate',
-  target: 'to received: p50 <= 5 ms, p99 <= 25 ms',
-  meets: (lines) =>
-    median(lines, 'to received p50', 'value') <= 5 && median(lines, 'to received p99', 'value') <= 25,
+  target: LATENCY_TARGET,
+  meets: meetsLatency,
   measure,
 };
+
+export function meetsLatency(lines: readonly Line[]): boolean {
+  return median(lines, 'to received p50', 'value') <= 5 && median(lines, 'to received p99', 'value') <= 25;
+}
 
 interface Steady {
   readonly answered: Quantiles;
@@ -27,20 +32,23 @@ interface Steady {
 /** Sends for so many seconds at the steady rate. Resolves with the ms from each hand-over to its answer. */
 type Send = (seconds: number) => Promise<Float64Array>;
 
-async function measure(bench: Workbench): ReturnType<Row['measure']> {
-  const seconds = bench.quick ? 3 : 10;
-  return withServer(async (server) => {
-    await createHook(server.url, `${bench.receiverUrl}/hook`);
-    const publish = publishing(bench, server.url);
-    const bare: Send = (duration) =>
-      bench.limit.ask('steady', { receiver: bench.receiverUrl, perSecond: PER_SECOND, seconds: duration });
+function measure(bench: Workbench): ReturnType<Row['measure']> {
+  return withServer((server) => measureLatency(bench, server));
+}
 
-    await steady(bench, publish, WARM_UP_SECONDS);
-    const before = await steady(bench, bare, seconds / 2);
-    const run = await steady(bench, publish, seconds);
-    const after = await steady(bench, bare, seconds / 2);
-    return { figures: steadyFigures(run, before, after), notes: {} };
-  });
+/** Of a server that is ready and has no hooks yet. */
+export async function measureLatency(bench: Workbench, server: ServerProcess): ReturnType<Row['measure']> {
+  const seconds = bench.quick ? 3 : 10;
+  await createHook(server.url, `${bench.receiverUrl}/hook`);
+  const publish = publishing(bench, server.url);
+  const bare: Send = (duration) =>
+    bench.limit.ask('steady', { receiver: bench.receiverUrl, perSecond: PER_SECOND, seconds: duration });
+
+  await steady(bench, publish, WARM_UP_SECONDS);
+  const before = await steady(bench, bare, seconds / 2);
+  const run = await steady(bench, publish, seconds);
+  const after = await steady(bench, bare, seconds / 2);
+  return { figures: steadyFigures(run, before, after), notes: {} };
 }
 
 export function publishing({ load }: Workbench, server: string): Send {

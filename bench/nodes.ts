@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { type PostgresServer, startPostgres } from '../test/helpers/postgres-server.ts';
 import { onExit } from './cleanup.ts';
+import { LATENCY_TARGET, measureLatency, meetsLatency } from './latency.ts';
 import { median, type Row, type Workbench } from './row.ts';
 import { createHook } from './server-api.ts';
 import { freePort, ServerFolder, ServerProcess } from './server-process.ts';
@@ -28,6 +29,17 @@ export const nodes: Row = {
     median(lines, 'one node', 'ratio') >= 0.5 && median(lines, 'two nodes beside one', 'ratio') > 1,
   longestSeconds: 240,
   measure,
+};
+
+export const nodeLatency: Row = {
+  id: 'd2',
+  title: 'PostgreSQL, latency at 1000/s',
+  meaning: 'as (e), with one node on a PostgreSQL of its own on this machine with fsync',
+  unit: 'ms',
+  beside: 'bare limit at the same rate',
+  target: LATENCY_TARGET,
+  meets: meetsLatency,
+  measure: (bench) => withDatabase(async (_, start) => measureLatency(bench, await start())),
 };
 
 async function measure(bench: Workbench): ReturnType<Row['measure']> {

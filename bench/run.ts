@@ -11,7 +11,7 @@ import { latency } from './latency.ts';
 import { lists } from './lists.ts';
 import { describeMachine, machineText } from './machine.ts';
 import { neighbours } from './neighbours.ts';
-import { nodes } from './nodes.ts';
+import { nodeLatency, nodes } from './nodes.ts';
 import { closeWorkbench, measureRow, openWorkbench, type Row, type RowResult } from './row.ts';
 import { searching } from './searching.ts';
 import { tableText } from './table.ts';
@@ -23,6 +23,7 @@ const rows: readonly Row[] = [
   burst,
   singles,
   nodes,
+  nodeLatency,
   latency,
   hangingHook,
   neighbours,
