@@ -110,6 +110,20 @@ test('one that fails leaves nothing, and the next opening begins where it began'
   expect(await applied()).toEqual(MIGRATIONS);
 });
 
+test('a database that cannot hold every text is refused, and stays as it is', async () => {
+  const name = `ascii_${database.url.split('_').at(-1)}`;
+  await database.query(`CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'SQL_ASCII'`);
+  try {
+    const url = new URL(database.url);
+    url.pathname = `/${name}`;
+    const opening = open(url.href);
+    await expect(opening).rejects.toMatchObject({ name: 'StoreError', code: 'incompatible' });
+    await expect(opening).rejects.toThrow(/has the encoding SQL_ASCII.*needs one with UTF8/);
+  } finally {
+    await database.query(`DROP DATABASE ${name} WITH (FORCE)`);
+  }
+});
+
 test('somebody who may not make schemas can be given one', async () => {
   const owner = `owner_${database.url.split('_').at(-1)}`;
   await database.query(`CREATE ROLE ${owner} LOGIN; CREATE SCHEMA posthorn AUTHORIZATION ${owner}`);

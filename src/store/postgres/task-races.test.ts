@@ -147,9 +147,13 @@ describe('a delivery that waits in memory for its retry, hurried while its outco
       const [recorded, hurried] = order === 0 ? [await first, await second] : [await second, await first];
       const { state } = await given.deliveryOf(place);
       const outcome = JSON.stringify([recorded, hurried, state]);
-      const arrived = [[true], { state: 'ended' }, 'succeeded'];
+      const arrived = [{ held: [true], dropped: [] }, { state: 'ended' }, 'succeeded'];
       const stored = [{ endpointKey: endpoint.key, dueAt: NOW + 1 }];
-      const due = [[false], { dropped: [place], stored, state: 'due' }, 'pending'];
+      const due = [
+        { held: [false], dropped: [] },
+        { dropped: [{ ...place, fence: lease.fence, resendKey: null }], stored, state: 'due' },
+        'pending',
+      ];
       expect([arrived, due].map((each) => JSON.stringify(each))).toContain(outcome);
       seen.add(state);
       const again = (await claimed(stores[1], endpoint.key)).length;
