@@ -101,7 +101,7 @@ test('a newer program that comes between is noticed', async () => {
 test('one that fails leaves nothing, and the next opening begins where it began', async () => {
   // In the way of the first one.
   await database.query('CREATE SCHEMA posthorn; CREATE TABLE posthorn.answer (something text)');
-  await expect(open()).rejects.toMatchObject({ code: '42P07' });
+  await expect(open()).rejects.toThrow(/\(42P07\)/);
   const tables =
     "SELECT relname FROM pg_class WHERE relnamespace = 'posthorn'::regnamespace AND relkind IN ('r', 'p')";
   expect((await database.query(tables)).rows).toEqual([{ relname: 'answer' }]);
