@@ -133,7 +133,10 @@ it('a server that has no connection left', async () => {
 it('a name server that does not answer', async () => {
   const { lookup } = dns;
   const failing = (host: string, options: unknown, done: (error: Error) => void): void => {
-    if (host !== 'localhost') return (lookup as unknown as typeof failing)(host, options, done);
+    if (host !== 'localhost') {
+      (lookup as unknown as typeof failing)(host, options, done);
+      return;
+    }
     const text = 'getaddrinfo EAI_AGAIN localhost';
     setImmediate(done, Object.assign(new Error(text), { code: 'EAI_AGAIN', syscall: 'getaddrinfo' }));
   };
