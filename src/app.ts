@@ -12,12 +12,14 @@ import type { EventType } from './model/event-type.ts';
 import { createIds } from './model/id.ts';
 import { DEFAULT_JITTER } from './model/retry-schedule.ts';
 import type { MasterKey } from './model/sealed.ts';
+import { SharedClock } from './model/shared-clock.ts';
 import { Answers } from './registry/answers.ts';
 import { Keyring } from './registry/keyring.ts';
 import type { Registry } from './registry/registry.ts';
 import type { Settings } from './settings.ts';
 import { openStore } from './store/open.ts';
 import { type Store, StoreError } from './store/store.ts';
+import { StoreTrouble } from './store-trouble.ts';
 import { systemClock } from './system/clock.ts';
 import { openFilesLimit, shareOpenFiles } from './system/open-files.ts';
 import { systemRandom } from './system/random.ts';
@@ -49,10 +51,11 @@ export async function startApp({
   settings,
   masterKey,
   log,
-  clock = systemClock,
+  clock: own = systemClock,
   random = systemRandom,
   openFiles = openFilesLimit(),
 }: AppParams): Promise<RunningApp> {
+  const clock = new SharedClock(own);
   const store = await openStore({ settings, clock, log });
   try {
     return await serve({ settings, masterKey, log, clock, random, openFiles }, store);
@@ -68,8 +71,9 @@ async function serve(params: Required<AppParams>, store: Store): Promise<Running
   const failed = new Promise<Error>((resolve) => {
     fail = resolve;
   });
-  const { engine, keyring, tests, http } = await compose(params, store, fail);
+  const { engine, keyring, tests, http, trouble } = await compose(params, store, fail);
   const stop = async () => {
+    trouble.stop();
     await Promise.all([engine.close(), tests.close(), keyring.close()]);
     await store.close();
   };
@@ -114,9 +118,11 @@ async function serve(params: Required<AppParams>, store: Store): Promise<Running
   };
 }
 
-/** The engine, and HTTP in front of it; nothing runs yet. */
+/** The engine, and HTTP in front of it; nothing runs yet. Only a `SharedClock` goes by the time of a store that is shared. */
 export async function compose(params: Required<AppParams>, store: Store, broken: (error: Error) => void) {
-  const { settings, masterKey, log, clock, random, openFiles } = params;
+  const { settings, masterKey, clock, random, openFiles } = params;
+  const trouble = new StoreTrouble({ store, clock, log: params.log });
+  const log = trouble.quiet(params.log);
   const shares = shareOpenFiles(openFiles);
   if (shares.warning !== null) log.warn({ openFiles }, shares.warning);
   const { allowNetworks, signatureHeaders, requestTimeoutMs } = settings;
@@ -173,10 +179,13 @@ export async function compose(params: Required<AppParams>, store: Store, broken:
     version,
     publicUrl: settings.publicUrl,
     maxConnections: shares.httpConnections,
-    health: () => store.check(),
+    async health() {
+      if (engine.trouble !== null) throw engine.trouble;
+      await trouble.check();
+    },
     log,
   });
-  return { engine, keyring, tests, http };
+  return { engine, keyring, tests, http, trouble };
 }
 
 async function assertMasterKey(store: Store, masterKey: MasterKey): Promise<void> {

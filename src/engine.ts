@@ -59,6 +59,8 @@ export interface Engine {
   state(endpointKey: number): ReturnType<Schedule['state']>;
   /** Since when an endpoint does nothing but fail; null when it does not. */
   failing(endpointKey: number): ReturnType<Failing['of']>;
+  /** Why nothing is sent, or taken, or recorded, at present; null: all of it goes on. */
+  readonly trouble: Error | null;
   /** Requests under way. */
   readonly inFlight: number;
   /** Deliveries in memory. */
@@ -85,6 +87,10 @@ export function createEngine(options: EngineOptions): Engine {
     explainer,
     state: (endpointKey) => schedule.state(endpointKey),
     failing: (endpointKey) => failing.of(endpointKey),
+    get trouble() {
+      if (!membership.holds()) return new Error('This node has no lease: nothing is sent.');
+      return recorder.failure ?? accept.failure;
+    },
     get inFlight() {
       return schedule.inFlight;
     },
@@ -220,6 +226,7 @@ function flow(options: EngineOptions, rooms: Rooms) {
     outdated: (applicationKey, revision) => rooms.registry.outdated(applicationKey, revision),
     doubtful,
     heldLate: (applicationKey, endpointKey) => rooms.lateReleases.add(applicationKey, endpointKey),
+    log,
   });
   return { accept, schedule, sender, membership };
 }
@@ -264,6 +271,7 @@ function records(options: EngineOptions, rooms: Rooms) {
     announces: (applicationKey, type) => rooms.registry.announces(applicationKey, type),
     announced: () => rooms.upkeep.announced(),
     keeps: (delivery, nextAttemptAt) => rooms.schedule.keeps(delivery, nextAttemptAt),
+    dropped: (leases) => rooms.schedule.drop(leases),
     settled: (settlements) => rooms.schedule.settled(settlements),
     crowded: (yes) => (yes ? rooms.schedule.pause() : rooms.schedule.resume()),
     broken,
@@ -377,7 +385,7 @@ function nodes(options: EngineOptions, rooms: Rooms) {
     eventTypes: () => rooms.registry.eventTypes.load(),
     keys: onKeysChanged,
     stored: (endpoints) => rooms.schedule.heard(endpoints),
-    dropped: (...dropped) => rooms.schedule.drop(...dropped),
+    dropped: (leases) => rooms.schedule.drop(leases),
     tasks: () => rooms.upkeep.look(),
     announced: () => rooms.upkeep.announced(),
     hurry: (endpointKey) => void rooms.schedule.hurry(endpointKey),
@@ -397,7 +405,7 @@ function nodes(options: EngineOptions, rooms: Rooms) {
 function consequences(rooms: Rooms): { stored: Schedule['stored']; dropped: Schedule['drop'] } {
   return {
     stored: (endpointKey, dueAt) => rooms.schedule.stored(endpointKey, dueAt),
-    dropped: (deliveries, resends) => rooms.schedule.drop(deliveries, resends),
+    dropped: (leases) => rooms.schedule.drop(leases),
   };
 }
 

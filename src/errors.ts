@@ -58,9 +58,9 @@ export class ApiError extends Error {
   constructor(
     code: ErrorCode,
     message?: string,
-    more: { at?: readonly (string | number)[]; retryAfterSeconds?: number } = {},
+    more: { at?: readonly (string | number)[]; retryAfterSeconds?: number; cause?: unknown } = {},
   ) {
-    super(message ?? errorTable[code].detail);
+    super(message ?? errorTable[code].detail, more.cause === undefined ? undefined : { cause: more.cause });
     this.code = code;
     this.at = more.at ?? [];
     this.retryAfterSeconds = more.retryAfterSeconds ?? null;

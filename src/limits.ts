@@ -32,7 +32,13 @@ export const ACCEPT_QUEUE_DELIVERIES = 200_000;
 export const ACCEPT_QUEUE_BYTES = 64 * 1024 * 1024;
 /** How long one waits for its transaction before it is refused; and how often it is fanned out anew because its endpoints changed meanwhile. */
 export const ACCEPT_WAIT_MS = 10_000;
-export const ACCEPT_FANOUTS = 5;
+export const ACCEPT_FANOUTS = 10;
+/** It waits before that from the third time on, twice as long each time, up to `most`. */
+export const ACCEPT_FANOUT_MS = { first: 2, most: 16 };
+/** Transactions that failed in a row after which one publish at a time tries whether the store is back; others are refused at once. */
+export const ACCEPT_FAILURES = 3;
+/** The last failure of a publish counts for so long in the server's health when no other publish follows. */
+export const ACCEPT_FAILURE_COUNTS_MS = 15_000;
 
 /** Attempts in one record transaction, and how long the first of them waits for company. */
 export const RECORD_BATCH_ATTEMPTS = 512;
@@ -180,12 +186,16 @@ export const SESSION_ID_CHARACTERS = 256;
 export const POSTGRES_CONNECT_MS = 3_000;
 export const POSTGRES_STATEMENT_MS = 8_000;
 export const POSTGRES_QUERY_MS = 10_000;
+/** A check whether the store reads and writes is given up after this. */
+export const STORE_PROBE_MS = 3_000;
+/** A store that failed works again when nothing failed for so long; while it fails, that is told so often. */
+export const STORE_TROUBLE_MS = { quiet: 5_000, told: 60_000 };
 /** Signals of other processes are looked for this often, with LISTEN and without it, and kept so long. */
 export const SIGNAL_POLL_MS = { listening: 5_000, polling: 500 };
 export const SIGNALS_KEPT_MS = 600_000;
 /**
  * Publishers' own transactions notify so far apart at the least, as each that does waits for the others' commits. For so long after one,
- * processes look this often for what came without.
+ * processes look this often for what came without; half as long after one, others may rely on that.
  */
 export const PUBLISHER_SIGNALS_MS = { apart: 10, look: 15, lookFor: 1_000 };
 /** Endpoints that one signal names. Of more, the others look at everything: that costs them less. */

@@ -3,6 +3,9 @@ import { ManualClock, seededRandom } from '../../test/helpers/manual-clock.ts';
 import { ApiError } from '../errors.ts';
 import {
   ACCEPT_BATCH_DELIVERIES,
+  ACCEPT_FAILURE_COUNTS_MS,
+  ACCEPT_FAILURES,
+  ACCEPT_FANOUT_MS,
   ACCEPT_FANOUTS,
   ACCEPT_QUEUE_DELIVERIES,
   ACCEPT_WAIT_MS,
@@ -73,6 +76,7 @@ function accepting(endpoints: number, options: AcceptingOptions = {}) {
     outdated: (_, revision) => outdated.push(revision),
     doubtful: (one) => doubtful.push(one),
     heldLate: (_, endpointKey) => late.push(endpointKey),
+    log: { warn: () => {} },
   });
   const publish = (message: Partial<PublishMessage> = {}) =>
     accept
@@ -256,7 +260,7 @@ describe('accept, on a store that several processes share', () => {
     const { clock, publish, find, reserved } = accepting(1, { messageAccept, admits: true });
     const unlucky = publish();
     for (let fanOuts = 1; fanOuts <= ACCEPT_FANOUTS; fanOuts++) {
-      await clock.settle();
+      await clock.advance(fanOuts <= 2 ? 0 : ACCEPT_FANOUT_MS.most);
       expect(begun).toHaveLength(fanOuts);
       begun.at(-1)?.end('stale');
     }
@@ -288,6 +292,43 @@ describe('accept, on a store that several processes share', () => {
     expect(await answers[2]).toBe('accepted');
     // Nothing is left that would wake a process that is idle.
     expect(clock.nextTimerAt).toBeNull();
+  });
+
+  it('has one publish at a time try a store that failed several times, and refuses others at once', async () => {
+    const { begun, messageAccept, fail } = heldStore();
+    const { accept, clock, publish } = accepting(1, { messageAccept, parallelCommits: 3 });
+    for (let failures = 0; failures < ACCEPT_FAILURES; failures++) {
+      const answer = publish();
+      await clock.settle();
+      fail(new StoreError('unavailable', 'Not now.'));
+      expect(await answer).toBe('unavailable');
+    }
+    expect(accept.failure?.message).toBe('Not now.');
+    const probe = publish();
+    await clock.settle();
+    expect(await Promise.all([publish(), publish()])).toEqual(['unavailable', 'unavailable']);
+    expect(begun).toHaveLength(ACCEPT_FAILURES + 1);
+    begun.at(-1)?.end('accepted');
+    expect(await probe).toBe('accepted');
+    expect(accept.failure).toBeNull();
+    // It is back: as many as ever are under way at once.
+    void publish();
+    await clock.settle();
+    void publish();
+    await clock.settle();
+    expect(begun).toHaveLength(ACCEPT_FAILURES + 3);
+  });
+
+  it('says no more of a failure that no other publish followed', async () => {
+    const { messageAccept, fail } = heldStore();
+    const { accept, clock, publish } = accepting(1, { messageAccept });
+    const answer = publish();
+    await clock.settle();
+    fail(new StoreError('unavailable', 'Not now.'));
+    expect(await answer).toBe('unavailable');
+    expect(accept.failure).not.toBeNull();
+    await clock.advance(ACCEPT_FAILURE_COUNTS_MS);
+    expect(accept.failure).toBeNull();
   });
 
   it('leaves to others what it may have leased without knowing', async () => {

@@ -1,6 +1,13 @@
 import { ApiError } from '../errors.ts';
 import { fanOut } from '../fanout/fan-out.ts';
-import { ACCEPT_FANOUTS, DELIVERIES_PER_PUBLISH, ORDERED_DELIVERY_COST } from '../limits.ts';
+import {
+  ACCEPT_FAILURE_COUNTS_MS,
+  ACCEPT_FAILURES,
+  ACCEPT_FANOUT_MS,
+  ACCEPT_FANOUTS,
+  DELIVERIES_PER_PUBLISH,
+  ORDERED_DELIVERY_COST,
+} from '../limits.ts';
 import type { Clock } from '../model/clock.ts';
 import { type Endpoint, heldReason } from '../model/endpoint.ts';
 import type { Ids } from '../model/id.ts';
@@ -38,6 +45,7 @@ export interface AcceptOptions {
   outdated(applicationKey: number, revision: number): void;
   /** Deliveries may be leased under this fence, and nobody has them. */
   doubtful(fence: number): void;
+  log: { warn(fields: object, text: string): void };
   /** A delivery was stored as held by a pause that had ended by then: nobody else lets it go. */
   heldLate(applicationKey: number, endpointKey: number): void;
 }
@@ -60,6 +68,11 @@ export class Accept {
   readonly #options: AcceptOptions;
   readonly #queue: AcceptQueue;
   #commits = 0;
+  /** Publishes that wait for their endpoints to stand still. */
+  #resting = 0;
+  /** Transactions that failed since one worked, and the last of them. */
+  #failures = 0;
+  #lastFailure: { readonly error: Error; readonly at: number } | null = null;
   #woken = false;
   #idle: (() => void)[] = [];
 
@@ -76,6 +89,9 @@ export class Accept {
         () => this.publish(request),
         (error: unknown) => Promise.reject(asApiError(error)),
       );
+    }
+    if (this.#failures >= ACCEPT_FAILURES && this.#commits > 0) {
+      return Promise.reject(new ApiError('unavailable', undefined, { retryAfterSeconds: 2 }));
     }
     let bytes = 0;
     for (const message of request.messages) bytes += message.payload.length;
@@ -104,6 +120,13 @@ export class Accept {
     }
   }
 
+  /** Why the last publishes could not be committed; null: they could, or it is too long ago to say anything. */
+  get failure(): Error | null {
+    const last = this.#lastFailure;
+    const counts = last !== null && this.#options.clock.monotonic() - last.at < ACCEPT_FAILURE_COUNTS_MS;
+    return counts ? last.error : null;
+  }
+
   /** Resolves when every publish so far has been answered. */
   drained(): Promise<void> {
     if (this.#isIdle()) return Promise.resolve();
@@ -111,7 +134,7 @@ export class Accept {
   }
 
   #isIdle(): boolean {
-    return this.#queue.size === 0 && this.#commits === 0;
+    return this.#queue.size === 0 && this.#commits === 0 && this.#resting === 0;
   }
 
   /** Begins transactions once the events at hand are dealt with: a store that answers at once would otherwise keep the event loop. */
@@ -164,6 +187,8 @@ export class Accept {
       this.#failed(error, fence);
       throw error;
     }
+    this.#failures = 0;
+    this.#lastFailure = null;
     // This process was taken for dead meanwhile, and others may have released what it leased so.
     const isVoid = !fences.isOwn(fence);
     const leased: LeasedDelivery[] = [];
@@ -183,14 +208,37 @@ export class Accept {
     });
     if (isVoid) this.#options.doubtful(fence);
     else if (leased.length > 0) lanes.push(leased);
-    this.#queue.putBack(stale);
+    this.#fanOutAgain(stale);
     publishes.forEach((publish, index) => {
       if (results[index]?.kind === 'accepted') this.#lookAgain(publish);
     });
   }
 
+  /** At once the first time; then a little later each time, as whoever changes endpoints now may do so for a while. */
+  #fanOutAgain(stale: readonly Waiting[]): void {
+    const { clock } = this.#options;
+    const { first, most } = ACCEPT_FANOUT_MS;
+    this.#queue.putBack(stale.filter((waiting) => waiting.stale <= 1));
+    for (const waiting of stale) {
+      if (waiting.stale <= 1) continue;
+      this.#resting++;
+      clock.timer(Math.min(first * 2 ** (waiting.stale - 2), most), () => {
+        this.#resting--;
+        this.#queue.putBack([waiting]);
+        this.#wake();
+      });
+    }
+  }
+
   #failed(error: unknown, fence: number): void {
+    this.#failures++;
+    this.#lastFailure = {
+      error: error instanceof Error ? error : new Error(String(error)),
+      at: this.#options.clock.monotonic(),
+    };
+    // Whatever else it is becomes an answer that is logged.
     if (!(error instanceof StoreError)) return;
+    this.#options.log.warn({ err: error }, 'publishes could not be taken');
     if (error.code === 'broken') this.#options.broken(error);
     if (error.code === 'unknown') this.#options.doubtful(fence);
   }
@@ -332,6 +380,7 @@ function refusal(
 }
 
 function asApiError(error: unknown): Error {
-  if (error instanceof StoreError) return new ApiError('unavailable', undefined, { retryAfterSeconds: 2 });
+  if (error instanceof StoreError)
+    return new ApiError('unavailable', undefined, { retryAfterSeconds: 2, cause: error });
   return error instanceof Error ? error : new Error(String(error));
 }

@@ -24,8 +24,10 @@ export function explainStoreProblem(error: unknown, settings: Settings): unknown
   }
   if (error instanceof StoreError && error.code === 'locked')
     return new CliError(error.message, { cause: error });
-  const said = error as { severity?: unknown; code?: unknown; message?: unknown } | null;
-  if (typeof said?.severity === 'string' && typeof said.code === 'string') {
+  const cause = error instanceof StoreError ? error.cause : error;
+  const said = cause as { severity?: unknown; code?: unknown; message?: unknown } | null | undefined;
+  // Of rights, and of tables that are not as they were made (42); for anything else there is a better sentence.
+  if (typeof said?.severity === 'string' && typeof said.code === 'string' && /^42/.test(said.code)) {
     return new CliError(`PostgreSQL refuses that: ${said.message} (${said.code}).`, { cause: error });
   }
   return explainStartupError(error, settings);

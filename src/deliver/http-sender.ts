@@ -10,6 +10,7 @@ import {
   type Target,
   unsentExchange,
 } from '../model/exchange.ts';
+import { ownClock } from '../model/shared-clock.ts';
 import { sign, signatureTimestamp } from '../model/signature.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import { createEgressGuard, type EgressGuardOptions, type GuardedConnect } from './egress-guard.ts';
@@ -82,10 +83,11 @@ class HttpSender implements Sender {
       ...(options.build && { build: options.build }),
     });
     this.#holding = options.holding ?? new Holding();
+    const own = ownClock(options.clock);
     this.#host = {
       clock: options.clock,
       build: requestBuilder(options),
-      holds: () => this.#holding.holds(this.#clock),
+      holds: () => this.#holding.holds(own),
       ended: (run) => {
         this.#running.delete(run);
         this.#ended.push(run);

@@ -10,6 +10,7 @@ import {
   type Target,
   unsentExchange,
 } from '../model/exchange.ts';
+import { SharedClock } from '../model/shared-clock.ts';
 import { Holding } from './holding.ts';
 import type { HttpSenderSettings } from './http-sender.ts';
 import {
@@ -139,7 +140,12 @@ class ThreadSender implements Sender {
   }
 
   #start(): void {
-    const workerData: WorkerSettings = { ...settingsOf(this.#options), holding: this.#holding.memory };
+    const { clock } = this.#options;
+    const workerData: WorkerSettings = {
+      ...settingsOf(this.#options),
+      holding: this.#holding.memory,
+      time: clock instanceof SharedClock ? clock.memory : null,
+    };
     const worker = new Worker(this.#options.program ?? PROGRAM, { workerData });
     let cause: Error | null = null;
     const exited = new Promise<void>((resolve) => {

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Target } from '../model/exchange.ts';
+import { SharedClock } from '../model/shared-clock.ts';
 import { systemClock } from '../system/clock.ts';
 import { Holding } from './holding.ts';
 import { createHttpSender } from './http-sender.ts';
@@ -16,10 +17,10 @@ const port = parentPort;
 if (port === null) throw new Error('sender-worker runs only as a worker thread.');
 
 const targets = new Map<number, Target>();
-const { holding, ...settings } = workerData as WorkerSettings;
+const { holding, time, ...settings } = workerData as WorkerSettings;
 const sender = createHttpSender({
   ...settings,
-  clock: systemClock,
+  clock: time === null ? systemClock : new SharedClock(systemClock, time),
   holding: new Holding(holding),
   onResults: (results) => post({ kind: 'results', results: flatResults(results) }),
   onBug: (error) =>

@@ -5,6 +5,8 @@ import type { HttpSenderSettings } from './http-sender.ts';
 export interface WorkerSettings extends HttpSenderSettings {
   /** The memory of a `Holding`. */
   readonly holding: SharedArrayBuffer;
+  /** The memory of a `SharedClock`; null: the thread has its own time. */
+  readonly time: SharedArrayBuffer | null;
 }
 
 /**

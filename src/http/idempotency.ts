@@ -76,7 +76,9 @@ export function addIdempotency(
     if (answer !== null) {
       // The work is done: to refuse the call now would have it done twice.
       await answers.keep(turn.asked, answer).catch((error: unknown) => {
-        log.warn({ err: error }, 'an answer could not be kept for its idempotency key');
+        // As a reason, not as an error of the store, which is told once: this is about one call, which its caller may do twice.
+        const reason = error instanceof Error ? error.message : String(error);
+        log.warn({ reason }, 'an answer could not be kept for its idempotency key');
       });
     }
     turn.settle(answer);

@@ -110,7 +110,7 @@ export interface SendResult {
 export interface HoldUntil {
   /** Monotonic ms. */
   readonly monotonic: number;
-  /** Ms since the Unix epoch: this one alone goes on while the machine sleeps. */
+  /** Ms since the Unix epoch by this machine's own clock: this one alone goes on while the machine sleeps. */
   readonly wall: number;
 }
 

@@ -66,6 +66,6 @@ export function createFences(): Fences {
       if (last === 0) throw new Error('A process has no fences before it joined.');
       return ++last;
     },
-    isOwn: (fence) => first > 0 && fence >= first,
+    isOwn: (fence) => first > 0 && fence >= first && fence <= last,
   };
 }

@@ -22,7 +22,7 @@ function hearing(over: Partial<HearingOptions> = {}, shared = true) {
     eventTypes: read('event types'),
     keys: () => heard.push('keys'),
     stored: (endpoints) => heard.push(['stored', ...endpoints.map(({ endpointKey }) => endpointKey)]),
-    dropped: (deliveries, { resends }) => heard.push(['dropped', deliveries.length, resends]),
+    dropped: (leases) => heard.push(['dropped', ...leases.map(({ fence }) => fence)]),
     tasks: read('tasks'),
     announced: () => heard.push('announced'),
     hurry: (endpointKey) => heard.push(['hurry', endpointKey]),
@@ -41,7 +41,7 @@ describe('what others tell', () => {
     const { tell, heard, clock } = hearing();
     tell(
       { kind: 'application', applicationKey: 1 },
-      { kind: 'dropped', deliveries: [{ messageKey: 1, endpointKey: 2 }], resends: true },
+      { kind: 'dropped', leases: [{ messageKey: 1, endpointKey: 2, fence: 7, resendKey: null }] },
       { kind: 'stored', endpoints: [{ endpointKey: 2, dueAt: 0 }] },
       { kind: 'application', applicationKey: 3 },
       { kind: 'application', applicationKey: 1 },
@@ -56,7 +56,7 @@ describe('what others tell', () => {
     );
     await clock.settle();
     const own = [
-      ['dropped', 1, true],
+      ['dropped', 7],
       ['stored', 2],
       ['hurry', 4],
       ['applications', 1, 3],

@@ -13,7 +13,7 @@ export interface HearingOptions {
   eventTypes(): Promise<void>;
   keys(): void;
   stored(endpoints: Of<'stored'>['endpoints']): void;
-  dropped(deliveries: Of<'dropped'>['deliveries'], resends: { resends: boolean }): void;
+  dropped(leases: Of<'dropped'>['leases']): void;
   /** A task began, or another than this process changed one. */
   tasks(): Promise<void>;
   announced(): void;
@@ -68,7 +68,7 @@ export class Hearing {
       kinds.add(signal.kind);
       if (signal.kind === 'application') applications.add(signal.applicationKey);
       else if (signal.kind === 'stored') this.#options.stored(signal.endpoints);
-      else if (signal.kind === 'dropped') this.#options.dropped(signal.deliveries, signal);
+      else if (signal.kind === 'dropped') this.#options.dropped(signal.leases);
       else if (signal.kind === 'hurry') this.#options.hurry(signal.endpointKey);
     }
     if (applications.size > 0) this.#options.applications([...applications]);

@@ -2,12 +2,15 @@ import { RELEASE_STEP } from '../limits.ts';
 import type { Clock, Timer } from '../model/clock.ts';
 import type { HoldUntil } from '../model/exchange.ts';
 import { type Fences, firstFence } from '../model/lease.ts';
+import { ownClock, SharedClock } from '../model/shared-clock.ts';
 import type { OwnedKind, Shares } from '../model/shares.ts';
 import type { EndedNode, NodeView, Stopped, Store } from '../store/store.ts';
 import { owner } from './ownership.ts';
+import { StoreTime } from './store-time.ts';
 
 export interface MembershipOptions {
   store: Pick<Store, 'shared' | 'nodeJoin' | 'nodeBeat' | 'nodeLeave' | 'nodeForget' | 'deliveryRelease'>;
+  /** A `SharedClock` learns the store's time; the lease goes by the own wall clock all the same. */
   clock: Clock;
   fences: Pick<Fences, 'begin'>;
   /** For people: which process it is. */
@@ -43,6 +46,8 @@ const BEATS = 8;
  */
 const HOLDS = 2 / 3;
 const EXPIRES = 5 / 6;
+/** A timer may fire so long before its time. */
+const EARLY_MS = 2;
 const OVER: HoldUntil = { monotonic: 0, wall: 0 };
 /** A process that ends waits so long for the store to take note. */
 const LEAVE_MS = 2_000;
@@ -68,6 +73,9 @@ interface Left {
  */
 export class Membership implements Shares {
   readonly #options: MembershipOptions;
+  /** Its wall time does not move when the store's is learned. */
+  readonly #own: Clock;
+  readonly #storeTime: StoreTime | null;
   #epoch = 0;
   #live: readonly number[] = [];
   /** The monotonic clock does not go on while a machine sleeps; the wall clock does, but is set now and then. */
@@ -83,7 +91,10 @@ export class Membership implements Shares {
   #releasing = false;
 
   constructor(options: MembershipOptions) {
+    const { clock, log } = options;
     this.#options = options;
+    this.#own = ownClock(clock);
+    this.#storeTime = clock instanceof SharedClock ? new StoreTime(clock, log) : null;
   }
 
   get epoch(): number {
@@ -113,7 +124,7 @@ export class Membership implements Shares {
   holds(): boolean {
     const { store, clock } = this.#options;
     if (!store.shared) return true;
-    return clock.monotonic() < this.#until.monotonic && clock.now() < this.#until.wall;
+    return clock.monotonic() < this.#until.monotonic && this.#own.now() < this.#until.wall;
   }
 
   /** Becomes a node. Rejects as the store does. */
@@ -162,7 +173,7 @@ export class Membership implements Shares {
       this.#epoch = epoch;
       if (before !== 0) forfeited({ from: firstFence(before), before: firstFence(before + 1) });
       const began = clock.monotonic();
-      const wallBegan = clock.now();
+      const wallBegan = this.#own.now();
       view = await store.nodeBeat({ epoch, leaseMs: Math.round(leaseMs * EXPIRES) });
       if (view !== 'lost') this.#renewed(view, began, wallBegan);
     }
@@ -200,8 +211,8 @@ export class Membership implements Shares {
   }
 
   async #renew(began: number): Promise<void> {
-    const { store, clock, leaseMs, log } = this.#options;
-    const wallBegan = clock.now();
+    const { store, leaseMs, log } = this.#options;
+    const wallBegan = this.#own.now();
     const view = await store.nodeBeat({ epoch: this.#epoch, leaseMs: Math.round(leaseMs * EXPIRES) });
     if (this.#stopped) return;
     if (view !== 'lost' && view.live.includes(this.#epoch)) {
@@ -216,6 +227,7 @@ export class Membership implements Shares {
   #renewed(view: NodeView, began: number, wallBegan: number): void {
     const { clock, leaseMs, changed, leaseChanged, log } = this.#options;
     if (this.#stopped) return;
+    this.#storeTime?.learn({ now: view.now, began, ended: clock.monotonic() });
     // Whoever joins knows that it does.
     const isFirst = this.#live.length === 0;
     const held = this.holds();
@@ -243,9 +255,17 @@ export class Membership implements Shares {
   }
 
   #lapsedNow(): void {
-    if (this.holds()) return;
+    const { clock, log } = this.#options;
+    if (this.holds()) {
+      const { monotonic, wall } = this.#until;
+      const leftMs = Math.min(monotonic - clock.monotonic(), wall - this.#own.now());
+      this.#lapse = clock.timer(leftMs + EARLY_MS, () => this.#lapsedNow());
+      return;
+    }
     if (!this.#lapsed) {
-      this.#options.log.warn({ err: this.#failure }, 'no lease: nothing is sent until the database answers');
+      // As a reason, not as an error of the store: that is told once by whoever meets it first, and this always.
+      const reason = this.#failure instanceof Error ? this.#failure.message : null;
+      log.warn({ reason }, 'no lease: nothing is sent until the database answers');
     }
     this.#lapsed = true;
     this.#options.leaseChanged();

@@ -1,15 +1,13 @@
 import type { Clock } from '../model/clock.ts';
+import type { Lease } from '../model/lease.ts';
 import type { Stopped } from '../store/store.ts';
 
 export interface ConsequencesOptions {
   clock: Clock;
   /** Something for the endpoint waits in the store, due at that time. */
   stored(endpointKey: number, dueAt: number): void;
-  /** These were leased and are no longer; with `resends`, leased resends of them neither. */
-  dropped(
-    deliveries: readonly { readonly messageKey: number; readonly endpointKey: number }[],
-    options: { resends: boolean },
-  ): void;
+  /** These are void. */
+  dropped(leases: readonly Lease[]): void;
   /** Somebody wants something sent to the endpoint now: an open breaker's probe goes out at once. */
   hurry(endpointKey: number): void;
   /** Whether a request of this delivery, no resend of it, is under way. */
@@ -31,8 +29,8 @@ export class Consequences {
   readonly sends = (endpointKey: number, messageKey: number): boolean =>
     this.#options.sends(endpointKey, messageKey);
 
-  readonly follow = ({ dropped, stored }: Stopped, resends: { resends: boolean }): void => {
-    if (dropped.length > 0) this.#options.dropped(dropped, resends);
+  readonly follow = ({ dropped, stored }: Stopped): void => {
+    if (dropped.length > 0) this.#options.dropped(dropped);
     for (const { endpointKey, dueAt } of stored) this.#options.stored(endpointKey, dueAt);
   };
 }

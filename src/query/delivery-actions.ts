@@ -63,7 +63,7 @@ export class DeliveryActions {
     const hurried = await this.#store.deliveryHurry({ ...placeOf(message, endpoint), now: now() });
     if (hurried === null) throw isNotFor(message, endpoint);
     if (hurried.state === 'due') {
-      follow(hurried, { resends: false });
+      follow(hurried);
       hurry(endpoint.key);
       return this.find(message, endpoint);
     }
@@ -106,7 +106,7 @@ export class DeliveryActions {
     const { advice, ...params } = how;
     const deliveries = [placeOf(message, endpoint)];
     const { cancelled, ...stopped } = await this.#store.deliveryCancel({ deliveries, ...params, now: now() });
-    follow(stopped, { resends: true });
+    follow(stopped);
     const delivery = await this.find(message, endpoint);
     // Between the look and the change it ended by itself.
     if (cancelled.length === 0) throw isIn(delivery.state, advice);

@@ -35,7 +35,7 @@ beforeEach(async () => {
     ids: createIds(clock, seededRandom(1)),
     clock,
     stored: (...params) => stored.push(params),
-    dropped: (deliveries, { resends }) => dropped.push(...deliveries.map((each) => ({ ...each, resends }))),
+    dropped: (leases) => dropped.push(...leases),
     hurry: (endpointKey) => hurried.push(endpointKey),
     sends: (_, messageKey) => underWay.has(messageKey),
     taskBegan: (task) => began.push(task),
@@ -87,7 +87,7 @@ describe('one delivery', () => {
         message: expect.stringContaining('The delivery is cancelled.'),
       });
     }
-    expect(dropped).toEqual([expect.objectContaining({ endpointKey: endpoint.key, resends: true })]);
+    expect(dropped).toEqual([expect.objectContaining({ endpointKey: endpoint.key, resendKey: null })]);
     await expect(redelivery.cancel(await failed(), endpoint)).rejects.toMatchObject({
       code: 'conflict',
       message: expect.stringContaining('failed'),

@@ -122,7 +122,7 @@ export class Redelivery {
     const { store, clock } = this.#options;
     const messages = [{ applicationKey, messageKey }];
     const stopped = await store.messageExpunge({ messages, now: clock.now() });
-    this.#consequences.follow(stopped, { resends: true });
+    this.#consequences.follow(stopped);
   }
 
   /** Forgets what an endpoint answered. Throws `not_found`. */

@@ -61,7 +61,7 @@ function recording(held = true, failures: StoreError[] = [], announces = true) {
         if (failure !== undefined) throw failure;
         results.push(...params.results);
         changes.push(...(params.failing ?? []));
-        return params.results.map(() => held);
+        return { held: params.results.map(() => held), dropped: [] };
       },
     },
     clock,
@@ -72,10 +72,11 @@ function recording(held = true, failures: StoreError[] = [], announces = true) {
     announces: (applicationKey) => announces && applicationKey === sent.applicationKey,
     announced: () => told.times++,
     keeps: () => true,
+    dropped: () => expect.unreachable(),
     settled: (settled) => settlements.push(...settled),
     crowded: () => {},
     broken: () => expect.unreachable(),
-    log: { info: () => {}, warn: () => {} },
+    log: { warn: () => {} },
   });
   const record = async (of: LeasedDelivery, status: number) => {
     recorder.add(of, exchange(status), sent);

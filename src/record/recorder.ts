@@ -9,7 +9,7 @@ import type { Clock, Random, Timer } from '../model/clock.ts';
 import { afterAttempt, afterResend, type Verdict } from '../model/delivery.ts';
 import { type Exchange, succeeded } from '../model/exchange.ts';
 import type { Ids } from '../model/id.ts';
-import type { LeasedDelivery, Settlement } from '../model/lease.ts';
+import type { Lease, LeasedDelivery, Settlement } from '../model/lease.ts';
 import { GONE, type RetryPolicy } from '../model/retry-schedule.ts';
 import { type AttemptResult, type EndpointFailingChange, type Store, StoreError } from '../store/store.ts';
 import type { Failing } from './failing.ts';
@@ -29,13 +29,15 @@ export interface RecorderOptions {
   announced(): void;
   /** Whether a retry due then shall wait in memory, under the lease it has. */
   keeps(delivery: LeasedDelivery, nextAttemptAt: number): boolean;
+  /** These are void: a resend of what was leased has arrived. */
+  dropped(leases: readonly Lease[]): void;
   /** What is on record now. */
   settled(settlements: readonly Settlement[]): void;
   /** More outcomes wait than may: sending shall pause, or may go on. */
   crowded(yes: boolean): void;
   /** The store is broken: the process must not go on. */
   broken(error: Error): void;
-  log: { warn(fields: object, text: string): void; info(fields: object, text: string): void };
+  log: { warn(fields: object, text: string): void };
 }
 
 /** Where a delivery went, as it was when the request began. */
@@ -71,6 +73,7 @@ export class Recorder {
   #stopped = false;
   #crowded = false;
   #pauseMs = 0;
+  #failed: Error | null = null;
   #idle: (() => void)[] = [];
 
   constructor(options: RecorderOptions) {
@@ -144,6 +147,11 @@ export class Recorder {
     });
   }
 
+  /** Why the last outcomes could not be written; null: they could. */
+  get failure(): Error | null {
+    return this.#failed;
+  }
+
   /** Resolves when everything so far is on record. */
   drained(): Promise<void> {
     if (this.#stopped || (this.#waiting.length === 0 && !this.#writing)) return Promise.resolve();
@@ -179,7 +187,7 @@ export class Recorder {
     const batch = this.#waiting.slice(0, RECORD_BATCH_ATTEMPTS);
     const changes = failing.changes(RECORD_BATCH_ATTEMPTS);
     try {
-      const held = await store.deliveryRecord({
+      const { held, dropped } = await store.deliveryRecord({
         results: batch.map(({ result, unsure }) => (unsure ? { ...result, again: true } : result)),
         now: clock.now(),
         ...(changes.length > 0 && { failing: changes }),
@@ -188,12 +196,13 @@ export class Recorder {
       failing.written(changes);
       if (changes.some(hasAnnouncements) || batch.some(({ result }) => result.announce !== null)) announced();
       this.#recovered();
+      if (dropped.length > 0) this.#options.dropped(dropped);
       this.#options.settled(batch.map((waiting, index) => settlement(waiting, held[index] ?? false)));
     } catch (error) {
       if (error instanceof StoreError && error.code === 'unknown') {
         for (const waiting of batch) waiting.unsure = true;
       }
-      this.#failed(error);
+      this.#fail(error);
       if (batch.length === 0) this.note();
     }
     this.#writing = false;
@@ -202,23 +211,23 @@ export class Recorder {
   }
 
   #recovered(): void {
-    if (this.#pauseMs > 0) this.#options.log.info({}, 'outcomes can be recorded again');
     this.#pauseMs = 0;
+    this.#failed = null;
     if (this.#crowded && this.#waiting.length < RECORD_QUEUE_ATTEMPTS / 2) {
       this.#crowded = false;
       this.#options.crowded(false);
     }
   }
 
-  #failed(error: unknown): void {
-    const temporary =
-      error instanceof StoreError && (error.code === 'unavailable' || error.code === 'unknown');
+  #fail(error: unknown): void {
+    const failed = error instanceof Error ? error : new Error(String(error));
+    this.#failed = failed;
+    const temporary = failed instanceof StoreError && ['unavailable', 'unknown'].includes(failed.code);
     if (!temporary) {
-      this.#options.broken(error instanceof Error ? error : new Error(String(error)));
+      this.#options.broken(failed);
       this.stop();
     }
-    if (this.#pauseMs === 0)
-      this.#options.log.warn({ err: error }, 'outcomes cannot be recorded; they wait and are tried again');
+    this.#options.log.warn({ err: failed }, 'outcomes cannot be recorded; they wait and are tried again');
     this.#pauseMs = Math.min(Math.max(FIRST_PAUSE_MS, this.#pauseMs * 2), LONGEST_PAUSE_MS);
   }
 }

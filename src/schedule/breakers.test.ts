@@ -11,6 +11,8 @@ function storing() {
   const world = scheduling();
   const { clock, store, schedule } = world;
   const stored: LeasedDelivery[] = [];
+  /** What each delivery was last claimed as. */
+  const claimed = new Map<number, LeasedDelivery>();
   let claims = 0;
   const nextDueAt = () =>
     stored.length === 0 ? null : Math.min(...stored.map((each) => each.nextAttemptAt));
@@ -20,10 +22,11 @@ function storing() {
     const place = ({ resendKey, nextAttemptAt }: LeasedDelivery) => (resendKey === null ? nextAttemptAt : -1);
     stored.sort((a, b) => place(a) - place(b) || a.messageKey - b.messageKey);
     const due = stored.filter(({ nextAttemptAt }) => nextAttemptAt <= clock.now()).length;
-    const claimed = stored
+    const leases = stored
       .splice(0, Math.min(due, deliveries))
       .map(({ messageKey, resendKey, ...rest }) => world.lease(1, messageKey, resendKey, restOf(rest)));
-    return [{ claimed, nextDueAt: nextDueAt() }];
+    for (const lease of leases) claimed.set(lease.messageKey, lease);
+    return [{ claimed: leases, nextDueAt: nextDueAt() }];
   };
   store.deliveryUnlease = async ({ leases }) => {
     world.unleased.push(...leases);
@@ -52,7 +55,7 @@ function storing() {
     expect(schedule.state(1)?.breaker.open).toBe(true);
   };
   const sentKeys = () => world.sent.map(({ job }) => Number(job.messageId.slice(4)));
-  return { ...world, stored, publish, resend, breakIt, sentKeys, claims: () => claims };
+  return { ...world, stored, claimed, publish, resend, breakIt, sentKeys, claims: () => claims };
 }
 
 function restOf({
@@ -225,13 +228,13 @@ describe('a lane whose breaker is open', () => {
   });
 
   it('claims another probe when the one in memory is dropped', async () => {
-    const { clock, schedule, breakIt, publish, sentKeys } = storing();
+    const { clock, schedule, claimed, breakIt, publish, sentKeys } = storing();
     await breakIt();
     publish(1);
     publish(2);
     schedule.pause();
     await clock.advance(PROBE_MS);
-    schedule.drop([{ messageKey: 1, endpointKey: 1 }], { resends: true });
+    schedule.drop([claimed.get(1) as LeasedDelivery]);
     schedule.resume();
     await clock.settle();
     expect(sentKeys()).toEqual([2]);

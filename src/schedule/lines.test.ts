@@ -51,10 +51,11 @@ describe('the next of a line, let go by the store while the one before it is und
 
   it('is void when it is dropped meanwhile, and the one after it goes out in its place', async () => {
     const { clock, schedule, bring, ordered, answer, settle, names } = await sending();
-    await bring(ordered(11));
+    const next = ordered(11);
+    await bring(next);
     // Claimed before the schedule heard that the one before it is void.
     await bring(ordered(12));
-    schedule.drop([{ messageKey: 11, endpointKey: 1 }], { resends: true });
+    schedule.drop([next]);
     answer(200);
     settle();
     await clock.settle();

@@ -98,7 +98,7 @@ class Chaos {
     if (of.state === 'ended' || of.resendKey !== null) return;
     const wasLeased = of.state === 'sending';
     of.state = 'ended';
-    if (wasLeased) this.world.schedule.drop([of], { resends: false });
+    if (wasLeased) this.world.schedule.drop([of]);
   }
 
   /** Pauses the endpoint, or ends the pause and releases what was held. */

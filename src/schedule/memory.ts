@@ -1,6 +1,6 @@
 import { RETRY_IN_MEMORY_MS } from '../limits.ts';
 import type { Clock } from '../model/clock.ts';
-import type { LeasedDelivery } from '../model/lease.ts';
+import type { Fences, Lease, LeasedDelivery } from '../model/lease.ts';
 import type { Alarms } from './alarms.ts';
 import type { Lane } from './lane.ts';
 import type { Residency } from './residency.ts';
@@ -10,7 +10,7 @@ export interface MemoryOptions {
   clock: Clock;
   alarms: Alarms;
   residency: Residency;
-  fences: { next(): number };
+  fences: Pick<Fences, 'isOwn'>;
   /** Deliveries of one endpoint in memory, at most. */
   residentPerEndpoint: number;
   /** The lane may have something to give back to the store. */
@@ -76,18 +76,20 @@ export class Memory {
     for (const delivery of lane.lines.end(orderKey)) this.#goesOn(lane, delivery);
   }
 
-  /** Voids the leases that the lane has on these messages, and those whose deliveries are still on their way to it. */
-  void(lane: Lane, messages: readonly { readonly messageKey: number }[], resends: boolean): void {
-    if (lane.resident === 0) return;
+  /** Drops what the lane has under these leases, and what is still on its way to it. Those of other nodes do not matter here. */
+  void(lane: Lane, leases: readonly Lease[]): void {
     const { fences, residentPerEndpoint } = this.#options;
+    const own = leases.filter(({ fence }) => fences.isOwn(fence));
+    if (lane.resident === 0 || own.length === 0) return;
     const voids = lane.voids ?? new Voids(residentPerEndpoint);
     lane.voids = voids;
-    const before = fences.next();
-    for (const { messageKey } of messages) voids.add(messageKey, { before, resends });
-    const dropped = lane.ready.remove((delivery) => voids.has(delivery));
-    for (const { messageKey } of messages) {
+    for (const lease of own) voids.add(lease);
+    const messageKeys = new Set(own.map(({ messageKey }) => messageKey));
+    const isVoid = (delivery: Lease) => messageKeys.has(delivery.messageKey) && voids.has(delivery);
+    const dropped = lane.ready.remove(isVoid);
+    for (const messageKey of messageKeys) {
       const retry = lane.waiting.get(messageKey);
-      if (retry === undefined || !voids.has(retry)) continue;
+      if (retry === undefined || !isVoid(retry)) continue;
       lane.waiting.delete(messageKey);
       dropped.push(retry);
     }

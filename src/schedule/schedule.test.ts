@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Claims, retrying, scheduling } from '../../test/helpers/scheduling.ts';
+import { firstFence } from '../model/lease.ts';
 import { StoreError } from '../store/store.ts';
 
 describe('a disabled endpoint', () => {
@@ -77,10 +78,12 @@ describe('a disabled endpoint', () => {
 
 describe('a resend', () => {
   it('that arrives takes the place of the retry that waits in memory', async () => {
-    const { clock, schedule, sent, lease, push, answer, settle } = await retrying();
+    const { clock, schedule, sent, retry, lease, push, answer, settle } = await retrying();
     push(lease(1, 10, 77));
     await clock.settle();
     expect(answer(200)).toBe(1);
+    // As its record says.
+    schedule.drop([retry]);
     settle();
     await clock.advance(10_000);
     expect(sent).toEqual([]);
@@ -115,14 +118,11 @@ describe('a resend', () => {
 
 describe('dropped deliveries', () => {
   it('are not sent, whether ready or waiting, resends neither; their room is free, and others go on', async () => {
-    const { clock, schedule, sent, lease, push } = await retrying();
-    push(lease(1, 11));
-    push(lease(1, 11, 77));
+    const { clock, schedule, sent, retry, lease, push } = await retrying();
+    const ready = [lease(1, 11), lease(1, 11, 77)];
+    for (const each of ready) push(each);
     push(lease(1, 12));
-    schedule.drop(
-      [10, 11].map((messageKey) => ({ messageKey, endpointKey: 1 })),
-      { resends: true },
-    );
+    schedule.drop([retry, ...ready]);
     await clock.advance(10_000);
     expect(sent.map(({ job }) => job.messageId)).toEqual(['msg_12']);
     expect(schedule.resident).toBe(1);
@@ -138,7 +138,7 @@ describe('dropped deliveries', () => {
     schedule.stored(1, clock.now());
     await clock.settle();
     const claimed = [lease(1, 10), lease(1, 11)];
-    schedule.drop([{ messageKey: 10, endpointKey: 1 }], { resends: true });
+    schedule.drop(claimed.slice(0, 1));
     bring([{ claimed, nextDueAt: null }]);
     await clock.settle();
     expect(sent.map(({ job }) => job.messageId)).toEqual(['msg_11']);
@@ -147,14 +147,67 @@ describe('dropped deliveries', () => {
 
   it('are not tried again though their attempt was recorded just before', async () => {
     const { clock, schedule, sent, lease, push, answer, settle } = scheduling();
-    push(lease(1, 10));
+    const tried = lease(1, 10);
+    push(tried);
     await clock.settle();
     answer(500);
-    schedule.drop([{ messageKey: 10, endpointKey: 1 }], { resends: true });
+    schedule.drop([tried]);
     settle({ nextAttemptAt: clock.now() + 1_000, kept: true, arrived: false });
     await clock.advance(10_000);
     expect(sent).toEqual([]);
     expect(schedule.resident).toBe(0);
+  });
+
+  it('are sent under a newer lease, though it came before it was known that the older one is void', async () => {
+    const { clock, schedule, sent, ended, retry, lease, push, answer } = await retrying();
+    const newer = lease(1, 10);
+    push(newer);
+    schedule.drop([retry]);
+    await clock.settle();
+    expect(sent.map(({ job }) => job.messageId)).toEqual(['msg_10']);
+    answer(200);
+    expect(ended.at(-1)?.fence).toBe(newer.fence);
+    expect(schedule.resident).toBe(1);
+  });
+
+  it('are sent under a newer lease that is still on its way when the older one becomes void', async () => {
+    const { clock, store, schedule, sent, retry, lease } = await retrying();
+    let bring: (claims: Claims) => void = () => {};
+    store.deliveryClaimDue = () =>
+      new Promise((resolve) => {
+        bring = resolve;
+      });
+    schedule.stored(1, clock.now());
+    await clock.settle();
+    const newer = lease(1, 10);
+    schedule.drop([retry]);
+    bring([{ claimed: [newer], nextDueAt: null }]);
+    await clock.settle();
+    expect(sent.map(({ job }) => job.messageId)).toEqual(['msg_10']);
+    await clock.advance(10_000);
+    expect(sent).toHaveLength(1);
+  });
+
+  it('and their resends that the same claim took are void each by itself', async () => {
+    const { clock, schedule, ended, lease, push, answer } = scheduling();
+    schedule.pause();
+    const delivery = lease(1, 10);
+    const { fence } = delivery;
+    for (const each of [delivery, lease(1, 10, 77, { fence }), lease(1, 10, 78, { fence })]) push(each);
+    schedule.drop([delivery, lease(1, 10, 78, { fence })]);
+    schedule.resume();
+    await clock.settle();
+    expect(answer(200)).toBe(1);
+    expect(ended.map(({ resendKey }) => resendKey)).toEqual([77]);
+  });
+
+  it('are no matter of a lease that another node had', async () => {
+    const { clock, schedule, sent, lease, push } = scheduling();
+    const delivery = lease(1, 10);
+    push(delivery);
+    schedule.drop([{ ...delivery, fence: firstFence(2) + 1 }]);
+    await clock.settle();
+    expect(sent).toHaveLength(1);
   });
 });
 

@@ -2,7 +2,7 @@ import { RETRY_IN_MEMORY_MS, SCHEDULE_LIMITS } from '../limits.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Destination } from '../model/destination.ts';
 import type { Exchange, SendJob, SendResult } from '../model/exchange.ts';
-import type { LeasedDelivery, Settlement } from '../model/lease.ts';
+import type { Fences, Lease, LeasedDelivery, Settlement } from '../model/lease.ts';
 import type { RetryPolicy } from '../model/retry-schedule.ts';
 import { ALONE, type Shares } from '../model/shares.ts';
 import type { Store } from '../store/store.ts';
@@ -25,7 +25,7 @@ import { Unloader } from './unloader.ts';
 export interface ScheduleOptions {
   store: Pick<Store, 'deliveryClaimDue' | 'deliveryBacklog' | 'deliveryUnlease'>;
   clock: Clock;
-  fences: { next(): number };
+  fences: Pick<Fences, 'next' | 'isOwn'>;
   requestTimeoutMs: number;
   limits?: typeof SCHEDULE_LIMITS;
   /** How this node shares the sending with others; left out: it is alone. */
@@ -294,8 +294,6 @@ export class Schedule {
   settled(settlements: readonly Settlement[]): void {
     for (const { delivery, nextAttemptAt, kept, arrived } of settlements) {
       const lane = this.#lanes.get(delivery.endpointKey);
-      // The schedule's own lease on it is void: it has arrived by this.
-      if (arrived && delivery.resendKey !== null) this.#memory.void(lane, [delivery], false);
       if (nextAttemptAt !== null && kept) {
         this.#memory.waitUntilDue(lane, {
           ...delivery,
@@ -314,15 +312,12 @@ export class Schedule {
     this.#loader.feedSome();
   }
 
-  /** The leases on these are void: what is not under way is not sent any more, and with `resends` no resend of it either. */
-  drop(
-    deliveries: readonly { readonly messageKey: number; readonly endpointKey: number }[],
-    { resends }: { resends: boolean },
-  ): void {
-    for (const [endpointKey, dropped] of Map.groupBy(deliveries, (each) => each.endpointKey)) {
+  /** These are void: what is not under way under them is not sent any more. */
+  drop(leases: readonly Lease[]): void {
+    for (const [endpointKey, dropped] of Map.groupBy(leases, (each) => each.endpointKey)) {
       const lane = this.#lanes.find(endpointKey);
       if (lane === undefined) continue;
-      this.#memory.void(lane, dropped, resends);
+      this.#memory.void(lane, dropped);
       this.#loader.feed(lane);
       this.#lanes.rest(lane);
     }

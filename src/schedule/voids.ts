@@ -1,17 +1,12 @@
-import type { LeasedDelivery } from '../model/lease.ts';
-
-interface Void {
-  /** Fences below this one were given before. */
-  readonly before: number;
-  readonly resends: boolean;
-}
+import type { Lease } from '../model/lease.ts';
 
 /**
  * Leases of a lane that became void while the store's answer which brings them was perhaps still on its way: a claim, a
- * commit, a record. They are known by their message and by their fence, so that a later lease on the same delivery is good.
+ * commit, a record. Each is known by all that makes it one: a later lease on the same delivery is good, and so is one on a resend
+ * of it, though the same claim took it.
  */
 export class Voids {
-  readonly #voids = new Map<number, Void>();
+  readonly #names = new Set<string>();
   readonly #most: number;
 
   /** @param most As many as the lane may have deliveries in memory: no more can be on their way. */
@@ -19,18 +14,18 @@ export class Voids {
     this.#most = most;
   }
 
-  add(messageKey: number, entry: Void): void {
-    const known = this.#voids.get(messageKey);
-    // Last, as the newest; what was void stays void.
-    this.#voids.delete(messageKey);
-    this.#voids.set(messageKey, { before: entry.before, resends: entry.resends || known?.resends === true });
-    if (this.#voids.size <= this.#most) return;
-    const [oldest] = this.#voids.keys();
-    this.#voids.delete(oldest as number);
+  add(lease: Lease): void {
+    this.#names.add(nameOf(lease));
+    if (this.#names.size <= this.#most) return;
+    const [oldest] = this.#names;
+    this.#names.delete(oldest as string);
   }
 
-  has({ messageKey, fence, resendKey }: LeasedDelivery): boolean {
-    const entry = this.#voids.get(messageKey);
-    return entry !== undefined && fence < entry.before && (resendKey === null || entry.resends);
+  has(lease: Lease): boolean {
+    return this.#names.has(nameOf(lease));
   }
+}
+
+function nameOf({ messageKey, fence, resendKey }: Lease): string {
+  return `${messageKey} ${fence} ${resendKey}`;
 }

@@ -14,7 +14,7 @@ import type { TaskStore } from './port/tasks.ts';
 export type { KeptAnswer } from './port/answers.ts';
 export type { ApplicationChanges, NewApplication } from './port/applications.ts';
 export type { AttemptFilter, AttemptPage, ListedAttempt } from './port/attempts.ts';
-export type { AttemptResult, EndpointDelivery, Hurried, Stopped } from './port/deliveries.ts';
+export type { AttemptResult, EndpointDelivery, Hurried, Recorded, Stopped } from './port/deliveries.ts';
 export type {
   EndpointChanges,
   EndpointFailing,

@@ -114,6 +114,17 @@ describe('announcements', () => {
     expect(published.map(({ orderingKey }) => orderingKey)).toEqual(['ep_0', 'ep_1', 'ep_2']);
   });
 
+  it('wait twice as long each time while they cannot be published, and not at all once they are told to stop', async () => {
+    await told(1);
+    const { announcements, calls } = announcing(given.store, () => new ApiError('unavailable'));
+    announcements.poke();
+    await clock.advance(60_000);
+    // After 0, 1, 3, 7, 15 and 31 s.
+    expect(calls).toHaveLength(6);
+    announcements.stop();
+    expect(clock.nextTimerAt).toBeNull();
+  });
+
   it('of attempts have the message, the endpoint and the attempt; those of what is gone are let go', async () => {
     const { application, keys } = await given.company();
     const [endpointKey] = keys;

@@ -1,6 +1,6 @@
 import { ApiError } from '../errors.ts';
 import type { Announcement, AnnouncementType } from '../model/announcement.ts';
-import type { Clock } from '../model/clock.ts';
+import type { Clock, Timer } from '../model/clock.ts';
 import type { Store } from '../store/store.ts';
 
 /** What is published into the operational application. */
@@ -32,7 +32,8 @@ interface Outgoing {
 }
 
 const STEP_ANNOUNCEMENTS = 100;
-const AGAIN_MS = 1_000;
+/** After a failure, which doubles with each. */
+const AGAIN_MS = { first: 1_000, most: 30_000 };
 
 /**
  * Publishes what operators are to be told of, in the order in which it was written, and then deletes it. One that was
@@ -43,6 +44,7 @@ export class Announcements {
   #asked = false;
   #running = false;
   #stopped = false;
+  #pause: Timer | null = null;
 
   constructor(options: AnnouncementsOptions) {
     this.#options = options;
@@ -50,6 +52,7 @@ export class Announcements {
 
   stop(): void {
     this.#stopped = true;
+    this.#pause?.cancel();
   }
 
   /** Something may have been written. */
@@ -62,15 +65,22 @@ export class Announcements {
 
   async #run(): Promise<void> {
     const { clock, log } = this.#options;
+    let againMs = AGAIN_MS.first;
     while (this.#asked && !this.#stopped) {
       this.#asked = false;
       try {
         if (await this.#step()) this.#asked = true;
+        againMs = AGAIN_MS.first;
         await new Promise<void>((resolve) => clock.soon(resolve));
       } catch (error) {
         this.#asked = true;
         log.warn({ err: error }, 'operational webhooks could not be published; trying again');
-        await new Promise<void>((resolve) => void clock.timer(AGAIN_MS, resolve));
+        if (this.#stopped) return;
+        const waitMs = againMs;
+        await new Promise<void>((resolve) => {
+          this.#pause = clock.timer(waitMs, resolve);
+        });
+        againMs = Math.min(againMs * 2, AGAIN_MS.most);
       }
     }
     this.#running = false;

@@ -11,7 +11,7 @@ function expiredIn(store: ExpiredOptions['store']) {
   const expired = new Expired({
     store,
     clock,
-    follow: (stopped, { resends }) => followed.push({ stored: stopped.stored, resends }),
+    follow: ({ stored }) => followed.push({ stored }),
     log: { warn: () => {} },
   });
   return { expired, clock, followed };
@@ -40,7 +40,7 @@ describe('what expired in memory', () => {
     expect(cancelled).toEqual([...places(1_200).map(({ messageKey }) => messageKey), 5_000]);
     // Resends do not expire, and what waited behind these goes on.
     expect(followed).toHaveLength(3);
-    expect(followed[0]).toEqual({ stored: [{ endpointKey: 1, dueAt: 5 }], resends: false });
+    expect(followed[0]).toEqual({ stored: [{ endpointKey: 1, dueAt: 5 }] });
     expired.add(places(1));
     await clock.settle();
     expect(cancelled).toHaveLength(1_202);

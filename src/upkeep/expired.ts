@@ -5,7 +5,7 @@ export interface ExpiredOptions {
   store: Pick<Store, 'deliveryCancel'>;
   clock: Clock;
   /** What was stopped or set free. */
-  follow(stopped: Stopped, resends: { resends: boolean }): void;
+  follow(stopped: Stopped): void;
   log: { warn(fields: object, text: string): void };
 }
 
@@ -48,7 +48,7 @@ export class Expired {
       try {
         const cancelled = await store.deliveryCancel({ deliveries, reason: 'expired', now: clock.now() });
         this.#found.splice(0, deliveries.length);
-        follow(cancelled, { resends: false });
+        follow(cancelled);
         await new Promise<void>((resolve) => clock.soon(resolve));
       } catch (error) {
         log.warn({ err: error }, 'deliveries that expired could not be cancelled; trying again');

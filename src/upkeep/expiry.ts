@@ -6,7 +6,7 @@ export interface ExpiryOptions {
   store: Pick<Store, 'deliveryExpire'>;
   clock: Clock;
   /** What was stopped or set free. */
-  follow(stopped: Stopped, resends: { resends: boolean }): void;
+  follow(stopped: Stopped): void;
   log: { warn(fields: object, text: string): void };
 }
 
@@ -48,7 +48,7 @@ export class Expiry {
       for (let more = true; more && !this.#stopped; ) {
         const step = { limit: STEP_MESSAGES, scan: EXPUNGE_DELIVERIES };
         const expired = await store.deliveryExpire({ now: clock.now(), ...step });
-        follow(expired, { resends: false });
+        follow(expired);
         more = expired.more;
         await new Promise<void>((resolve) => clock.soon(resolve));
       }

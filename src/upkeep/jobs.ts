@@ -15,7 +15,7 @@ export interface JobsOptions {
   clock: Clock;
   publish: AnnouncementsOptions['publish'];
   /** What was stopped or set free. */
-  follow(stopped: Stopped, resends: { resends: boolean }): void;
+  follow(stopped: Stopped): void;
   /** How long messages are kept, in ms; null: for ever. */
   keepMs: number | null;
   log: { warn(fields: object, text: string): void };

@@ -6,7 +6,7 @@ export interface PayloadsOptions {
   store: Pick<Store, 'messageListExpired' | 'messageExpunge'>;
   clock: Clock;
   /** What was stopped or set free. */
-  follow(stopped: Stopped, resends: { resends: boolean }): void;
+  follow(stopped: Stopped): void;
 }
 
 /** Messages expunged by one transaction at the most: each may have megabytes of payload. */
@@ -30,7 +30,7 @@ export async function expungeExpired(
       now,
       scan: EXPUNGE_DELIVERIES,
     });
-    follow(stopped, { resends: true });
+    follow(stopped);
     if (expunged < STEP_MESSAGES && expunged === messages.length) return;
     await new Promise<void>((resolve) => clock.soon(resolve));
   }

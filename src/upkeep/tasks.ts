@@ -7,7 +7,7 @@ export interface TasksOptions {
   store: Pick<Store, 'taskListRunning' | 'taskStep'>;
   clock: Clock;
   /** What a step stopped or set free. */
-  follow(stopped: Stopped, resends: { resends: boolean }): void;
+  follow(stopped: Stopped): void;
   log: { warn(fields: object, text: string): void };
 }
 
@@ -124,7 +124,7 @@ export class Tasks {
       this.#aside.set(task.targetKey, [...(this.#aside.get(task.targetKey) ?? []), task]);
       return;
     }
-    follow(stepped, { resends: false });
+    follow(stepped);
     if (stepped.task.state !== 'running') {
       this.#known.delete(task.id);
       return;

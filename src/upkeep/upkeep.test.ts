@@ -40,7 +40,7 @@ function upkeeping(store: Partial<UpkeepOptions['store']>) {
     clock,
     keepMs: 5,
     stored: (endpointKey) => stored.push(endpointKey),
-    dropped: (deliveries, { resends }) => dropped.push(...deliveries.map((each) => ({ ...each, resends }))),
+    dropped: (leases) => dropped.push(...leases),
     publish: async () => {},
     log: { warn: () => {} },
   });
@@ -119,7 +119,7 @@ describe('upkeep', () => {
         const done = messages.slice(0, 20).map(({ messageKey }) => messageKey);
         for (const key of done) until.delete(key);
         expunged.push(...done);
-        const leased = done.map((messageKey) => ({ messageKey, endpointKey: 1 }));
+        const leased = done.map((messageKey) => ({ messageKey, endpointKey: 1, fence: 7, resendKey: null }));
         return { expunged: done.length, dropped: leased, stored: [{ endpointKey: 7, dueAt: 5 }] };
       },
     });
@@ -129,8 +129,8 @@ describe('upkeep', () => {
     await clock.advance(70_000);
     expect(expunged).toHaveLength(130);
     expect(dropped).toHaveLength(130);
-    // Resends of what has no payload any more are void too; what waited behind it in an order goes on.
-    expect(dropped[0]).toEqual({ messageKey: 0, endpointKey: 1, resends: true });
+    // What waited behind it in an order goes on.
+    expect(dropped[0]).toEqual({ messageKey: 0, endpointKey: 1, fence: 7, resendKey: null });
     expect(new Set(stored)).toEqual(new Set([7]));
     upkeep.stop();
   });

@@ -1,4 +1,5 @@
 import type { Clock } from '../model/clock.ts';
+import type { Lease } from '../model/lease.ts';
 import type { Stopped, Store } from '../store/store.ts';
 import { Expired } from './expired.ts';
 import { Jobs, type JobsOptions } from './jobs.ts';
@@ -10,11 +11,8 @@ export interface UpkeepOptions {
   clock: Clock;
   /** Deliveries of this endpoint wait in the store again, due at `dueAt`. */
   stored(endpointKey: number, dueAt: number): void;
-  /** These were leased and are no longer; with `resends`, leased resends of them neither. */
-  dropped(
-    deliveries: readonly { readonly messageKey: number; readonly endpointKey: number }[],
-    options: { resends: boolean },
-  ): void;
+  /** These are void. */
+  dropped(leases: readonly Lease[]): void;
   /** Publishes into the operational application: see `AnnouncementsOptions`. */
   publish: JobsOptions['publish'];
   /** How long messages are kept, in ms; null: for ever. */
@@ -108,8 +106,8 @@ export class Upkeep {
     this.#jobs?.announcements.poke();
   }
 
-  readonly #follow = ({ dropped, stored }: Stopped, resends: { resends: boolean }): void => {
-    if (dropped.length > 0) this.#options.dropped(dropped, resends);
+  readonly #follow = ({ dropped, stored }: Stopped): void => {
+    if (dropped.length > 0) this.#options.dropped(dropped);
     for (const { endpointKey, dueAt } of stored) this.#options.stored(endpointKey, dueAt);
   };
 }

@@ -116,13 +116,13 @@ function ofAttempts(test: ContractTest): void {
       (await given.store.attemptList({ ...given.ref(messageKey), ...ALL })).rows.length,
     ];
     for (const each of [results, again]) {
-      expect(await given.store.deliveryRecord({ results: each, now: NOW })).toEqual([true]);
+      expect(await given.record({ results: each, now: NOW })).toEqual([true]);
       expect(await said()).toEqual([1, 1]);
     }
     // That commit did not take place.
     const other = { ...result.attempt, id: given.id('atmpt'), number: 5 };
     const unknown = [{ ...again[0], attempt: other } as AttemptResult];
-    expect(await given.store.deliveryRecord({ results: unknown, now: NOW })).toEqual([true]);
+    expect(await given.record({ results: unknown, now: NOW })).toEqual([true]);
     expect(await said()).toEqual([2, 2]);
   });
 

@@ -16,7 +16,7 @@ function cancels(test: ContractTest): void {
     const cancel = { deliveries: places, reason: 'cancelled', now: NOW } as const;
     const { cancelled, ...stopped } = await given.store.deliveryCancel(cancel);
     expect(cancelled).toEqual([of('pending'), of('sending'), of('held')]);
-    expect(stopped).toEqual({ dropped: [of('sending')], stored: [] });
+    expect(stopped).toEqual({ dropped: [{ ...of('sending'), fence, resendKey: null }], stored: [] });
     for (const place of cancelled) {
       const row = { state: 'cancelled', reason: 'cancelled', nextAttemptAt: null };
       expect(await given.deliveryOf(place)).toMatchObject(row);
@@ -27,7 +27,7 @@ function cancels(test: ContractTest): void {
     // The lease is void; that it arrived all the same still counts.
     const lease = given.lease(of('sending').messageKey, of('sending').endpointKey, fence);
     const results = [given.result(lease, DONE)];
-    expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([false]);
+    expect(await given.record({ results, now: NOW })).toEqual([false]);
     expect(await given.deliveryOf(of('sending'))).toMatchObject({ state: 'succeeded' });
   });
 
@@ -48,11 +48,16 @@ function cancels(test: ContractTest): void {
     }
     const [first, second] = messageKeys as [number, number];
     const lease = await given.resendLeased(first, endpointKey);
+    const { fence, resendKey } = lease;
     await given.store.resendInsert({ messageKey: second, endpointKey, now: NOW, limit: 9 });
     const [one, two] = [first, second].map((messageKey) => ({ messageKey, endpointKey })) as [Place, Place];
     const ask = (place: Place, reason: 'cancelled' | 'expired') =>
       given.store.deliveryCancel({ deliveries: [place], reason, now: NOW });
-    expect(await ask(one, 'cancelled')).toEqual({ ...NOTHING, cancelled: [one], dropped: [one] });
+    expect(await ask(one, 'cancelled')).toEqual({
+      ...NOTHING,
+      cancelled: [one],
+      dropped: [{ ...one, fence, resendKey }],
+    });
     expect(await given.store.deliveryUnlease({ leases: [lease], now: NOW })).toBe(0);
     expect(await ask(two, 'expired')).toEqual({ ...NOTHING, cancelled: [two] });
     const params = { endpointKey, dueBy: NOW, limit: 9, fence: given.fence() };

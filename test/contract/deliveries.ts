@@ -38,7 +38,7 @@ function claims(test: ContractTest): void {
       },
     ]);
     const done = [given.result(lease, { state: 'succeeded' })];
-    expect(await given.store.deliveryRecord({ results: done, now: NOW })).toEqual([true]);
+    expect(await given.record({ results: done, now: NOW })).toEqual([true]);
   });
 
   test('are claimed up to the limit and the time; the next one is announced', async (given) => {
@@ -112,11 +112,11 @@ function releases(test: ContractTest): void {
     expect(await given.store.deliveryCountOpen({})).toEqual({ pending: 2, sending: 1, held: 0 });
     // The lease of the old process is void, that of the new one holds, and the due time stays.
     const old = claimed.map((lease) => given.result(lease, { state: 'succeeded' }));
-    expect(await given.store.deliveryRecord({ results: old, now: NOW })).toEqual([false]);
+    expect(await given.record({ results: old, now: NOW })).toEqual([false]);
     const again = await claim(given, mine, { dueBy: NOW + 5 });
     expect(again.claimed).toMatchObject([{ messageKey: claimed[0]?.messageKey, nextAttemptAt: NOW + 5 }]);
     const results = [given.result(given.lease(fresh, mine, fence), { state: 'succeeded' })];
-    expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([true]);
+    expect(await given.record({ results, now: NOW })).toEqual([true]);
   });
 
   test('are released below the fence, not at it', async (given) => {
@@ -141,7 +141,7 @@ function returns(test: ContractTest): void {
     expect(await given.deliveryOf(first)).toMatchObject({ state: 'pending', nextAttemptAt: NOW + 1 });
     expect(await given.deliveryOf(second)).toMatchObject({ state: 'sending', nextAttemptAt: NOW + 2 });
     const results = [given.result(first, { state: 'succeeded' })];
-    expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([false]);
+    expect(await given.record({ results, now: NOW })).toEqual([false]);
     expect((await claim(given, keys[0], { dueBy: NOW + 9 })).claimed).toHaveLength(1);
   });
 }

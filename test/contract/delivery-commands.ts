@@ -11,6 +11,7 @@ import {
   command,
   dueOf,
   emptyModel,
+  expectDropped,
   isExpired,
   type Model,
   messageOf,
@@ -197,8 +198,11 @@ function record(picks: readonly (readonly [number, Verdict, boolean])[], now: nu
       const number = lease.resendKey === null ? pick % 9 : 0;
       return { ...given.result(lease, verdict, { number }), keepLease };
     });
-    const expected = results.map((result) => recorded(model, result));
-    expect(await given.store.deliveryRecord({ results, now })).toEqual(expected);
+    const voided: Row[] = [];
+    const expected = results.map((result) => recorded(model, result, voided));
+    const { held, dropped } = await given.store.deliveryRecord({ results, now });
+    expect(held).toEqual(expected);
+    expectDropped(dropped, voided);
     advance(model, now);
   });
 }
@@ -209,8 +213,12 @@ function leaseOf({ leases }: Model, pick: number): AttemptResult['lease'] {
   return leases[from + (pick % (leases.length - from))] as AttemptResult['lease'];
 }
 
-/** Does to the model what a result does to a store. Returns whether the fence held. */
-function recorded(model: Model, { lease, verdict, keepLease, attempt }: AttemptResult): boolean {
+/** Does to the model what a result does to a store. Returns whether the fence held; `voided` gets what was leased and is no longer. */
+function recorded(
+  model: Model,
+  { lease, verdict, keepLease, attempt }: AttemptResult,
+  voided: Row[],
+): boolean {
   const row = rowOf(model, lease) as Row;
   if (lease.resendKey !== null) {
     const held = model.resends.find(
@@ -219,6 +227,7 @@ function recorded(model: Model, { lease, verdict, keepLease, attempt }: AttemptR
     if (held === undefined) return changeStopped(row, verdict, attempt.number);
     model.resends = model.resends.filter((each) => each !== held);
     if (verdict.state === 'succeeded') {
+      if (row.state === 'sending') voided.push({ ...row });
       change(row, { state: 'succeeded', fence: 0, nextAttemptAt: null, reason: null });
     }
     return true;

@@ -173,12 +173,13 @@ function expunge(pick: number, now: number): Command {
   });
 }
 
-/** Places of what is leased, resends too, of those that are picked. */
+/** What is leased, resends too, of those that are picked. */
 function leasedOf(model: Model, isPicked: (each: { messageKey: number; endpointKey: number }) => boolean) {
+  // As they are now: they change with what is done to them.
   return [
     ...model.rows.filter((row) => isPicked(row) && row.state === 'sending'),
     ...model.resends.filter((each) => isPicked(each) && each.fence > 0),
-  ];
+  ].map((each) => ({ ...each }));
 }
 
 function cancel(picks: readonly number[], reason: CancelReason, failedToo: boolean, now: number): Command {
@@ -204,6 +205,7 @@ function hurry(pick: number, now: number): Command {
     const row = model.rows[pick % Math.max(1, model.rows.length)];
     if (row === undefined) return;
     const { messageKey, endpointKey, state, nextAttemptAt, orderKey } = row;
+    const before = { ...row };
     const answer = await given.store.deliveryHurry({ messageKey, endpointKey, now });
     const later = nextAttemptAt !== null && nextAttemptAt > now;
     const first = orderKey === null ? row : standing(model, endpointKey, orderKey)[0];
@@ -217,7 +219,7 @@ function hurry(pick: number, now: number): Command {
       const begins = state === 'failed' || state === 'held';
       if (begins) change(row, { attemptCount: 0, reason: null });
       if (begins || later) change(row, { state: 'pending', fence: 0, nextAttemptAt: now });
-      expectStopped(model, answer, { dropped: state === 'sending' ? [row] : [], now });
+      expectStopped(model, answer, { dropped: state === 'sending' ? [before] : [], now });
     }
   });
 }

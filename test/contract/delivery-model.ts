@@ -132,15 +132,21 @@ export function advance(model: Model, now: number): Row[] {
   return promoted;
 }
 
+/** Each lease is named, once. `expected` is as it was before. */
+export function expectDropped(dropped: readonly Lease[], expected: readonly (Row | Resend)[]): void {
+  const named = (lease: Lease) =>
+    `${lease.messageKey}/${lease.endpointKey} ${lease.fence} ${lease.resendKey}`;
+  const leases = expected.map((each) => ({ resendKey: null, ...each }));
+  expect(dropped.map(named).toSorted()).toEqual(leases.map(named).toSorted());
+}
+
 /** Memory is told of what was leased, and of all that got its turn; and of no time at which nothing is due. */
 export function expectStopped(
   model: Model,
   stopped: Stopped,
-  { dropped, now }: { dropped: readonly { messageKey: number; endpointKey: number }[]; now: number },
+  { dropped, now }: { dropped: readonly (Row | Resend)[]; now: number },
 ): void {
-  const places = (list: Stopped['dropped']) =>
-    list.map(({ messageKey, endpointKey }) => `${messageKey}/${endpointKey}`);
-  expect(new Set(places(stopped.dropped))).toEqual(new Set(places(dropped)));
+  expectDropped(stopped.dropped, dropped);
   const promoted = advance(model, now);
   for (const { endpointKey, nextAttemptAt } of promoted) {
     const told = stopped.stored.filter((each) => each.endpointKey === endpointKey);

@@ -162,7 +162,7 @@ function blocks(test: ContractTest): void {
     expect(await line.times()).toEqual([0, null, null, null]);
     const expunge = { messages: [given.ref(line.keys[0] as number)], now: NOW + 2 };
     expect(await given.store.messageExpunge(expunge)).toEqual({
-      ...{ expunged: 1, dropped: [line.place(0)] },
+      ...{ expunged: 1, dropped: [{ ...line.place(0), fence: lease?.fence, resendKey: null }] },
       stored: [{ endpointKey: line.endpointKey, dueAt: NOW + 2 }],
     });
     expect(await line.times()).toEqual([null, null, 2, null]);

@@ -112,7 +112,7 @@ function batches(test: ContractTest): void {
     const lease = given.lease(messageKey, keys[0], fence);
     const done = { state: 'succeeded' } as const;
     const results = [given.result({ ...lease, fence: fence + 1 }, done), given.result(lease, done)];
-    expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([false, true]);
+    expect(await given.record({ results, now: NOW })).toEqual([false, true]);
   });
 
   test('writes nothing at all when it rejects', async (given) => {

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
-import { firstFence } from '../../src/model/lease.ts';
-import type { EndedNode, NodeView, Signal, Store } from '../../src/store/store.ts';
+import { firstFence, type Lease } from '../../src/model/lease.ts';
+import type { EndedNode, NodeInfo, NodeView, Signal, Store } from '../../src/store/store.ts';
 import { type ContractDriver, type ContractTest, claimDue, NOW } from './world.ts';
 
 const LEASE_MS = 600_000;
@@ -40,6 +40,18 @@ function membership(test: ContractTest, { shared }: ContractDriver): void {
     const node = listed.find((each) => each.epoch === epoch);
     expect(node).toMatchObject({ name: 'ü', ended: false });
     expect(node?.beatAt).toBeGreaterThanOrEqual(node?.startedAt as number);
+  });
+
+  test('tells the time of its clock with a beat, where that is not the clock of this process', async (given) => {
+    const { epoch } = await given.store.nodeJoin({ name: 'a', leaseMs: LEASE_MS });
+    const { now } = await beat(given.store, epoch);
+    if (!given.store.shared) {
+      expect(now).toBeNull();
+      return;
+    }
+    const { beatAt } = (await given.store.nodeList()).find((node) => node.epoch === epoch) as NodeInfo;
+    expect(now).toBeGreaterThanOrEqual(beatAt);
+    expect(now).toBeLessThan(beatAt + 10_000);
   });
 
   test('ends a node that leaves, and tells whoever beats next which fences it had', async (given) => {
@@ -212,7 +224,7 @@ function severalAtOnce(test: ContractTest): void {
     other.listen((signals) => toldItself.push(...signals));
     const signals: Signal[] = [
       { kind: 'stored', endpoints: [{ endpointKey: 1, dueAt: NOW }] },
-      { kind: 'dropped', deliveries: [{ messageKey: 7, endpointKey: 1 }], resends: true },
+      { kind: 'dropped', leases: [{ messageKey: 7, endpointKey: 1, fence: 9, resendKey: null }] },
       { kind: 'hurry', endpointKey: 1 },
     ];
     await other.signalSend({ signals });
@@ -237,6 +249,35 @@ function severalAtOnce(test: ContractTest): void {
     await expect.poll(() => told).toContainEqual({ kind: 'event_types' });
     await given.store.keyInsert(given.key());
     await expect.poll(() => told).toContainEqual({ kind: 'keys' });
+  });
+
+  test('tells other processes which leases are void: cancelled, tried at once, or arrived by a resend', async (given) => {
+    const { application, keys } = await given.company();
+    const [endpointKey] = keys;
+    const other = await given.another();
+    const told: Signal[] = [];
+    other.listen((signals) => told.push(...signals));
+    const leased = async () => {
+      const fence = given.fence();
+      const messageKey = await given.accepted(application.key, keys, { state: 'sending', fence });
+      return { messageKey, endpointKey, fence, resendKey: null };
+    };
+    const isTold = (...leases: Lease[]) =>
+      expect.poll(() => told).toContainEqual({ kind: 'dropped', leases: expect.arrayContaining(leases) });
+    const arrived = await leased();
+    const resend = await given.resendLeased(arrived.messageKey, endpointKey);
+    await given.record({ results: [given.result(resend, { state: 'succeeded' }, { number: 0 })], now: NOW });
+    await isTold(arrived);
+    const cancelled = await leased();
+    const { messageKey, fence, resendKey } = await given.resendLeased(cancelled.messageKey, endpointKey);
+    await given.store.deliveryCancel({ deliveries: [cancelled], reason: 'cancelled', now: NOW });
+    await isTold(cancelled, { messageKey, endpointKey, fence, resendKey });
+    const waits = await leased();
+    const retry = { state: 'pending', nextAttemptAt: NOW + 9_000 } as const;
+    const result = given.result({ ...waits, orderKey: null }, retry);
+    await given.record({ results: [{ ...result, keepLease: true }], now: NOW });
+    await given.store.deliveryHurry({ messageKey: waits.messageKey, endpointKey, now: NOW });
+    await isTold(waits);
   });
 
   test('runs nothing exclusively while another process does', async (given) => {

@@ -58,7 +58,7 @@ function expunging(test: ContractTest): void {
     await given.store.deliveryRecord({ results: [arrived], now: NOW });
     const other = await given.accepted(application.key, [sending], { state: 'sending', fence });
     const { dropped } = await given.store.messageExpunge({ messages: [given.ref(messageKey)], now: NOW });
-    expect(dropped).toEqual([{ messageKey, endpointKey: sending }]);
+    expect(dropped).toEqual([{ messageKey, endpointKey: sending, fence, resendKey: null }]);
     for (const endpointKey of [pending, sending, held]) {
       const row = { state: 'cancelled', reason: 'payload_expunged', nextAttemptAt: null };
       expect(await given.deliveryOf({ messageKey, endpointKey })).toMatchObject(row);
@@ -70,7 +70,7 @@ function expunging(test: ContractTest): void {
     });
     // The lease is void; that it arrived all the same still counts.
     const results = [given.result(given.lease(messageKey, sending, fence), { state: 'succeeded' })];
-    expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([false]);
+    expect(await given.record({ results, now: NOW })).toEqual([false]);
     expect(await given.deliveryOf({ messageKey, endpointKey: sending })).toMatchObject({
       state: 'succeeded',
     });
@@ -87,7 +87,8 @@ function expunging(test: ContractTest): void {
       messages: refs(given, [...messageKeys, waiting]),
       now: NOW,
     });
-    expect(dropped).toEqual([{ messageKey: lease.messageKey, endpointKey }]);
+    const { messageKey, fence, resendKey } = lease;
+    expect(dropped).toEqual([{ messageKey, endpointKey, fence, resendKey }]);
     expect(await given.store.deliveryUnlease({ leases: [lease], now: NOW })).toBe(0);
     const again = await given.store.resendInsert({ messageKey: waiting, endpointKey, now: NOW, limit: 9 });
     expect(again).toBe('expunged');

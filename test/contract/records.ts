@@ -30,13 +30,13 @@ function verdicts(test: ContractTest): void {
     test(`ends a delivery: ${Object.values(verdict).join(', ')}`, async (given) => {
       const lease = await leased(given);
       const results = [given.result(lease, verdict, { number: 3 })];
-      expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([true]);
+      expect(await given.record({ results, now: NOW })).toEqual([true]);
       await given.reopen();
       const row = { ...expected, attemptCount: 3, nextAttemptAt: null };
       expect(await given.deliveryOf(lease)).toMatchObject(row);
       expect(await given.store.deliveryCountOpen({})).toEqual({ pending: 0, sending: 0, held: 0 });
       const again = [given.result(lease, DONE, { number: 4 })];
-      expect(await given.store.deliveryRecord({ results: again, now: NOW })).toEqual([false]);
+      expect(await given.record({ results: again, now: NOW })).toEqual([false]);
       expect(await given.deliveryOf(lease)).toMatchObject(row);
     });
   }
@@ -56,12 +56,12 @@ function verdicts(test: ContractTest): void {
   test('keeps the lease of a retry that waits in memory', async (given) => {
     const lease = await leased(given);
     const kept = { ...given.result(lease, LATER), keepLease: true };
-    expect(await given.store.deliveryRecord({ results: [kept], now: NOW })).toEqual([true]);
+    expect(await given.record({ results: [kept], now: NOW })).toEqual([true]);
     expect(await given.deliveryOf(lease)).toMatchObject({ state: 'sending', nextAttemptAt: NOW + 60_000 });
     const params = { endpointKey: lease.endpointKey, limit: 9, fence: given.fence(), dueBy: NOW + 60_000 };
     expect(await claimDue(given.store, params)).toEqual({ claimed: [], nextDueAt: null });
     const second = [given.result(lease, DONE, { number: 2 })];
-    expect(await given.store.deliveryRecord({ results: second, now: NOW })).toEqual([true]);
+    expect(await given.record({ results: second, now: NOW })).toEqual([true]);
     expect(await given.deliveryOf(lease)).toMatchObject({ state: 'succeeded', attemptCount: 2 });
   });
 
@@ -82,7 +82,7 @@ function verdicts(test: ContractTest): void {
       now: NOW,
     });
     const results = [given.result(lease, LATER, { number: 2 })];
-    expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([false]);
+    expect(await given.record({ results, now: NOW })).toEqual([false]);
   });
 }
 
@@ -92,12 +92,12 @@ function fences(test: ContractTest): void {
     const stale = { ...lease, fence: lease.fence - 1 };
     const before = await given.deliveryOf(lease);
     const result = given.result(stale, DONE);
-    expect(await given.store.deliveryRecord({ results: [result], now: NOW })).toEqual([false]);
+    expect(await given.record({ results: [result], now: NOW })).toEqual([false]);
     expect(await given.deliveryOf(lease)).toEqual(before);
     const { rows } = await given.store.attemptList({ ...given.ref(lease.messageKey), ...ALL });
     expect(rows).toMatchObject([{ id: result.attempt.id }]);
     const late = [given.result(lease, DONE)];
-    expect(await given.store.deliveryRecord({ results: late, now: NOW })).toEqual([true]);
+    expect(await given.record({ results: late, now: NOW })).toEqual([true]);
   });
 
   test('does not settle a pending delivery under the fence of the batch that brought it', async (given) => {
@@ -106,9 +106,7 @@ function fences(test: ContractTest): void {
     const messageKey = await given.accepted(application.key, keys, { state: 'pending', fence });
     const lease = given.lease(messageKey, keys[0], fence);
     const before = await given.deliveryOf(lease);
-    expect(await given.store.deliveryRecord({ results: [given.result(lease, DONE)], now: NOW })).toEqual([
-      false,
-    ]);
+    expect(await given.record({ results: [given.result(lease, DONE)], now: NOW })).toEqual([false]);
     expect(await given.deliveryOf(lease)).toEqual(before);
   });
 
@@ -116,7 +114,7 @@ function fences(test: ContractTest): void {
     const lease = await leased(given);
     await given.store.deliveryRecord({ results: [given.result(lease, LATER)], now: NOW });
     const again = [given.result(lease, DONE, { number: 2 })];
-    expect(await given.store.deliveryRecord({ results: again, now: NOW })).toEqual([false]);
+    expect(await given.record({ results: again, now: NOW })).toEqual([false]);
     expect(await given.deliveryOf(lease)).toMatchObject({ state: 'pending', attemptCount: 1 });
   });
 
@@ -126,11 +124,9 @@ function fences(test: ContractTest): void {
     const results = leases.map((lease, index) =>
       given.result(index % 3 === 0 ? { ...lease, fence: lease.fence + 1_000 } : lease, DONE),
     );
-    expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual(
-      results.map((_, index) => index % 3 !== 0),
-    );
+    expect(await given.record({ results, now: NOW })).toEqual(results.map((_, index) => index % 3 !== 0));
     expect(await given.store.deliveryCountOpen({})).toEqual({ pending: 0, sending: 34, held: 0 });
-    expect(await given.store.deliveryRecord({ results: [], now: NOW })).toEqual([]);
+    expect(await given.record({ results: [], now: NOW })).toEqual([]);
   });
 
   test('takes two attempts of one delivery in one call', async (given) => {
@@ -140,7 +136,7 @@ function fences(test: ContractTest): void {
       given.result(lease, DONE, { number: 2 }),
       given.result(lease, DONE, { number: 3 }),
     ];
-    expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([true, true, false]);
+    expect(await given.record({ results, now: NOW })).toEqual([true, true, false]);
     expect(await given.deliveryOf(lease)).toMatchObject({ state: 'succeeded', attemptCount: 2 });
   });
 }
@@ -158,7 +154,7 @@ function stops(test: ContractTest): void {
       test(`leaves a delivery that was ${state} under way ${state}: ${verdict.state}`, async (given) => {
         const lease = await stopped(given);
         const results = [{ ...given.result(lease, verdict), keepLease: true }];
-        expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([false]);
+        expect(await given.record({ results, now: NOW })).toEqual([false]);
         expect(await given.deliveryOf(lease)).toMatchObject({ ...row, nextAttemptAt: null });
       });
     }
@@ -166,11 +162,11 @@ function stops(test: ContractTest): void {
     test(`makes a delivery that was ${state} under way, and arrived, succeeded`, async (given) => {
       const lease = await stopped(given);
       const results = [given.result(lease, DONE, { number: 2 })];
-      expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([false]);
+      expect(await given.record({ results, now: NOW })).toEqual([false]);
       const arrived = { state: 'succeeded', reason: null, nextAttemptAt: null, attemptCount: 2 };
       expect(await given.deliveryOf(lease)).toMatchObject(arrived);
       const late = [given.result(lease, LATER, { number: 3 })];
-      expect(await given.store.deliveryRecord({ results: late, now: NOW })).toEqual([false]);
+      expect(await given.record({ results: late, now: NOW })).toEqual([false]);
       expect(await given.deliveryOf(lease)).toMatchObject(arrived);
     });
   }

@@ -62,13 +62,13 @@ function requests(test: ContractTest): void {
     expect(claimed[0]?.resendKey).not.toBe(first.resendKey);
     expect(await ask(given, messageKey, keys[0], NOW, 2)).toBe('limit');
     const results = [given.result(first, FAILED)];
-    expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([true]);
+    expect(await given.record({ results, now: NOW })).toEqual([true]);
     await given.reopen();
     await given.releaseEarlier();
     const again = (await claim(given, keys[0])).claimed;
     expect(again).toMatchObject([{ messageKey, resendKey: claimed[0]?.resendKey }]);
     const arrived = again.map((lease) => given.result(lease, DONE));
-    expect(await given.store.deliveryRecord({ results: arrived, now: NOW })).toEqual([true]);
+    expect(await given.record({ results: arrived, now: NOW })).toEqual([true]);
     expect(await claim(given, keys[0])).toEqual({ claimed: [], nextDueAt: null });
   });
 
@@ -190,7 +190,7 @@ function leases(test: ContractTest): void {
     expect(await given.store.deliveryUnlease({ leases: [lease], now: NOW })).toBe(1);
     expect(await given.store.deliveryUnlease({ leases: [lease], now: NOW })).toBe(0);
     const results = [given.result(lease, DONE)];
-    expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([false]);
+    expect(await given.record({ results, now: NOW })).toEqual([false]);
     expect(await given.deliveryOf(lease)).toMatchObject({ state: 'failed' });
     const { claimed } = await claim(given, keys[0]);
     expect(claimed).toMatchObject([{ messageKey, resendKey: lease.resendKey, nextAttemptAt: 0 }]);
@@ -205,7 +205,7 @@ function leases(test: ContractTest): void {
     expect(await given.releaseEarlier()).toBe(1);
     expect(await given.releaseEarlier()).toBe(0);
     const results = [old, fresh].map((lease) => given.result(lease, DONE));
-    expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([false, true]);
+    expect(await given.record({ results, now: NOW })).toEqual([false, true]);
     expect((await claim(given, one)).claimed).toMatchObject([{ messageKey: old.messageKey }]);
   });
 }
@@ -221,10 +221,8 @@ function arrivals(test: ContractTest): void {
         const before = await given.deliveryOf(lease);
         const result = given.result(lease, verdict, { number: 0, trigger: 'manual' });
         const results = [{ ...result, keepLease: true }];
-        expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([true]);
-        expect(
-          await given.store.deliveryRecord({ results: [given.result(lease, FAILED)], now: NOW }),
-        ).toEqual([false]);
+        expect(await given.record({ results, now: NOW })).toEqual([true]);
+        expect(await given.record({ results: [given.result(lease, FAILED)], now: NOW })).toEqual([false]);
         expect(await given.deliveryOf(lease)).toEqual(before);
         const { rows } = await given.store.attemptList({ ...given.ref(messageKey), ...ALL });
         expect(rows).toContainEqual(expect.objectContaining({ id: result.attempt.id, trigger: 'manual' }));
@@ -242,7 +240,7 @@ function arrivals(test: ContractTest): void {
     for (const messageKey of messageKeys) {
       const lease = await given.resendLeased(messageKey, keys[0]);
       const results = [given.result(lease, DONE, { number: 0 })];
-      expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual([true]);
+      expect(await given.record({ results, now: NOW })).toEqual([true]);
       const arrived = { state: 'succeeded', reason: null, nextAttemptAt: null };
       expect(await given.deliveryOf(lease)).toMatchObject(arrived);
     }
@@ -255,9 +253,11 @@ function arrivals(test: ContractTest): void {
     const fence = given.fence();
     const messageKey = await given.accepted(application.key, keys, { state: 'sending', fence });
     const lease = await given.resendLeased(messageKey, keys[0]);
-    await given.store.deliveryRecord({ results: [given.result(lease, DONE, { number: 0 })], now: NOW });
+    const results = [given.result(lease, DONE, { number: 0 })];
+    const dropped = [{ messageKey, endpointKey: keys[0], fence, resendKey: null }];
+    expect(await given.store.deliveryRecord({ results, now: NOW })).toEqual({ held: [true], dropped });
     const scheduled = given.result(given.lease(messageKey, keys[0], fence), LATER);
-    expect(await given.store.deliveryRecord({ results: [scheduled], now: NOW })).toEqual([false]);
+    expect(await given.record({ results: [scheduled], now: NOW })).toEqual([false]);
     expect(await given.deliveryOf(lease)).toMatchObject({ state: 'succeeded', nextAttemptAt: null });
   });
 
@@ -266,13 +266,9 @@ function arrivals(test: ContractTest): void {
     const messageKey = await given.accepted(application.key, keys, { now: NOW + 60_000 });
     const lease = await given.resendLeased(messageKey, keys[0]);
     await given.store.messageExpunge({ messages: [given.ref(messageKey)], now: NOW });
-    expect(await given.store.deliveryRecord({ results: [given.result(lease, FAILED)], now: NOW })).toEqual([
-      false,
-    ]);
+    expect(await given.record({ results: [given.result(lease, FAILED)], now: NOW })).toEqual([false]);
     expect(await given.deliveryOf(lease)).toMatchObject({ state: 'cancelled' });
-    expect(await given.store.deliveryRecord({ results: [given.result(lease, DONE)], now: NOW })).toEqual([
-      false,
-    ]);
+    expect(await given.record({ results: [given.result(lease, DONE)], now: NOW })).toEqual([false]);
     expect(await given.deliveryOf(lease)).toMatchObject({ state: 'succeeded', reason: null });
   });
 }

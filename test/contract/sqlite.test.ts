@@ -15,6 +15,7 @@ storeContract({
     'ends a node that does not beat for as long as its lease holds': ONE,
     'tells other processes what one signals, and not itself': ONE,
     'tells other processes that an application, an event type or a key was changed': ONE,
+    'tells other processes which leases are void: cancelled, tried at once, or arrived by a resend': ONE,
     'runs nothing exclusively while another process does': ONE,
     'counts the changes of an application and its endpoints': ALONE,
     'takes nothing of a publish that goes by an older revision, and all of the others': ALONE,

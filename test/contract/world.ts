@@ -277,6 +277,11 @@ export class Given {
     return { messageKey, endpointKey, fence, resendKey: null, orderKey };
   }
 
+  /** `deliveryRecord`: whether each fence held. */
+  async record(params: Parameters<Store['deliveryRecord']>[0]): Promise<readonly boolean[]> {
+    return (await this.store.deliveryRecord(params)).held;
+  }
+
   /** Releases all that is leased below a fence; returns how many. */
   async release(before: number, now = NOW): Promise<number> {
     const range = { from: 0, before, now, limit: 1_000 };

@@ -153,9 +153,10 @@ export async function proving(endpointKeys: readonly number[]) {
 /** A world in which one delivery to endpoint 1 has failed and waits 5 s in memory. */
 export async function retrying() {
   const world = scheduling();
-  world.push(world.lease(1, 10));
+  const retry = world.lease(1, 10);
+  world.push(retry);
   await world.clock.settle();
   world.answer(500);
   world.settle({ nextAttemptAt: world.clock.now() + 5_000, kept: true, arrived: false });
-  return world;
+  return { ...world, retry };
 }

@@ -12,6 +12,7 @@ import type { HttpServer } from '../../src/http/server.ts';
 import type { Application } from '../../src/model/application.ts';
 import type { Clock } from '../../src/model/clock.ts';
 import { type MasterKey, parseMasterKey } from '../../src/model/sealed.ts';
+import { SharedClock } from '../../src/model/shared-clock.ts';
 import { readSettings, type Settings } from '../../src/settings.ts';
 import { openPostgresStore } from '../../src/store/postgres/open.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open.ts';
@@ -51,6 +52,8 @@ export interface WorldOptions {
   disableAfterMs?: number | null;
   /** To move the time. */
   clock?: Clock;
+  /** Goes by the database's time, as a server does. Left out: by `clock`, which a test may move away from that. */
+  storeTime?: boolean;
   /** URL of the PostgreSQL database to use, which other worlds may use too, in place of a file. */
   database?: string;
   nodeLeaseMs?: number;
@@ -106,7 +109,8 @@ export interface Company {
 }
 
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
-  const clock = options.clock ?? systemClock;
+  const own = options.clock ?? systemClock;
+  const clock = options.storeTime === true ? new SharedClock(own) : own;
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'posthorn-test-')));
   const database = options.database ?? (await databaseOf(folder));
   const opened = await (database ? openPostgresStore({ url: database, clock }) : openSqliteStore({ folder }));
@@ -122,7 +126,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const operatorKey = 'phk_operator_key_of_the_tests';
   const settings = settingsOf(options, folder, operatorKey);
   const params = { settings, masterKey, log, clock, random, openFiles: 65_536 };
-  const { engine, http, keyring, tests } = await compose(params, store, (error) => {
+  const { engine, http, keyring, tests, trouble } = await compose(params, store, (error) => {
     logged.push(`broken: ${error.message}`);
   });
   const { registry } = engine;
@@ -170,12 +174,14 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     operate: (method, path, body, headers) => call(method, path, { key: operatorKey, body, headers }),
     kept: () => (database ? keptBy(database) : keptIn(folder)),
     async crash() {
+      trouble.stop();
       await store.close();
       await Promise.all([engine.close(), agent.destroy(), http.close(), tests.close()]);
       await keyring.close();
       await removeAll(folder);
     },
     async close({ keepFolder = false } = {}) {
+      trouble.stop();
       await agent.close();
       await http.close();
       await engine.drain();

@@ -45,6 +45,18 @@ async function published(fields: object): Promise<Record<string, unknown>> {
   return row as Record<string, unknown>;
 }
 
+it('is checked the same where backslashes in texts mean something', async () => {
+  await scene.observer.query('SET standard_conforming_strings = off');
+  const fields = { eventId: 'msgs-1', channels: ['a-b_c.d'], tags: ['t'], orderingKey: 'back\\slash' };
+  expect(await published({ ...fields, payload: '{"text":"\\n"}' })).toMatchObject({
+    ordering_key: 'back\\slash',
+    payload: '{"text":"\\n"}',
+  });
+  expect(await attempt({ eventId: 'msg_1' })).toMatchObject({ field: 'eventId' });
+  expect(await attempt({ channels: ['a\\b'] })).toMatchObject({ field: 'channels' });
+  await scene.observer.query('RESET standard_conforming_strings');
+});
+
 describe('is refused', () => {
   it.each<[string, object, string, string | RegExp]>([
     ['no event type', { eventType: undefined }, 'validation', 'eventType must be given'],

@@ -25,8 +25,12 @@ describe.each(['REPEATABLE READ', 'SERIALIZABLE'])('with one snapshot: %s', (lev
     const { application, uid } = await scene.company({}, { disabled: true });
     const client = await begin();
     await publish({ application: uid, ...event, eventId: 'e' }, { client });
+    await publish({ application: uid, ...event }, { client });
     await client.query('COMMIT');
-    expect(await scene.deliveries(application)).toMatchObject([[{ state: 0, timed: true }, { state: 4 }]]);
+    const each = [{ state: 0, timed: true }, { state: 4 }];
+    expect(await scene.deliveries(application)).toMatchObject([each, each]);
+    const told = await scene.rows("SELECT 1 FROM posthorn.signal WHERE body LIKE '%staged%'");
+    expect(told).toHaveLength(1);
     await scene.hears((signals) => signals.some(({ kind }) => kind === 'stored'));
     await scene.settled();
   });
@@ -112,7 +116,49 @@ describe('a node', () => {
     const [tell] = await scene.rows(
       "SELECT prosrc AS source FROM pg_proc WHERE oid = 'posthorn.tell'::regproc",
     );
-    expect(tell?.source).toContain(`NOT BETWEEN 0 AND ${PUBLISHER_SIGNALS_MS.apart} THEN`);
+    expect(tell?.source).toContain(`NOT BETWEEN 0 AND ${PUBLISHER_SIGNALS_MS.apart}\n`);
+    await scene.end();
+  });
+
+  it('is notified unless it was so of another that is committed: who claims it may still fail', async () => {
+    const scene = await Scene.start({ listens: true });
+    const listener = await scene.client();
+    let notified = 0;
+    listener.on('notification', () => void notified++);
+    await listener.query('LISTEN posthorn');
+    // A moment ago somebody claimed to notify, who is yet to commit.
+    const tell = `SELECT setval('posthorn.publisher_notified', posthorn.now_ms()), posthorn.tell('[{"kind":"keys"}]')`;
+    const notifies = async (level: string) => {
+      const before = notified;
+      await scene.observer.query(`BEGIN ISOLATION LEVEL ${level}`);
+      await scene.observer.query(tell);
+      await scene.observer.query('COMMIT');
+      await listener.query('SELECT 1');
+      return notified > before;
+    };
+    expect(await notifies('READ COMMITTED')).toBe(true);
+    await scene.hears((signals) => signals.some(({ kind }) => kind === 'keys'));
+    expect(await notifies('READ COMMITTED')).toBe(false);
+    expect(await notifies('REPEATABLE READ')).toBe(false);
+    expect(await notifies('SERIALIZABLE')).toBe(true);
+    await scene.hears((signals) => signals.filter(({ kind }) => kind === 'keys').length === 4);
+    await scene.end();
+  });
+
+  it('is told of a large transaction once for each endpoint, with the soonest time', async () => {
+    const scene = await Scene.start({ listens: true });
+    const { uid, endpoints } = await scene.company({}, {}, {});
+    const soon = Date.now() + 60_000;
+    const later = `to_timestamp((${soon}::bigint + 3600000 - n * 1000) / 1000.0)`;
+    await scene.rows(
+      `SELECT posthorn.publish($1, 'a', '{}'::text, deliver_at => ${later}) FROM generate_series(1, 3600) AS n`,
+      [uid],
+    );
+    await scene.hears((signals) => signals.some(({ kind }) => kind === 'stored'));
+    const dueAt = Math.floor(soon / 1_000) * 1_000;
+    const stored = scene.heard.flatMap((each) => (each.kind === 'stored' ? each.endpoints : []));
+    expect(stored.map(({ endpointKey }) => endpointKey).toSorted()).toEqual(endpoints.map(({ key }) => key));
+    for (const each of stored) expect(each.dueAt - dueAt).toBeLessThan(1_000);
     await scene.end();
   });
 

@@ -231,7 +231,14 @@ describe('an endpoint', () => {
     // As the commit begins with it.
     await client.query('SET CONSTRAINTS ALL IMMEDIATE');
     expect(await refusal(scene.observer.query(change))).toBe('55P03');
+    // A change does not wait for long, as all who publish would wait behind it.
+    const { store } = scene.given;
+    const renamed = { applicationKey: application.key, now: 1, changes: { name: 'Other' } };
+    const begin = performance.now();
+    await expect(store.applicationUpdate(renamed)).rejects.toMatchObject({ code: 'unavailable' });
+    expect(performance.now() - begin).toBeLessThan(4_000);
     await client.query('COMMIT');
+    expect(await store.applicationUpdate(renamed)).toMatchObject({ name: 'Other' });
   });
 
   it('goes with its application: what was published before has nobody to go to', async () => {

@@ -36,7 +36,7 @@ export function addHealthRoutes(scope: FastifyInstance, services: HttpServices):
       schema: operatorRoute({
         operationId: 'health',
         tag: 'Health',
-        summary: 'Whether the store reads and writes',
+        summary: 'Whether the store reads and writes, and this node sends and takes',
         open: true,
         response: {
           200: { description: 'All is well.', ...HealthOut },
@@ -57,13 +57,20 @@ export function addHealthRoutes(scope: FastifyInstance, services: HttpServices):
 function healthProbe({ health, log, clock }: HttpServices): () => Promise<boolean> {
   let checkedAt = Number.NEGATIVE_INFINITY;
   let outcome: Promise<boolean> = Promise.resolve(false);
+  /** Said once, however often it is asked. */
+  let said: string | null = null;
   return () => {
     if (clock.monotonic() - checkedAt < KEPT_MS) return outcome;
     checkedAt = clock.monotonic();
     outcome = health().then(
-      () => true,
+      () => {
+        said = null;
+        return true;
+      },
       (error: unknown) => {
-        log.warn({ err: error }, 'the store is not well');
+        const reason = error instanceof Error ? error.message : String(error);
+        if (reason !== said) log.warn({ err: error }, 'the store is not well');
+        said = reason;
         return false;
       },
     );

@@ -79,6 +79,8 @@ function message(text: string, start: number, fields: MessageFields, place: Plac
   if (orderingKey !== null && !orderingKey.isWellFormed()) {
     throw invalid([...at, 'orderingKey'], 'must be text that UTF-8 can carry');
   }
+  // PostgreSQL would keep another key in place of it, which may be that of another line.
+  if (orderingKey?.includes('\0')) throw invalid([...at, 'orderingKey'], 'must be text without NUL');
   const payload = raw ?? memberText(text, start, name);
   // A character takes at least one byte, so only a text near the limit is measured.
   if (payload.length * 3 > PUBLISH_BODY_BYTES && Buffer.byteLength(payload) > PUBLISH_BODY_BYTES) {

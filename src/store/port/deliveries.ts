@@ -12,8 +12,8 @@ export interface DeliveryStore {
    * nothing announced a second time. Says for each whether its fence still held. Where it did not,
    * the attempt is written and the delivery's state stays, but for one case: a delivery that was cancelled or held while
    * it was under way, and arrived, has succeeded.
-   * A resend's row goes. When it arrived, its delivery has succeeded whatever it was, and a lease on that is void; when not,
-   * the delivery stays as it is.
+   * A resend's row goes. When it arrived, its delivery has succeeded whatever it was, and a lease on that is void, which the answer
+   * names (not that of a call that comes again); when not, the delivery stays as it is.
    * When an ordered delivery ends so that it no longer stands before others, the next one of its key gets its time: `now`, or its
    * message's `deliverAt`.
    */
@@ -21,7 +21,7 @@ export interface DeliveryStore {
     results: readonly AttemptResult[];
     now: number;
     failing?: readonly EndpointFailingChange[];
-  }): Promise<boolean[]>;
+  }): Promise<Recorded>;
   /**
    * Cancels deliveries that are pending, sending or held, and their resends (which do not expire). With `failedToo`, failed ones as well.
    * Leaves others as they are. Returns which were cancelled, and what that leads to.
@@ -110,6 +110,13 @@ export interface AttemptResult {
   readonly keepLease: boolean;
 }
 
+export interface Recorded {
+  /** Of each result, whether its fence still held. */
+  readonly held: readonly boolean[];
+  /** As in `Stopped`. */
+  readonly dropped: readonly Lease[];
+}
+
 /** A delivery with the endpoint it goes to, which may have been deleted since. */
 export interface EndpointDelivery extends Delivery {
   readonly endpoint: Endpoint;
@@ -118,8 +125,11 @@ export interface EndpointDelivery extends Delivery {
 
 /** What a change stopped or set free, for memory to follow. */
 export interface Stopped {
-  /** Deliveries that were leased and are no longer: memory drops them. */
-  readonly dropped: readonly { readonly messageKey: number; readonly endpointKey: number }[];
+  /**
+   * Leases that are void, on deliveries and on resends: memory drops what it has under them. Just these: the same delivery may be
+   * leased anew before memory hears of it.
+   */
+  readonly dropped: readonly Lease[];
   /** Endpoints for which something waits in the store now, and from when on. */
   readonly stored: readonly { readonly endpointKey: number; readonly dueAt: number }[];
 }

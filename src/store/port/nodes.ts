@@ -1,3 +1,4 @@
+import type { Lease } from '../../model/lease.ts';
 import type { Stopped } from './deliveries.ts';
 
 /**
@@ -57,6 +58,8 @@ export interface NodeView {
   readonly live: readonly number[];
   /** Ended nodes whose leases may not all be released yet. */
   readonly ended: readonly EndedNode[];
+  /** The store's wall time in the middle of the call, ms since the Unix epoch; null: its clock is this process's own. */
+  readonly now: number | null;
 }
 
 export interface EndedNode {
@@ -89,8 +92,7 @@ export type Signal =
   /** Leases that are void. */
   | {
       readonly kind: 'dropped';
-      readonly deliveries: readonly { readonly messageKey: number; readonly endpointKey: number }[];
-      readonly resends: boolean;
+      readonly leases: readonly Lease[];
     }
   | { readonly kind: 'task' }
   | { readonly kind: 'announced' }

@@ -1,4 +1,5 @@
 import type { DeliveryReason } from '../../model/delivery.ts';
+import type { Lease } from '../../model/lease.ts';
 import type { Stopped } from '../store.ts';
 import { bigints } from './arrays.ts';
 import type { Backend } from './backend.ts';
@@ -28,7 +29,7 @@ const DROP_RESENDS = statement(
      CROSS JOIN LATERAL (
        SELECT l.resend_key FROM posthorn.resend l WHERE l.application_key = place.application_key
          AND l.endpoint_key = place.endpoint_key AND l.message_key = place.message_key OFFSET 0) AS r))
-   RETURNING message_key AS "messageKey", endpoint_key AS "endpointKey", fence`,
+   RETURNING message_key AS "messageKey", endpoint_key AS "endpointKey", fence, resend_key AS "resendKey"`,
 );
 
 /** Deliveries that end before their time: by a person, or because their message is too old. */
@@ -41,7 +42,7 @@ export function cancellations({ db, tell }: Backend) {
         const before = await cancelDeliveries(tx, deliveries, { reason, states, outcome });
         if (reason !== 'expired') await dropResends(tx, before, outcome);
         const stopped = await outcome.end(now);
-        await tell(tx, stoppedSignals(stopped, { resends: reason !== 'expired' }));
+        await tell(tx, stoppedSignals(stopped));
         const done = new Set(before.map(({ messageKey, endpointKey }) => `${messageKey} ${endpointKey}`));
         // In the order they were named.
         const cancelled = deliveries.flatMap(({ messageKey, endpointKey }) =>
@@ -56,7 +57,7 @@ export function cancellations({ db, tell }: Backend) {
           cancelDeliveries(tx, places, { reason: 'expired', states: NOT_SENDING, outcome });
         const { messages, more } = await expiring(tx, params, cancel);
         const stopped = await outcome.end(params.now);
-        await tell(tx, stoppedSignals(stopped, { resends: false }));
+        await tell(tx, stoppedSignals(stopped));
         return { ...stopped, messages, more };
       }),
   };
@@ -69,28 +70,19 @@ export async function cancelDeliveries(
   { reason, states, outcome }: { reason: DeliveryReason; states: readonly number[]; outcome: Effects },
 ): Promise<Closed[]> {
   const before = await closeDeliveries(tx, places, { states, to: { state: CANCELLED, reason } });
-  for (const { messageKey, endpointKey, state, orderKey } of before) {
-    if (state === SENDING) outcome.dropped(messageKey, endpointKey);
-    outcome.changed(endpointKey, orderKey);
+  for (const each of before) {
+    if (each.state === SENDING) outcome.dropped({ ...each, resendKey: null });
+    outcome.changed(each.endpointKey, each.orderKey);
   }
   return before;
 }
 
-/** Of what was cancelled. Its lease, if it had one, is void already. */
+/** Those of what was cancelled. */
 async function dropResends(tx: Executor, before: readonly Closed[], outcome: Effects): Promise<void> {
   if (before.length === 0) return;
-  const resends = await tx.rows<Place & { fence: number }>(DROP_RESENDS, [
+  const resends = await tx.rows<Lease>(DROP_RESENDS, [
     bigints(before.map(({ applicationKey }) => applicationKey)),
     ...placeValues(before),
   ]);
-  const dropped = new Set(before.filter(({ state }) => state === SENDING).map(nameOf));
-  for (const resend of resends) {
-    if (resend.fence === 0 || dropped.has(nameOf(resend))) continue;
-    dropped.add(nameOf(resend));
-    outcome.dropped(resend.messageKey, resend.endpointKey);
-  }
-}
-
-function nameOf({ messageKey, endpointKey }: Place): string {
-  return `${messageKey} ${endpointKey}`;
+  for (const resend of resends) if (resend.fence > 0) outcome.dropped(resend);
 }

@@ -1,4 +1,5 @@
-import type { AttemptResult, EndpointFailingChange } from '../store.ts';
+import type { Lease } from '../../model/lease.ts';
+import type { AttemptResult, EndpointFailingChange, Recorded } from '../store.ts';
 import { type AttemptAnnouncement, announcing } from './announcements.ts';
 import { bigints, integers, smallints, texts } from './arrays.ts';
 import type { Backend } from './backend.ts';
@@ -16,6 +17,7 @@ import {
   seldomAttemptValues,
   settled,
 } from './record-rows.ts';
+import { stoppedSignals } from './stopped-signals.ts';
 
 type RecordParams = {
   results: readonly AttemptResult[];
@@ -38,7 +40,7 @@ interface Row {
   orderKey: string | null;
 }
 
-const [SUCCEEDED, HELD, CANCELLED] = [2, 4, 5];
+const [SENDING, SUCCEEDED, HELD, CANCELLED] = [1, 2, 4, 5];
 const COLUMNS = [...ATTEMPT_COLUMNS, ...SELDOM_ATTEMPT_COLUMNS];
 const INSERT_ATTEMPTS = statement(
   `INSERT INTO posthorn.attempt (application_key, message_key, endpoint_key, ${namesOf(COLUMNS)})
@@ -81,11 +83,11 @@ export function carefulRecords(backend: Backend) {
   const { announceAttempts } = announcing(backend);
   const { changeFailing } = failures(backend);
 
-  return ({ results, now, failing, onRecord }: RecordParams): Promise<boolean[]> =>
+  return ({ results, now, failing, onRecord }: RecordParams): Promise<Recorded> =>
     backend.db.transaction(async (tx) => {
       const outcome = effects(tx);
       const { known, ...standing } = await lock(tx, results, onRecord);
-      const { held, changed, resends, announced } = settleAll(results, { known, ...standing });
+      const { held, dropped, changed, resends, announced } = settleAll(results, { known, ...standing });
       for (const { endpointKey, orderKey } of changed) outcome.changed(endpointKey, orderKey);
       await Promise.all([
         insertAttempts(
@@ -96,9 +98,11 @@ export function carefulRecords(backend: Backend) {
         resends.length === 0 ? 0 : tx.changes(END_RESENDS, [bigints(resends)]),
         announceAttempts(tx, announced, now),
         outcome.end(now),
+        // The process that has it in memory may be another one.
+        backend.tell(tx, stoppedSignals({ dropped, stored: [] })),
       ]);
       await changeFailing(tx, failing, now);
-      return held;
+      return { held, dropped };
     });
 }
 
@@ -143,6 +147,7 @@ async function lock(tx: Executor, results: readonly AttemptResult[], onRecord: b
 /** One result after the other, each by what those before it did. */
 function settleAll(results: readonly AttemptResult[], { known, rows, fences }: Standing) {
   const changed = new Set<Row>();
+  const dropped: Lease[] = [];
   const resends: number[] = [];
   const announced: AttemptAnnouncement[] = [];
   const held = results.map((result): boolean => {
@@ -157,6 +162,8 @@ function settleAll(results: readonly AttemptResult[], { known, rows, fences }: S
       }
     }
     if (row === undefined) return holds;
+    if (resendKey !== null && holds && result.verdict.state === 'succeeded' && row.state === SENDING)
+      dropped.push(leaseOf(row));
     if (holds ? settle(row, result) : settleLate(row, result)) changed.add(row);
     const { announce, attempt, applicationKey } = result;
     if (holds && announce !== null && !known.has(result)) {
@@ -170,7 +177,7 @@ function settleAll(results: readonly AttemptResult[], { known, rows, fences }: S
     }
     return holds;
   });
-  return { held, changed: [...changed], resends, announced };
+  return { held, dropped, changed: [...changed], resends, announced };
 }
 
 /** The fence held. Returns whether it changed the delivery: a resend that did not arrive leaves it as it is. */
@@ -187,6 +194,10 @@ function settleLate(row: Row, { attempt, verdict }: AttemptResult): boolean {
   row.attemptCount = Math.max(row.attemptCount, attempt.number);
   if (verdict.state === 'succeeded') arrive(row);
   return true;
+}
+
+function leaseOf({ messageKey, endpointKey, fence }: Row): Lease {
+  return { messageKey, endpointKey, fence, resendKey: null };
 }
 
 function arrive(row: Row): void {

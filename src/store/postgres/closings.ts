@@ -7,11 +7,12 @@ import { listedRows, withKeyLists } from './listed-rows.ts';
 export interface Closed extends Place {
   readonly applicationKey: number;
   readonly state: number;
+  readonly fence: number;
   readonly orderKey: string | null;
 }
 
 const LOCK = statement(
-  `SELECT d.application_key AS "applicationKey", d.message_key AS "messageKey", d.endpoint_key AS "endpointKey", d.state,
+  `SELECT d.application_key AS "applicationKey", d.message_key AS "messageKey", d.endpoint_key AS "endpointKey", d.state, d.fence,
      d.order_key AS "orderKey"
    FROM ${withKeyLists(`(
      SELECT DISTINCT message_key, endpoint_key
@@ -20,7 +21,7 @@ const LOCK = statement(
    CROSS JOIN LATERAL (
      SELECT o.application_key FROM posthorn.endpoint o WHERE o.endpoint_key = place.endpoint_key OFFSET 0) AS e
    CROSS JOIN LATERAL (
-     SELECT o.application_key, o.message_key, o.endpoint_key, o.state, o.order_key FROM posthorn.delivery o
+     SELECT o.application_key, o.message_key, o.endpoint_key, o.state, o.fence, o.order_key FROM posthorn.delivery o
      WHERE o.application_key = e.application_key AND o.message_key = ANY (place.key_list)
        AND o.message_key BETWEEN $3 AND $4 AND o.endpoint_key = place.endpoint_key OFFSET 0 FOR UPDATE) AS d
    WHERE d.state = ANY($5::smallint[])`,

@@ -95,7 +95,7 @@ test('statements that are sent together run in order, and all of a transaction o
   const failing = db.transaction((tx) =>
     Promise.all([tx.changes(INSERT, [100]), tx.changes(INSERT, [1]), tx.changes(INSERT, [101])]),
   );
-  await expect(failing).rejects.toMatchObject({ code: '23505' });
+  await expect(failing).rejects.toThrow(/\(23505\)/);
   // One that is caught undoes the whole all the same, and that is no success.
   const caught = db.transaction(async (tx) => {
     await tx.changes(INSERT, [102]);

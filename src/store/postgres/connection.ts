@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import pg from 'pg';
 import { POSTGRES_CONNECT_MS, POSTGRES_QUERY_MS, POSTGRES_STATEMENT_MS } from '../../limits.ts';
-import { asStoreError, isConflict } from './errors.ts';
+import { asConnectError, asStoreError, isUsableAfter, isWorthAnotherTry } from './errors.ts';
 
 /** A statement of the driver: prepared once per connection, under a name made of its text. */
 export interface Statement {
@@ -27,6 +27,8 @@ export interface Executor {
 }
 
 export interface Database extends Executor {
+  /** As many connections of their own, which never wait for those here. Where none can be had, they borrow one. */
+  apart(most: number): Database;
   /** All of `work` or nothing of it. One that loses against another (deadlock) is run anew, so `work` must have no other effects. */
   transaction<T>(work: (tx: Executor) => Promise<T>): Promise<T>;
   /** A connection outside of the pool, for LISTEN. */
@@ -86,13 +88,12 @@ const types = {
 /**
  * @param url `postgres://…`. With `?pooler=transaction` it leads to a pooler that hands out connections by transaction: no
  *   prepared statements, no session settings and no LISTEN then. `?pool=20`: connections at most.
- * @param atMost Connections at most in place of that.
  */
-export function openDatabase(url: string, atMost?: number): Database {
+export function openDatabase(url: string): Database {
   const { connectionString, pooled, most, options } = readUrl(url);
   const config: pg.PoolConfig = {
     connectionString,
-    max: atMost ?? most,
+    max: most,
     connectionTimeoutMillis: POSTGRES_CONNECT_MS,
     query_timeout: POSTGRES_QUERY_MS,
     idleTimeoutMillis: 30_000,
@@ -102,69 +103,87 @@ export function openDatabase(url: string, atMost?: number): Database {
     types: types as pg.CustomTypesConfig,
     ...(options !== null && { options }),
   } as pg.PoolConfig;
+  const run: RunOn = async (client, { name, text }, values) =>
+    name === ''
+      ? client.query(text)
+      : client.query({ ...(!pooled && { name }), text, values: values as Value[] });
+  return databaseOn({ config, run, listens: !pooled });
+}
+
+interface Connecting {
+  readonly config: pg.PoolConfig;
+  readonly run: RunOn;
+  readonly listens: boolean;
+}
+
+function databaseOn({ config, run, listens }: Connecting, spare: pg.Pool | null = null): Database {
   const pool = new pg.Pool(config);
   // A connection that breaks while nobody uses it: the pool makes another when one is wanted. One that breaks while it is in use
   // fails what it was asked, and says so a second time, to nobody: that would end the process.
   pool.on('error', () => {});
   pool.on('connect', (client) => void client.on('error', () => {}));
-
-  const run: RunOn = async (client, { name, text }, values) =>
-    name === ''
-      ? client.query(text)
-      : client.query({ ...(!pooled && { name }), text, values: values as Value[] });
+  const take = () => taken(pool, spare);
 
   async function once(statement: Statement, values: readonly Value[]): Promise<pg.QueryResult> {
-    const client = await taken(pool);
+    const client = await take();
     try {
       const result = await run(client, statement, values);
       client.release();
       return result;
     } catch (error) {
-      client.release(!isUsable(error));
-      throw asStoreError(error, { unsure: statement.writes });
+      client.release(!isUsableAfter(error));
+      throw asStoreError(error, { unsure: statement.writes, of: statement });
     }
   }
 
   return {
-    ...executor(once),
-    listens: !pooled,
-    async transaction(work) {
-      for (let tries = 1; ; tries++) {
-        try {
-          return await attempt(pool, run, work);
-        } catch (error) {
-          if (tries === TRIES || !isConflict(error)) throw error;
-        }
-      }
-    },
+    ...executor((...asked) => severalTimes(() => once(...asked))),
+    listens,
+    transaction: (work) => severalTimes(() => attempt(take, run, work)),
+    apart: (most) => databaseOn({ config: { ...config, max: most }, run, listens }, pool),
     async connect() {
-      const client = new pg.Client({ ...config, query_timeout: POSTGRES_QUERY_MS } as pg.ClientConfig);
+      const client = new pg.Client(config as pg.ClientConfig);
       try {
         await client.connect();
         return client;
       } catch (error) {
-        throw asStoreError(error, { unsure: false });
+        throw asConnectError(error);
       }
     },
     close: () => pool.end(),
   };
 }
 
+/** What does nothing when it fails, such as what loses against another transaction, again. */
+async function severalTimes<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (tries === TRIES || !isWorthAnotherTry(error)) throw error;
+    }
+  }
+}
+
 type Run = (statement: Statement, values: readonly Value[]) => Promise<pg.QueryResult>;
 type RunOn = (client: pg.ClientBase, ...asked: Parameters<Run>) => ReturnType<Run>;
 
 /** A transaction, once. */
-async function attempt<T>(pool: pg.Pool, run: RunOn, work: (tx: Executor) => Promise<T>): Promise<T> {
-  const client = await taken(pool);
+async function attempt<T>(
+  take: () => Promise<pg.PoolClient>,
+  run: RunOn,
+  work: (tx: Executor) => Promise<T>,
+): Promise<T> {
+  const client = await take();
   let usable = true;
   // Where it comes from: what `work` throws by itself stays what it is, whatever it says.
-  const said = (error: unknown, unsure: boolean): unknown => {
-    usable &&= isUsable(error);
-    return asStoreError(error, { unsure });
+  const said = (error: unknown, unsure: boolean, of?: Statement): unknown => {
+    usable &&= isUsableAfter(error);
+    return asStoreError(error, { unsure, of });
   };
   const ask: Run = (statement, values) =>
     run(client, statement, values).catch((error) => {
-      throw said(error, false);
+      throw said(error, false, statement);
     });
   let result: T;
   try {
@@ -196,11 +215,15 @@ function executor(run: Run): Executor {
   };
 }
 
-async function taken(pool: pg.Pool): Promise<pg.PoolClient> {
+/** @param spare Who lends a connection when none can be made, as when the server has as many as it takes. */
+async function taken(pool: pg.Pool, spare: pg.Pool | null): Promise<pg.PoolClient> {
   try {
-    return await pool.connect();
+    return await pool.connect().catch((error) => {
+      if (spare === null) throw error;
+      return spare.connect();
+    });
   } catch (error) {
-    throw asStoreError(error, { unsure: false });
+    throw asConnectError(error);
   }
 }
 
@@ -212,14 +235,6 @@ async function rollBack(client: pg.PoolClient, usable: boolean): Promise<void> {
   } catch {
     client.release(true);
   }
-}
-
-/** Whether the connection goes on: the server did not end it, it answers, and leads to a server that takes writes. */
-function isUsable(error: unknown): boolean {
-  if (!(error instanceof pg.DatabaseError)) return false;
-  // By code as well: the severity is in the server's language.
-  const { severity, code = '' } = error;
-  return severity !== 'FATAL' && severity !== 'PANIC' && !/^(57P0|25006)/.test(code);
 }
 
 const CONNECTIONS = { usual: 10, most: 200 };

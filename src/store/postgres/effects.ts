@@ -1,10 +1,12 @@
+import type { Lease } from '../../model/lease.ts';
 import type { Stopped } from '../store.ts';
 import type { Executor } from './connection.ts';
 import { advanceLines, type Line } from './lines.ts';
 
 /** Gathers in a transaction what memory has to follow, and the lines that changed: they advance when all is done. */
 export interface Effects {
-  dropped(messageKey: number, endpointKey: number): void;
+  /** It was leased, and is no longer. */
+  dropped(lease: Lease): void;
   /** Something of an endpoint waits in the store, due then. */
   stored(endpointKey: number, dueAt: number): void;
   /** A delivery that is ordered by this, if by anything, came into its line or left it. */
@@ -14,14 +16,16 @@ export interface Effects {
 }
 
 export function effects(tx: Executor): Effects {
-  const dropped: { messageKey: number; endpointKey: number }[] = [];
+  const dropped: Lease[] = [];
   const due = new Map<number, number>();
   const changed = new Map<string, Line>();
   const stored = (endpointKey: number, dueAt: number) => {
     due.set(endpointKey, Math.min(due.get(endpointKey) ?? dueAt, dueAt));
   };
   return {
-    dropped: (messageKey, endpointKey) => void dropped.push({ messageKey, endpointKey }),
+    dropped({ messageKey, endpointKey, fence, resendKey }) {
+      dropped.push({ messageKey, endpointKey, fence, resendKey });
+    },
     stored,
     changed(endpointKey, orderKey) {
       if (orderKey !== null) changed.set(`${endpointKey} ${orderKey}`, { endpointKey, orderKey });

@@ -3,6 +3,7 @@ import { type PostgresServer, startPostgres } from '../../../test/helpers/postgr
 import { systemClock } from '../../system/clock.ts';
 import { StoreError } from '../store.ts';
 import { type Database, type Executor, openDatabase, statement } from './connection.ts';
+import { asConnectError, asStoreError } from './errors.ts';
 import { openPostgresStore } from './open.ts';
 
 const SLEEP = statement('SELECT pg_sleep(30)');
@@ -70,6 +71,64 @@ describe('a server that is not there', () => {
     expect(await outcome(db.rows(ONE))).toBe('unavailable');
     await server.start();
     expect(await count()).toBe(1);
+  });
+});
+
+describe('the way to a server', () => {
+  const failure = (code: string, text: string) => Object.assign(new Error(text), { code });
+
+  test.each([
+    failure('EAI_AGAIN', 'getaddrinfo EAI_AGAIN db.internal'),
+    failure('ECONNREFUSED', 'connect ECONNREFUSED'),
+    failure('CERT_HAS_EXPIRED', 'certificate has expired'),
+    failure('ERR_TLS_CERT_ALTNAME_INVALID', 'Host is not in the cert'),
+    failure('UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'unable to verify the first certificate'),
+    failure('ERR_SSL_WRONG_VERSION_NUMBER', 'wrong version number'),
+  ])('that fails with $code is no mistake of ours', (error) => {
+    expect(asConnectError(error)).toMatchObject({ code: 'unavailable' });
+    expect(asStoreError(error, { unsure: false })).toMatchObject({ code: 'unavailable' });
+    expect(asStoreError(error, { unsure: true })).toMatchObject({ code: 'unknown' });
+  });
+
+  test('is unavailable whatever says so before there is a connection, but for a mistake of ours', () => {
+    expect(asConnectError(new Error('no pg_hba.conf entry'))).toMatchObject({ code: 'unavailable' });
+    const both = new AggregateError([
+      failure('ECONNREFUSED', 'connect ECONNREFUSED ::1'),
+      failure('ETIMEDOUT', 'slow'),
+    ]);
+    expect(asConnectError(both)).toMatchObject({
+      message: 'PostgreSQL cannot be reached: connect ECONNREFUSED ::1, slow.',
+    });
+    for (const mistake of [new TypeError('x is not a function'), 'a text'])
+      expect(asConnectError(mistake)).toBe(mistake);
+  });
+
+  test('is unavailable when no name server knows it', async () => {
+    const nowhere = openDatabase('postgres://postgres@no-such-host.invalid/errors');
+    try {
+      expect(await outcome(nowhere.changes(INSERT, ['one']))).toBe('unavailable');
+      expect(await outcome(nowhere.connect())).toBe('unavailable');
+    } finally {
+      await nowhere.close();
+    }
+  });
+});
+
+describe('connections apart', () => {
+  test('are lent by the others when the server has as many as it takes', async () => {
+    const limited = 'errors_limited';
+    await server.query(`DROP DATABASE IF EXISTS ${limited} WITH (FORCE)`);
+    await server.query(`CREATE DATABASE ${limited} CONNECTION LIMIT 2`);
+    await server.query('DROP ROLE IF EXISTS guest');
+    await server.query('CREATE ROLE guest LOGIN');
+    const most = openDatabase(server.url(limited).replace('postgres@', 'guest@'));
+    const apart = most.apart(1);
+    try {
+      await Promise.all([1, 2].map(() => most.transaction((tx) => tx.rows(ONE))));
+      expect(await apart.row(ONE)).toEqual({ one: 1 });
+    } finally {
+      await Promise.all([most.close(), apart.close()]);
+    }
   });
 });
 
@@ -190,19 +249,22 @@ describe('what PostgreSQL refuses', () => {
     }
   });
 
-  test('a mistake of this program stays what it is, and is not tried again', async () => {
+  test('a mistake in a statement is unavailable, and says where it is; one beside it stays what it is', async () => {
     let times = 0;
     const mistaken = db.transaction((tx) => {
       times++;
       return tx.rows(statement('SELECT nothing FROM thing'));
     });
-    await expect(mistaken).rejects.toMatchObject({ name: 'error', code: '42703' });
+    await expect(mistaken).rejects.toMatchObject({ name: 'StoreError', code: 'unavailable' });
+    await expect(mistaken).rejects.toThrow(
+      /nothing.*\(42703\) in the statement \S+: SELECT nothing FROM thing$/,
+    );
     const thrown = new Error('timeout');
     await expect(db.transaction(() => Promise.reject(new TypeError('mine')))).rejects.toThrow(TypeError);
     expect(await outcome(db.transaction(() => Promise.reject(thrown)))).toBe(thrown);
     expect(times).toBe(1);
     await db.changes(INSERT, ['first']);
-    await expect(db.changes(INSERT, ['first'])).rejects.toMatchObject({ code: '23505' });
+    await expect(db.changes(INSERT, ['first'])).rejects.toThrow(/\(23505\)/);
     // What was prepared when it failed is prepared again.
     expect(await outcome(db.changes(INSERT, ['second']))).toBe('done');
   });
@@ -225,7 +287,8 @@ describe('what PostgreSQL refuses', () => {
         await tx.changes(CHANGE, [second, second]);
       });
     expect(await Promise.all([crosswise('a', 'b'), crosswise('b', 'a')])).toEqual([undefined, undefined]);
-    expect(runs).toBe(3);
+    // The one that was undone may be so again: it and the other are after the same rows.
+    expect(runs).toBeGreaterThanOrEqual(3);
   });
 
   test('one that loses every time is unavailable', async () => {

@@ -12,6 +12,7 @@ interface Row {
   applicationKey: number;
   state: number;
   nextAttemptAt: number | null;
+  fence: number;
   orderKey: string | null;
 }
 
@@ -27,7 +28,8 @@ const EXPUNGED = statement(
    WHERE e.endpoint_key = $2 FOR SHARE OF m`,
 );
 const FIND = statement(
-  `SELECT d.application_key AS "applicationKey", d.state, d.next_attempt_at AS "nextAttemptAt", d.order_key AS "orderKey"
+  `SELECT d.application_key AS "applicationKey", d.state, d.next_attempt_at AS "nextAttemptAt", d.fence,
+     d.order_key AS "orderKey"
    FROM posthorn.endpoint e
    JOIN posthorn.delivery d ON d.application_key = e.application_key AND d.message_key = $1
      AND d.endpoint_key = e.endpoint_key
@@ -60,7 +62,7 @@ export function hurries({ db, tell }: Backend) {
         const hurried = await hurry(tx, params, outcome);
         if (hurried !== 'due') return hurried;
         const stopped = await outcome.end(params.now);
-        await tell(tx, stoppedSignals(stopped, { resends: false }));
+        await tell(tx, stoppedSignals(stopped));
         return { ...stopped, state: 'due' };
       }),
   };
@@ -80,7 +82,7 @@ async function hurry(
     tx.row<Before>(BEFORE, place),
   ]);
   if (row === null) return null;
-  const { applicationKey, nextAttemptAt, orderKey } = row;
+  const { applicationKey, nextAttemptAt, fence, orderKey } = row;
   const state = stateOf(row.state);
   if (state === 'succeeded' || state === 'cancelled') return { state: 'ended' };
   if (message?.expunged !== false) return { state: 'expunged' };
@@ -92,7 +94,7 @@ async function hurry(
   const values = [applicationKey, messageKey, endpointKey, now];
   if (state === 'failed' || state === 'held') await tx.changes(BEGIN_AGAIN, values);
   else if (later) await tx.changes(GO_ON, values);
-  if (state === 'sending') outcome.dropped(messageKey, endpointKey);
+  if (state === 'sending') outcome.dropped({ messageKey, endpointKey, fence, resendKey: null });
   if (orderKey === null) outcome.stored(endpointKey, Math.min(nextAttemptAt ?? now, now));
   // It is the first of its line, which gives it its time, but for while a younger one of it is under way.
   else outcome.changed(endpointKey, orderKey);

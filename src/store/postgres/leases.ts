@@ -53,7 +53,7 @@ export function leases({ db, tell }: Backend) {
           freeResends(tx, leases.filter(isResend), outcome),
         ]);
         // Another process may send for the endpoint by now.
-        await tell(tx, stoppedSignals(await outcome.end(now), { resends: false }));
+        await tell(tx, stoppedSignals(await outcome.end(now)));
         return freed + resends;
       }),
     deliveryRelease: ({ from, before, now, limit }: ReleaseParams): Promise<Released> =>
@@ -69,7 +69,7 @@ export function leases({ db, tell }: Backend) {
           freeResends(tx, some, outcome),
         ]);
         const stopped = await outcome.end(now);
-        await tell(tx, stoppedSignals(stopped, { resends: false }));
+        await tell(tx, stoppedSignals(stopped));
         const more = leased.length + resends.length >= limit;
         return { released: freed + freedResends, more, stored: stopped.stored };
       }),

@@ -39,7 +39,7 @@ export async function openLongSession(db: Pick<Database, 'connect'>): Promise<Lo
     try {
       return await client.query(query);
     } catch (error) {
-      throw asStoreError(error, { unsure });
+      throw asStoreError(error, { unsure, of: { name: '', text } });
     }
   }
 

@@ -21,13 +21,15 @@ const BEGIN = statement(
 /** Whoever may not create schemas can be given an empty one. */
 const SCHEMA = "DO 'BEGIN IF to_regnamespace(''posthorn'') IS NULL THEN CREATE SCHEMA posthorn; END IF; END'";
 const ADD = statement('INSERT INTO posthorn.migration (number, name) VALUES ($1, $2)');
-const SERVER = statement("SELECT current_setting('server_version_num')::int AS version");
+const SERVER = statement(
+  "SELECT current_setting('server_version_num')::int AS version, current_setting('server_encoding') AS encoding",
+);
 /** Functions that the schema uses came with it. */
 const OLDEST_SERVER = 140_000;
 
 /** The version of the schema, and what this program adds to it. Throws `incompatible` when the store has more. */
 export async function schemaState(db: Executor): Promise<SchemaState> {
-  await refuseOldServer(db);
+  await refuseUnfit(db);
   const names = readdirSync(FOLDER)
     .filter((name) => name.endsWith('.sql'))
     .sort();
@@ -88,11 +90,19 @@ async function presentVersion(db: Executor): Promise<number> {
   return (await db.row<{ number: number }>(LAST))?.number ?? 0;
 }
 
-async function refuseOldServer(db: Executor): Promise<void> {
-  const version = (await db.row<{ version: number }>(SERVER))?.version ?? 0;
-  if (version >= OLDEST_SERVER) return;
-  throw new StoreError(
-    'incompatible',
-    `The server is PostgreSQL ${Math.floor(version / 10_000)}; Posthorn needs 14 or newer.`,
-  );
+async function refuseUnfit(db: Executor): Promise<void> {
+  const server = await db.row<{ version: number; encoding: string }>(SERVER);
+  const { version, encoding } = server ?? { version: 0, encoding: '' };
+  if (version < OLDEST_SERVER) {
+    throw new StoreError(
+      'incompatible',
+      `The server is PostgreSQL ${Math.floor(version / 10_000)}; Posthorn needs 14 or newer.`,
+    );
+  }
+  if (encoding !== 'UTF8') {
+    throw new StoreError(
+      'incompatible',
+      `The database has the encoding ${encoding}, which cannot hold every text; Posthorn needs one with UTF8: CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8'.`,
+    );
+  }
 }

@@ -8,6 +8,7 @@ interface Row {
   name: string;
   started: number;
   beat: number;
+  now: number;
   ended: 0 | 1;
 }
 
@@ -29,10 +30,11 @@ const LEAVE = statement('UPDATE posthorn.node SET ended = 1 WHERE epoch = $1');
 const FORGET = statement('DELETE FROM posthorn.node WHERE epoch = $1 AND ended = 1');
 const LIST = statement(
   `SELECT epoch, name, ended, floor(extract(epoch FROM started_at) * 1000)::bigint AS started,
-     floor(extract(epoch FROM beat_at) * 1000)::bigint AS beat FROM posthorn.node ORDER BY epoch`,
+     floor(extract(epoch FROM beat_at) * 1000)::bigint AS beat,
+     floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now FROM posthorn.node ORDER BY epoch`,
 );
 
-/** Processes, by this server's clock alone: whether theirs agree does not matter. */
+/** Processes, by this server's clock alone, which they learn with each beat: whether their own agree does not matter. */
 export function nodes({ db, self, tell }: Backend) {
   return {
     nodeJoin: ({ name, leaseMs }: { name: string; leaseMs: number }): Promise<{ epoch: number }> =>
@@ -46,7 +48,11 @@ export function nodes({ db, self, tell }: Backend) {
       if ((await db.changes(BEAT, [epoch, leaseMs])) === 0) return 'lost';
       await db.changes(END_OTHERS, [epoch]);
       const rows = await db.rows<Row>(LIST);
+      const own = rows.find((row) => row.epoch === epoch);
+      if (own === undefined) return 'lost';
       return {
+        // Between the first statement and the last.
+        now: (own.beat + own.now) / 2,
         live: rows.filter(({ ended }) => ended === 0).map((row) => row.epoch),
         ended: rows
           .filter(({ ended }) => ended === 1)

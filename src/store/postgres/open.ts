@@ -41,7 +41,7 @@ export async function openPostgresStore({
 }: { url: string; clock: Clock } & MigrateOptions): Promise<Store> {
   const db = openDatabase(url);
   // A beat never waits behind what people read: a node that is only busy would be taken for dead.
-  const beats = openDatabase(url, 1);
+  const beats = db.apart(1);
   const self = { epoch: 0 };
   const backend: Backend = { db, clock, self, tell: signalSender(self) };
   const signals = new Signals(backend);

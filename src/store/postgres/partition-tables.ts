@@ -1,5 +1,7 @@
 import pg from 'pg';
+import { StoreError } from '../store.ts';
 import { type Database, type Executor, statement, unprepared } from './connection.ts';
+import { isTimeout } from './errors.ts';
 
 /** Message keys of one partition. */
 export const KEYS = 2 ** 30;
@@ -16,17 +18,30 @@ const STANDING = statement(
 );
 
 /**
- * Takes a partition out of the three tables. What is being read and written goes on: whoever used a table before is waited for. When
- * that takes too long it is left half done, and the next call goes on.
+ * Takes a partition out of the three tables. What is being read and written goes on: whoever used a table before is waited for. False:
+ * that took too long, it is left half done, and the next call goes on. By then nobody finds anything of it any more, in any of the
+ * tables: a message without its deliveries is found for no longer than a statement may take.
  */
-export async function detachTables(db: Database, number: number): Promise<void> {
+export async function detachTables(db: Database, number: number): Promise<boolean> {
+  let isDone = true;
   for (const table of TABLES) {
-    const standing = await standingOf(db, table, number);
-    const how = { attached: 'CONCURRENTLY', detaching: 'FINALIZE', detached: null, absent: null }[standing];
-    if (how === null) continue;
-    const partition = `posthorn.${table}_${number}`;
-    await db.changes(unprepared(`ALTER TABLE posthorn.${table} DETACH PARTITION ${partition} ${how}`));
+    try {
+      await detachTable(db, table, number);
+    } catch (error) {
+      if (!isTimeout(error)) throw error;
+      isDone = false;
+      if ((await standingOf(db, table, number)) === 'attached') break;
+    }
   }
+  return isDone;
+}
+
+async function detachTable(db: Database, table: string, number: number): Promise<void> {
+  const standing = await standingOf(db, table, number);
+  const how = { attached: 'CONCURRENTLY', detaching: 'FINALIZE', detached: null, absent: null }[standing];
+  if (how === null) return;
+  const partition = `posthorn.${table}_${number}`;
+  await db.changes(unprepared(`ALTER TABLE posthorn.${table} DETACH PARTITION ${partition} ${how}`));
 }
 
 /** Puts it back. Detached ones have a constraint that spares looking at all rows. */
@@ -78,7 +93,8 @@ async function standingOf(db: Executor, table: string, number: number): Promise<
 
 /** Of a row whose partition was dropped, or is being dropped: it is about a message that is gone. */
 export function hasNoPartition(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && error.code === '23514' && error.routine === 'ExecFindPartition';
+  const cause = error instanceof StoreError ? error.cause : error;
+  return cause instanceof pg.DatabaseError && cause.code === '23514' && cause.routine === 'ExecFindPartition';
 }
 
 /** Whether there is a partition of attempts for each of these messages. */

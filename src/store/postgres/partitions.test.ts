@@ -249,9 +249,9 @@ describe('an old partition', () => {
       fence,
     });
     const results = [late, ...claimed, late].map((lease) => given.result(lease, DONE));
-    expect(await given.store.deliveryRecord({ results, now: begin })).toEqual([false, true, false]);
+    expect(await given.record({ results, now: begin })).toEqual([false, true, false]);
     const special = results.map((result) => ({ ...result, again: true }));
-    expect(await given.store.deliveryRecord({ results: special, now: begin })).toEqual([false, false, false]);
+    expect(await given.record({ results: special, now: begin })).toEqual([false, false, false]);
     const { rows } = await given.store.attemptList({ endpointKey, ...ALL });
     expect(rows.map(({ messageKey }) => messageKey)).toEqual([young]);
   });
@@ -327,6 +327,35 @@ describe('dropping', () => {
     await tend(later + 2, null, impatient);
     expect(await tables()).toEqual([]);
     expect(await numbers()).not.toContain(0);
+  });
+
+  test('of several at once is left where somebody is waited for, and nothing of it is found by then', async () => {
+    const { applicationKey, endpointKey, old, young } = await overTheCut();
+    for (const day of [2, 3]) {
+      await given.accepted(applicationKey, [endpointKey]);
+      await tend(begin + day * DAY_MS);
+    }
+    await database.query(`UPDATE posthorn.delivery SET state = 2, next_attempt_at = NULL`);
+    const later = begin + 9 * DAY_MS;
+    await tend(later);
+    const reader = new pg.Client({ connectionString: database.url });
+    await reader.connect();
+    await reader.query('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM posthorn.message');
+    const impatient = await open('?options=-c%20statement_timeout%3D300');
+    for (const again of [0, 1]) {
+      await tend(later + PARTITION_CLOSED_MS + again, KEPT_MS, impatient);
+      for (const table of ['message', 'delivery', 'attempt']) {
+        expect((await numbers(table)).slice(0, 3)).toEqual([1, 2, 3]);
+      }
+      expect(await given.store.messageFind({ applicationKey, ref: 'first' })).toBeNull();
+      const found = await given.store.deliveryFind({ endpointKey, messageKeys: [old, young] });
+      expect(found.map(({ messageKey }) => messageKey)).toEqual([young]);
+    }
+    await reader.query('COMMIT');
+    await reader.end();
+    await tend(later + PARTITION_CLOSED_MS + 2, KEPT_MS, impatient);
+    for (const table of ['message', 'delivery', 'attempt']) expect((await numbers(table))[0]).toBe(3);
+    expect(await tables()).toEqual([]);
   });
 
   test('and all else is done by one process when several are at it', async () => {

@@ -76,7 +76,10 @@ export async function tendPartitions(
     const current = await readCurrent(db);
     await addAhead(db, current);
     const keptSince = keepMs === null ? null : now - keepMs;
-    for (const past of await db.rows<Past>(PAST, [current.number])) await tendPast(db, past, now, keptSince);
+    for (const past of await db.rows<Past>(PAST, [current.number])) {
+      // Whoever is waited for is in the way of the next one, too: of each table one partition at a time can be half detached.
+      if (!(await tendPast(db, past, now, keptSince))) return;
+    }
   });
 }
 
@@ -102,24 +105,25 @@ async function beginNext(db: Database, { number, used, beganAt }: Current, now: 
   if (moved.length > 0) await db.changes(BEGAN, [next, now]);
 }
 
-/** Drops it when it is time. When that would take too long, it goes on the next time. */
-async function tendPast(db: Database, past: Past, now: number, keptSince: number | null): Promise<void> {
-  if (past.ending === 0 && !(keptSince !== null && (await isClosed(db, past, now, keptSince)))) return;
+/** Drops it when it is time. False: that would take too long, and goes on the next time. */
+async function tendPast(db: Database, past: Past, now: number, keptSince: number | null): Promise<boolean> {
+  if (past.ending === 0 && !(keptSince !== null && (await isClosed(db, past, now, keptSince)))) return true;
   const { number } = past;
   try {
-    await detachTables(db, number);
+    if (!(await detachTables(db, number))) return false;
     // Nobody can change it any more.
     if (await isOpen(db, number)) {
       await attachTables(db, number);
       await db.changes(OPEN_AGAIN, [number]);
-      return;
+      return true;
     }
     await dropTables(db, number);
   } catch (error) {
-    if (isTimeout(error)) return;
+    if (isTimeout(error)) return false;
     throw error;
   }
   if (await forgetEventIds(db, number)) await db.changes(GONE, [number]);
+  return true;
 }
 
 /** All of it is too old, and nothing of it was open for a while. */

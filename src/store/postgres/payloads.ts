@@ -1,3 +1,4 @@
+import type { Lease } from '../../model/lease.ts';
 import type { MessageRef, Stopped } from '../store.ts';
 import { bigints } from './arrays.ts';
 import type { Backend } from './backend.ts';
@@ -10,7 +11,6 @@ import { stoppedSignals } from './stopped-signals.ts';
 type ExpiredParams = { now: number; keptSince: number; limit: number };
 type ExpungeParams = { messages: readonly MessageRef[]; now: number; scan?: number };
 type Expunged = Stopped & { expunged: number };
-type Resend = Place & { readonly fence: number };
 
 const OPEN = [0, 1, 4];
 const [SENDING, CANCELLED] = [1, 5];
@@ -49,7 +49,8 @@ const OPEN_OF = statement(
 const DROP_RESENDS = statement(
   `DELETE FROM posthorn.resend r USING ${REFS} AS ref (application_key, message_key)
    WHERE r.application_key = ref.application_key AND r.message_key = ref.message_key
-   RETURNING r.message_key AS "messageKey", r.endpoint_key AS "endpointKey", r.fence`,
+   RETURNING r.message_key AS "messageKey", r.endpoint_key AS "endpointKey", r.fence,
+     r.resend_key AS "resendKey"`,
 );
 
 /** Payloads whose time is over, and those that nobody is to see any more. */
@@ -61,7 +62,7 @@ export function payloads({ db, tell }: Backend) {
         const taken = await upTo(tx, messages, scan);
         await expunge(tx, taken, outcome);
         const stopped = await outcome.end(now);
-        await tell(tx, stoppedSignals(stopped, { resends: true }));
+        await tell(tx, stoppedSignals(stopped));
         return { ...stopped, expunged: taken.length };
       }),
     async messageListExpired({ now, keptSince, limit }: ExpiredParams): Promise<MessageRef[]> {
@@ -98,15 +99,12 @@ async function expunge(tx: Executor, messages: readonly MessageRef[], outcome: E
     states: OPEN,
     to: { state: CANCELLED, reason: 'payload_expunged' },
   });
-  const resends = await tx.rows<Resend>(DROP_RESENDS, refs);
-  const leased = new Map<string, Place>();
-  const name = ({ messageKey, endpointKey }: Place) => `${messageKey} ${endpointKey}`;
-  for (const each of resends) if (each.fence > 0) leased.set(name(each), each);
+  const resends = await tx.rows<Lease>(DROP_RESENDS, refs);
+  for (const resend of resends) if (resend.fence > 0) outcome.dropped(resend);
   for (const each of cancelled) {
     outcome.changed(each.endpointKey, each.orderKey);
-    if (each.state === SENDING) leased.set(name(each), each);
+    if (each.state === SENDING) outcome.dropped({ ...each, resendKey: null });
   }
-  for (const { messageKey, endpointKey } of leased.values()) outcome.dropped(messageKey, endpointKey);
 }
 
 /** Application keys, and message keys. */

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { everyNode, genericPlan, type Plan } from '../../../test/helpers/generic-plan.ts';
 import { type TestDatabase, testDatabase } from '../../../test/helpers/postgres.ts';
 import { systemClock } from '../../system/clock.ts';
 import { openDatabase, STATEMENTS } from './connection.ts';
@@ -7,7 +8,10 @@ import { openDatabase, STATEMENTS } from './connection.ts';
 import { openPostgresStore } from './open.ts';
 
 /** Tables that grow with what is sent: no statement reads one from end to end. */
-const LARGE = ['message', 'delivery', 'attempt', 'event_id', 'expiry', 'idempotency'];
+const LARGE = [
+  ...['message', 'delivery', 'attempt', 'event_id', 'expiry', 'idempotency'],
+  ...['staged_message', 'signal'],
+];
 /** Those that people and tenants fill. While they are small their plans may be any; that they grew is noticed soon enough. */
 const SLOW = ['resend', 'task', 'answer', 'application', 'endpoint', 'api_key'];
 /** Indexes of open work and of nothing else, which may be gone through: they hold what is left to do. */
@@ -15,16 +19,6 @@ const OPEN_WORK = /^(delivery_(pending|sending|held|waiting)|resend_(waiting|lea
 /** Indexes in which a message is found by its key. In others that have the key all of an application is gone through for it. */
 const BY_MESSAGE =
   /^(message_pkey|delivery_pkey|attempt_by_message|expiry_pkey|resend_(of|message)|event_id_message)$/;
-
-interface Plan {
-  'Node Type': string;
-  'Relation Name'?: string;
-  'Index Name'?: string;
-  'Index Cond'?: string;
-  Filter?: string;
-  'Join Filter'?: string;
-  Plans?: Plan[];
-}
 
 /** Plans are made while tables are empty, and used when they are full; or made anew then. */
 describe.each([
@@ -63,23 +57,15 @@ describe.each([
     expect(statements.length).toBeGreaterThan(20);
     const bad: Record<string, string[]> = {};
     for (const { text } of statements) {
-      const mistakes = judge(await planOf(text));
+      const mistakes = judge(await genericPlan(client, text));
       if (mistakes.length > 0) bad[text] = [...new Set(mistakes)];
     }
     expect(bad).toEqual({});
   });
 
-  async function planOf(text: string): Promise<Plan> {
-    try {
-      const { rows } = await client.query(`EXPLAIN (GENERIC_PLAN, FORMAT JSON) ${text}`);
-      return rows[0]['QUERY PLAN'][0].Plan;
-    } catch (error) {
-      throw new Error(`There is no plan for ${text}`, { cause: error });
-    }
-  }
-
   function judge(plan: Plan, parent: Plan | null = null): string[] {
-    const below = (plan.Plans ?? []).flatMap((each) => judge(each, plan));
+    const above = plan['Node Type'] === 'LockRows' ? parent : plan;
+    const below = (plan.Plans ?? []).flatMap((each) => judge(each, above));
     return [...judgeScan(plan, parent), ...judgeOther(plan), ...below];
   }
 
@@ -128,13 +114,10 @@ describe.each([
   /** It reads rows by their keys, and no list of them. */
   function isBounded(node: Plan): boolean {
     if (!LARGE.includes(tableOf(node) ?? '')) return true;
-    return /(message_key|\bid|_hash|endpoint_key|resend_key) = /.test(node['Index Cond'] ?? '');
+    const condition = node['Index Cond'] ?? node['Recheck Cond'] ?? '';
+    return /(message_key|\bx?id|_hash|endpoint_key|resend_key) = |xid >= /.test(condition);
   }
 });
-
-function everyNode(plan: Plan): Plan[] {
-  return [plan, ...(plan.Plans ?? []).flatMap(everyNode)];
-}
 
 function isOn(tables: readonly string[], sql: string): boolean {
   return new RegExp(`(FROM|UPDATE|JOIN|USING|,) posthorn\\.(${tables.join('|')})\\b`).test(sql);
@@ -164,6 +147,7 @@ async function fill(database: TestDatabase, applications: number): Promise<void>
       SELECT i, 1 + i % ${applications}, i FROM generate_series(1, 5000) i;
     INSERT INTO posthorn.idempotency (key_hash, body_hash, message_ids, created_at)
       SELECT sha256(i::text::bytea), '', '', i FROM generate_series(1, 5000) i;
+    INSERT INTO posthorn.signal (xid, epoch, body) SELECT i::text::xid8, 0, '[]' FROM generate_series(1, 5000) i;
     INSERT INTO posthorn.answer (key_hash, body_hash, sealed, created_at)
       SELECT sha256(i::text::bytea), '', '', i FROM generate_series(1, 5000) i`);
   for (const partition of [0, 1]) await fillPartition(database, partition, applications, endpoints);

@@ -1,4 +1,4 @@
-import { type AttemptResult, type EndpointFailingChange, StoreError } from '../store.ts';
+import { type AttemptResult, type EndpointFailingChange, type Recorded, StoreError } from '../store.ts';
 import { bigints, smallints, texts } from './arrays.ts';
 import type { Backend } from './backend.ts';
 import { carefulRecords } from './careful-records.ts';
@@ -20,6 +20,8 @@ type RecordParams = {
   failing?: readonly EndpointFailingChange[];
 };
 
+const NOTHING: Recorded = { held: [], dropped: [] };
+
 /** The hot path's other end: attempts and what they did, by one statement, one round trip and one commit. */
 export function records(backend: Backend) {
   const { db } = backend;
@@ -37,11 +39,11 @@ export function records(backend: Backend) {
     return held;
   }
 
-  async function record({ results, now, failing = [] }: RecordParams): Promise<boolean[]> {
+  async function record({ results, now, failing = [] }: RecordParams): Promise<Recorded> {
     if (failing.length > 0 || results.some(isSpecial)) {
       return careful({ results, now, failing, onRecord: false });
     }
-    if (results.length === 0) return [];
+    if (results.length === 0) return NOTHING;
     // As everybody locks deliveries.
     const order = results
       .map((_, index) => index)
@@ -55,11 +57,11 @@ export function records(backend: Backend) {
     const written = await write({ results: inOrder, now });
     const held: boolean[] = [];
     for (const [place, index] of order.entries()) held[index] = written[place] as boolean;
-    return held;
+    return { held, dropped: [] };
   }
 
   return {
-    async deliveryRecord(params: RecordParams): Promise<boolean[]> {
+    async deliveryRecord(params: RecordParams): Promise<Recorded> {
       try {
         return await record(params);
       } catch (error) {
@@ -69,8 +71,10 @@ export function records(backend: Backend) {
           db,
           params.results.map(({ lease }) => lease.messageKey),
         );
-        const held = await record({ ...params, results: params.results.filter((_, index) => there[index]) });
-        return there.map((isThere) => isThere && held.shift() === true);
+        const results = params.results.filter((_, index) => there[index]);
+        const { held, dropped } = await record({ ...params, results });
+        let next = 0;
+        return { held: there.map((isThere) => isThere && held[next++] === true), dropped };
       }
     },
   };

@@ -25,6 +25,8 @@ interface ReopenParams {
   now: number;
   /** So many a second. */
   rate: number;
+  /** Those that are in none of these states stay as they are: since they were found, somebody may have cancelled them. */
+  among: readonly number[];
   outcome: Effects;
 }
 
@@ -79,7 +81,7 @@ export async function reopenDeliveries(
   tx: Executor,
   target: Endpoint,
   messageKeys: readonly number[],
-  { now, rate, outcome }: ReopenParams,
+  { now, rate, among, outcome }: ReopenParams,
 ): Promise<number> {
   if (messageKeys.length === 0) return 0;
   const of = [target.applicationKey, target.key];
@@ -101,7 +103,9 @@ export async function reopenDeliveries(
   const again: Again[] = [];
   for (const messageKey of messageKeys) {
     const message = messages.get(messageKey);
-    if (message === undefined || OPEN.includes(present.get(messageKey)?.state ?? -1)) continue;
+    const state = present.get(messageKey)?.state;
+    if (message === undefined || (state !== undefined && (OPEN.includes(state) || !among.includes(state))))
+      continue;
     const dueAt = Math.max(now + Math.floor((again.length * 1000) / rate), message.deliverAt ?? 0);
     again.push({ messageKey, dueAt, orderKey: orderKeyOf(target, message.orderingKey) });
   }

@@ -2,6 +2,7 @@ import pg from 'pg';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { Tasks } from '../../../test/contract/task-world.ts';
 import { type ContractWorld, delivery, Given, NOW } from '../../../test/contract/world.ts';
+import { everyNode, genericPlan } from '../../../test/helpers/generic-plan.ts';
 import { type TestDatabase, testDatabase } from '../../../test/helpers/postgres.ts';
 import { firstFence } from '../../model/lease.ts';
 import { systemClock } from '../../system/clock.ts';
@@ -108,8 +109,8 @@ for (const again of [false, true]) {
       ...given.result(given.lease(messageKey, endpointKey, fence), { state: 'succeeded' }),
       again,
     }));
-    const recorded = await whileChanged(() => store.deliveryRecord({ results, now: NOW }));
-    expect(recorded).toEqual(messageKeys.map(() => true));
+    const { held } = await whileChanged(() => store.deliveryRecord({ results, now: NOW }));
+    expect(held).toEqual(messageKeys.map(() => true));
     expect(await states()).toEqual(['succeeded']);
   });
 }
@@ -122,8 +123,7 @@ it('no statement that locks rows looks for their partitions while it runs', asyn
   );
   expect(locking.length).toBeGreaterThan(4);
   for (const { text } of locking) {
-    const { rows } = await client.query(`EXPLAIN (GENERIC_PLAN, FORMAT JSON) ${text}`);
-    const nodes = everyNode(rows[0]['QUERY PLAN'][0].Plan);
+    const nodes = everyNode(await genericPlan(client, text));
     // What is looked at again: the rows below, and all that is planned on its own.
     const again = nodes.filter((node) => node['Node Type'] === 'LockRows' || 'Subplan Name' in node);
     const bad = again
@@ -134,16 +134,6 @@ it('no statement that locks rows looks for their partitions while it runs', asyn
   await client.end();
   await db.close();
 });
-
-interface Plan {
-  'Node Type': string;
-  'Index Cond'?: string;
-  Plans?: Plan[];
-}
-
-function everyNode(plan: Plan): Plan[] {
-  return [plan, ...(plan.Plans ?? []).flatMap(everyNode)];
-}
 
 /** Some messages in each of several partitions, by turns the later ones first in none of them. */
 async function filled(state: 'pending' | 'sending' | 'held'): Promise<void> {

@@ -17,14 +17,19 @@ interface Row {
 
 const SEND = statement('SELECT posthorn.signal_send($1, $2)');
 /**
- * Exactly those that the statement before this one could not see. By keys or times, one that was given its own early and committed
- * late would be missed.
+ * Exactly those that the statement before this one could not see: of transactions that began since, or were open then. By keys or
+ * times, one that was given its own early and committed late would be missed. And each is looked up by itself: to go through all
+ * since the oldest one that was open would be much while some transaction lasts for hours.
  */
 const READ = statement(
   `SELECT now.snapshot, now.life, s.epoch, s.body
    FROM (SELECT pg_current_snapshot()::text AS snapshot, (SELECT life::text FROM posthorn.signal_life) AS life) AS now
-   LEFT JOIN posthorn.signal s
-     ON s.xid >= pg_snapshot_xmin($1::pg_snapshot) AND NOT pg_visible_in_snapshot(s.xid, $1::pg_snapshot)
+   LEFT JOIN (
+     SELECT signal_key, epoch, body FROM posthorn.signal WHERE xid >= pg_snapshot_xmax($1::pg_snapshot)
+     UNION ALL
+     SELECT s.* FROM pg_snapshot_xip($1::pg_snapshot) AS was_open (xid)
+     CROSS JOIN LATERAL (SELECT signal_key, epoch, body FROM posthorn.signal WHERE xid = was_open.xid OFFSET 0) AS s
+   ) AS s ON true
    ORDER BY s.signal_key`,
 );
 const BEGIN_LIFE = statement('INSERT INTO posthorn.signal_life DEFAULT VALUES ON CONFLICT DO NOTHING');

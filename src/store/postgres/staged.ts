@@ -19,13 +19,13 @@ const AGAIN_MS = 1_000;
 
 const LEFT = statement(
   `SELECT xid::text AS xid, position, application_key AS "applicationKey", id FROM posthorn.staged_message
-   ORDER BY xid, position LIMIT $1 FOR UPDATE SKIP LOCKED`,
+   ORDER BY staged_message.xid, position LIMIT $1 FOR UPDATE SKIP LOCKED`,
 );
 /** Those that came by a way on which no trigger runs. */
 const ACCEPT = statement(
   `SELECT posthorn.accept_all(s.xid, min(s.position))
    FROM unnest($1::text[], $2::bigint[]) AS u (xid, position)
-   JOIN posthorn.staged_message s ON s.xid = u.xid::xid8 AND s.position = u.position
+   CROSS JOIN LATERAL (SELECT s.* FROM posthorn.staged_message s WHERE s.xid = u.xid::xid8 AND s.position = u.position OFFSET 0) AS s
    WHERE NOT EXISTS (SELECT FROM posthorn.message m WHERE m.application_key = s.application_key AND m.id = s.id) GROUP BY s.xid`,
 );
 const LINES = statement(
@@ -39,8 +39,10 @@ const LINES = statement(
 );
 const TELL = statement('SELECT posthorn.tell_stored($1::bigint[], $2::bigint[])');
 const DELETE = statement(
-  `DELETE FROM posthorn.staged_message s USING unnest($1::text[], $2::bigint[]) AS done (xid, position)
-   WHERE s.xid = done.xid::xid8 AND s.position = done.position`,
+  `DELETE FROM posthorn.staged_message WHERE ctid = ANY (ARRAY (
+     SELECT s.ctid FROM unnest($1::text[], $2::bigint[]) AS done (xid, position)
+     CROSS JOIN LATERAL (SELECT s.ctid FROM posthorn.staged_message s
+       WHERE s.xid = done.xid::xid8 AND s.position = done.position OFFSET 0) AS s))`,
 );
 
 /**

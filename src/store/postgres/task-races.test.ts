@@ -69,6 +69,25 @@ describe('two processes that step one task at once', () => {
     expect(await stores[0].deliveryCountOpen({ endpointKey })).toMatchObject({ pending: MESSAGES, held: 0 });
   });
 
+  it('leave cancelled what a person cancels meanwhile', async () => {
+    for (let round = 0; round < ROUNDS; round++) {
+      const { endpointKey, messageKeys, task } = await held('none');
+      const { id } = await task(round % 2 === 0 ? 'release' : 'recover');
+      const cancel = async () => {
+        for (let looks = pick(3); looks > 0; looks--) await stores[1].taskFind({ id });
+        await Promise.all(
+          messageKeys.map((messageKey) => {
+            const deliveries = [{ messageKey, endpointKey }];
+            return stores[1].deliveryCancel({ deliveries, reason: 'cancelled', now: NOW });
+          }),
+        );
+      };
+      await Promise.all([stepThrough(stores[0], id), cancel()]);
+      const rows = await stores[0].deliveryFind({ endpointKey, messageKeys });
+      expect(rows.filter(({ state }) => state !== 'cancelled')).toEqual([]);
+    }
+  });
+
   it('stop when it is cancelled meanwhile, and what they let go so far stays so', async () => {
     for (let round = 0; round < ROUNDS; round++) {
       const { endpointKey, task } = await held('none');
@@ -147,9 +166,13 @@ describe('a delivery that waits in memory for its retry, hurried while its outco
       const [recorded, hurried] = order === 0 ? [await first, await second] : [await second, await first];
       const { state } = await given.deliveryOf(place);
       const outcome = JSON.stringify([recorded, hurried, state]);
-      const arrived = [[true], { state: 'ended' }, 'succeeded'];
+      const arrived = [{ held: [true], dropped: [] }, { state: 'ended' }, 'succeeded'];
       const stored = [{ endpointKey: endpoint.key, dueAt: NOW + 1 }];
-      const due = [[false], { dropped: [place], stored, state: 'due' }, 'pending'];
+      const due = [
+        { held: [false], dropped: [] },
+        { dropped: [{ ...place, fence: lease.fence, resendKey: null }], stored, state: 'due' },
+        'pending',
+      ];
       expect([arrived, due].map((each) => JSON.stringify(each))).toContain(outcome);
       seen.add(state);
       const again = (await claimed(stores[1], endpoint.key)).length;

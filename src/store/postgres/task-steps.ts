@@ -7,7 +7,8 @@ import { type Executor, statement } from './connection.ts';
 import type { Effects } from './effects.ts';
 import { ENDPOINT_COLUMNS, type EndpointRow, endpoint } from './endpoint-row.ts';
 import { reopenDeliveries } from './reopening.ts';
-import { walkTask } from './task-walks.ts';
+import { stateCode } from './states.ts';
+import { statesWanted, walkTask } from './task-walks.ts';
 
 interface StepParams {
   now: number;
@@ -31,6 +32,8 @@ export interface TaskEndpoints {
 }
 
 const HELD = [4];
+/** Whatever is not open. */
+const ENDED = [2, 3, 4, 5];
 
 const LOCK = statement(
   `SELECT ${ENDPOINT_COLUMNS} FROM posthorn.endpoint e WHERE e.endpoint_key = ANY($1::bigint[]) AND e.deleted_at IS NULL
@@ -69,7 +72,10 @@ export async function stepTask(
   const affected =
     task.kind === 'discard'
       ? await discard(tx, target.key, messageKeys, outcome)
-      : await reopenDeliveries(tx, target, messageKeys, { now, rate: task.rate, outcome });
+      : await reopenDeliveries(tx, target, messageKeys, {
+          ...{ now, rate: task.rate, outcome },
+          among: source.key === target.key ? statesWanted(task).map(stateCode) : ENDED,
+        });
   const state = next === null ? 'finished' : 'running';
   return { scanned: walked.length, affected, position: next ?? task.to, state };
 }

@@ -1,3 +1,4 @@
+import type { DeliveryState } from '../../model/delivery.ts';
 import { type Endpoint, matches } from '../../model/endpoint.ts';
 import type { Task } from '../../model/task.ts';
 import type { MessageFilter } from '../store.ts';
@@ -94,10 +95,17 @@ async function walk(fetch: Fetch, { scan, most }: Bounds, isWanted: (row: Row) =
   return { walked, next: null };
 }
 
-function filterOf({ kind, filter, sourceKey, targetKey }: Task): MessageFilter {
+function filterOf(task: Task): MessageFilter {
+  const { kind, filter, sourceKey, targetKey } = task;
   if (kind === 'replay-missing') return { ...filter, missingFor: targetKey };
-  const usual = kind === 'recover' ? (['failed', 'held'] as const) : USUALLY_REPLAYED;
-  return { ...filter, endpointKey: sourceKey, states: filter.states ?? usual };
+  return { ...filter, endpointKey: sourceKey, states: statesWanted(task) };
+}
+
+/** What the deliveries that a task sends again are in, at the endpoint that it looks at. */
+export function statesWanted({ kind, filter }: Task): readonly DeliveryState[] {
+  if (kind === 'release' || kind === 'discard') return ['held'];
+  if (kind === 'replay-missing') return [];
+  return filter.states ?? (kind === 'recover' ? ['failed', 'held'] : USUALLY_REPLAYED);
 }
 
 /** All that is not open, but for what somebody did not want to be sent, or was too old for it. */

@@ -162,7 +162,7 @@ async function step(
   const stopped = await outcome.end(now);
   const [advanced] = await Promise.all([
     tx.row<Row>(ADVANCE, [id, position, state, scanned, affected, now]),
-    tell(tx, stoppedSignals(stopped, { resends: false })),
+    tell(tx, stoppedSignals(stopped)),
   ]);
   return { ...stopped, task: task(advanced as Row) };
 }

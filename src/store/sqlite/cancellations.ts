@@ -1,4 +1,5 @@
 import type { DeliveryReason } from '../../model/delivery.ts';
+import type { Lease } from '../../model/lease.ts';
 import type { Stopped } from '../store.ts';
 import { type Connection, transaction } from './connection.ts';
 import { type Effects, effects } from './effects.ts';
@@ -13,7 +14,7 @@ type CancelParams = {
 type ExpireParams = { now: number; limit: number; scan: number };
 type Due = { expiresAt: number; messageKey: number };
 type OpenOf = { looked: number; sending: number; open: string };
-type Before = { state: number; orderKey: string | null };
+type Before = { state: number; fence: number; orderKey: string | null };
 
 const FAILED = 3;
 const OPEN = [0, 1, 4];
@@ -27,7 +28,7 @@ export function cancellations(connection: Connection) {
   const cancel = cancelling(connection);
   const begin = effects(connection);
   const expire = expiring(connection);
-  const { expired, leasedResends, dropResends } = prepare(connection);
+  const { expired, dropResends } = prepare(connection);
 
   return {
     deliveryCancel: ({ deliveries, reason, failedToo = false, now }: CancelParams) =>
@@ -36,13 +37,11 @@ export function cancellations(connection: Connection) {
         const states = failedToo ? [...OPEN, FAILED] : OPEN;
         const cancelled: Place[] = [];
         for (const { messageKey, endpointKey } of deliveries) {
-          const before = cancel(messageKey, endpointKey, { reason, states, outcome });
-          if (before === null) continue;
+          if (!cancel(messageKey, endpointKey, { reason, states, outcome })) continue;
           cancelled.push({ messageKey, endpointKey });
           if (reason === 'expired') continue;
-          const leased = leasedResends.get(endpointKey, messageKey) === 1;
-          if (leased && before.state !== 1) outcome.dropped(messageKey, endpointKey);
-          dropResends.run(endpointKey, messageKey);
+          for (const resend of dropResends.all(endpointKey, messageKey) as Lease[])
+            if (resend.fence > 0) outcome.dropped(resend);
         }
         return { ...outcome.end(now), cancelled };
       }),
@@ -102,7 +101,7 @@ function expiring(connection: Connection) {
 /** Cancels a delivery that is in one of these states. Returns what it was like; null: it was none to cancel. */
 export function cancelling(connection: Connection) {
   const find = connection.prepare(
-    'SELECT state, order_key AS orderKey FROM delivery WHERE message_key = ? AND endpoint_key = ?',
+    'SELECT state, fence, order_key AS orderKey FROM delivery WHERE message_key = ? AND endpoint_key = ?',
   );
   const close = connection.prepare(
     `UPDATE delivery SET state = 5, next_attempt_at = NULL, fence = 0, reason = ? WHERE message_key = ? AND endpoint_key = ?`,
@@ -115,7 +114,8 @@ export function cancelling(connection: Connection) {
     const before = find.get(messageKey, endpointKey) as Before | undefined;
     if (before === undefined || !states.includes(before.state)) return null;
     close.run(reason, messageKey, endpointKey);
-    if (before.state === 1) outcome.dropped(messageKey, endpointKey);
+    if (before.state === 1)
+      outcome.dropped({ messageKey, endpointKey, fence: before.fence, resendKey: null });
     outcome.changed(endpointKey, before.orderKey);
     return before;
   };
@@ -127,11 +127,9 @@ function prepare(connection: Connection) {
       `SELECT expires_at AS expiresAt, message_key AS messageKey FROM expiry WHERE expires_at <= ?
        ORDER BY expires_at, message_key LIMIT ?`,
     ),
-    leasedResends: connection
-      .prepare(
-        'SELECT EXISTS (SELECT 1 FROM resend WHERE endpoint_key = ? AND message_key = ? AND fence > 0)',
-      )
-      .pluck(),
-    dropResends: connection.prepare('DELETE FROM resend WHERE endpoint_key = ? AND message_key = ?'),
+    dropResends: connection.prepare(
+      `DELETE FROM resend WHERE endpoint_key = ? AND message_key = ?
+       RETURNING message_key AS messageKey, endpoint_key AS endpointKey, fence, resend_key AS resendKey`,
+    ),
   };
 }

@@ -8,6 +8,7 @@ type HurryParams = { messageKey: number; endpointKey: number; now: number };
 interface Row {
   state: number;
   nextAttemptAt: number | null;
+  fence: number;
   orderKey: string | null;
   expunged: 0 | 1;
 }
@@ -21,7 +22,8 @@ interface Before {
 export function hurries(connection: Connection) {
   const begin = effects(connection);
   const find = connection.prepare(
-    `SELECT d.state, d.next_attempt_at AS nextAttemptAt, d.order_key AS orderKey, typeof(m.payload) = 'null' AS expunged
+    `SELECT d.state, d.next_attempt_at AS nextAttemptAt, d.fence, d.order_key AS orderKey,
+       typeof(m.payload) = 'null' AS expunged
      FROM delivery d JOIN message m ON m.message_key = d.message_key
      WHERE d.message_key = @messageKey AND d.endpoint_key = @endpointKey`,
   );
@@ -43,7 +45,7 @@ export function hurries(connection: Connection) {
         const { messageKey, endpointKey, now } = params;
         const row = find.get(params) as Row | undefined;
         if (row === undefined) return null;
-        const { nextAttemptAt, orderKey } = row;
+        const { nextAttemptAt, fence, orderKey } = row;
         const state = stateOf(row.state);
         if (state === 'succeeded' || state === 'cancelled') return { state: 'ended' };
         if (row.expunged === 1) return { state: 'expunged' };
@@ -56,7 +58,7 @@ export function hurries(connection: Connection) {
         const outcome = begin();
         if (state === 'failed' || state === 'held') beginAgain.run(params);
         else if (later) goOn.run(params);
-        if (state === 'sending') outcome.dropped(messageKey, endpointKey);
+        if (state === 'sending') outcome.dropped({ messageKey, endpointKey, fence, resendKey: null });
         if (orderKey === null) outcome.stored(endpointKey, Math.min(nextAttemptAt ?? now, now));
         // It is the first of its line, which gives it its time, but for while a younger one of it is under way.
         else outcome.changed(endpointKey, orderKey);

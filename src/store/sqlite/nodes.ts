@@ -37,7 +37,7 @@ export function nodes(connection: Connection) {
       if (node === undefined || node.ended) return 'lost';
       node.beatAt = now();
       const ended = [...known.values()].filter((each) => each.ended).map(fencesOf);
-      return { live: [epoch], ended: earlier === null ? ended : [earlier, ...ended] };
+      return { live: [epoch], ended: earlier === null ? ended : [earlier, ...ended], now: null };
     },
     nodeLeave({ epoch }: { epoch: number }): void {
       const node = known.get(epoch);

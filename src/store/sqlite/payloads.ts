@@ -1,3 +1,4 @@
+import type { Lease } from '../../model/lease.ts';
 import type { MessageRef, Stopped } from '../store.ts';
 import { type Connection, transaction } from './connection.ts';
 import { type Effects, effects } from './effects.ts';
@@ -13,6 +14,7 @@ type ExpiredParams = { now: number; keptSince: number; limit: number };
 type ExpungeParams = { messages: readonly MessageRef[]; now: number; scan?: number };
 type Expunged = Stopped & { expunged: number };
 type OpenOf = { looked: number; open: string };
+type OpenRow = [endpointKey: number, state: number, fence: number, orderKey: string | null];
 
 /** Messages without a payload that one call passes over, where many were expunged before their time. A few milliseconds. */
 const WALK_ROWS = 20_000;
@@ -85,29 +87,28 @@ function expunging(connection: Connection) {
     'UPDATE message SET payload = NULL, payload_until = NULL WHERE message_key = ?',
   );
   const openOf = connection.prepare(
-    `SELECT count(*) AS looked, json_group_array(json_array(endpoint_key, state, order_key)) FILTER (WHERE state IN (0, 1, 4)) AS open
+    `SELECT count(*) AS looked, json_group_array(json_array(endpoint_key, state, fence, order_key)) FILTER (WHERE state IN (0, 1, 4)) AS open
      FROM delivery WHERE message_key = ?`,
   );
   const cancel = connection.prepare(
     `UPDATE delivery SET state = 5, next_attempt_at = NULL, fence = 0, reason = 'payload_expunged'
      WHERE message_key = ? AND endpoint_key = ?`,
   );
-  const leasedResends = connection
-    .prepare('SELECT endpoint_key FROM resend WHERE message_key = ? AND fence > 0')
-    .pluck();
-  const dropResends = connection.prepare('DELETE FROM resend WHERE message_key = ?');
+  const dropResends = connection.prepare(
+    `DELETE FROM resend WHERE message_key = ?
+     RETURNING message_key AS messageKey, endpoint_key AS endpointKey, fence, resend_key AS resendKey`,
+  );
 
   return (messageKey: number, outcome: Effects): number => {
     const { looked, open } = openOf.get(messageKey) as OpenOf;
-    const endpointKeys = new Set(leasedResends.all(messageKey) as number[]);
-    for (const [endpointKey, state, orderKey] of JSON.parse(open) as [number, number, string | null][]) {
+    for (const [endpointKey, state, fence, orderKey] of JSON.parse(open) as OpenRow[]) {
       cancel.run(messageKey, endpointKey);
       outcome.changed(endpointKey, orderKey);
-      if (state === 1) endpointKeys.add(endpointKey);
+      if (state === 1) outcome.dropped({ messageKey, endpointKey, fence, resendKey: null });
     }
     forget.run(messageKey);
-    dropResends.run(messageKey);
-    for (const endpointKey of endpointKeys) outcome.dropped(messageKey, endpointKey);
+    for (const resend of dropResends.all(messageKey) as Lease[])
+      if (resend.fence > 0) outcome.dropped(resend);
     return looked;
   };
 }

@@ -1,5 +1,5 @@
 import type { AttemptAnnouncementType } from '../../model/announcement.ts';
-import type { AttemptResult, EndpointFailingChange } from '../store.ts';
+import type { AttemptResult, EndpointFailingChange, Recorded } from '../store.ts';
 import { announcing } from './announcements.ts';
 import { ATTEMPT_COLUMNS } from './attempts.ts';
 import { bulkInsert } from './bulk-insert.ts';
@@ -30,7 +30,7 @@ export function records(connection: Connection) {
   const fail = failures(connection);
 
   return {
-    deliveryRecord: ({ results, now, failing = [] }: RecordParams): boolean[] =>
+    deliveryRecord: ({ results, now, failing = [] }: RecordParams): Recorded =>
       transaction(connection, () => {
         const values: unknown[] = [];
         const known = new Set<AttemptResult>();
@@ -46,16 +46,16 @@ export function records(connection: Connection) {
             announce(result, result.announce, now);
           return settled;
         });
-        outcome.end(now);
+        const { dropped } = outcome.end(now);
         for (const change of failing) fail.change(change, now);
-        return held;
+        return { held, dropped };
       }),
   };
 }
 
 /** What an attempt did to its delivery. False: its fence did not hold. */
 function settling(connection: Connection): (result: AttemptResult, outcome: Effects) => boolean {
-  const { settle, settleStopped, endResend, settleResent } = prepare(connection);
+  const { settle, settleStopped, endResend, leaseOf, settleResent } = prepare(connection);
 
   /** The fence did not hold. That it arrived still counts for a delivery that was stopped meanwhile. */
   function settleLate({ attempt, verdict }: AttemptResult, outcome: Effects): false {
@@ -70,6 +70,8 @@ function settling(connection: Connection): (result: AttemptResult, outcome: Effe
     const { messageKey, endpointKey, resendKey, fence } = result.lease;
     if (endResend.run(resendKey, fence).changes === 0) return settleLate(result, outcome);
     if (result.verdict.state === 'succeeded') {
+      const voided = leaseOf.get(messageKey, endpointKey) as number | undefined;
+      if (voided !== undefined) outcome.dropped({ messageKey, endpointKey, fence: voided, resendKey: null });
       outcome.changed(endpointKey, (settleResent.get(messageKey, endpointKey) ?? null) as string | null);
     }
     return true;
@@ -113,6 +115,9 @@ function prepare(connection: Connection) {
       )
       .pluck(),
     endResend: connection.prepare('DELETE FROM resend WHERE resend_key = ? AND fence = ?'),
+    leaseOf: connection
+      .prepare('SELECT fence FROM delivery WHERE message_key = ? AND endpoint_key = ? AND state = 1')
+      .pluck(),
     settleResent: connection
       .prepare(
         `UPDATE delivery SET state = 2, next_attempt_at = NULL, fence = 0, reason = NULL

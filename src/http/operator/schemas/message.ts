@@ -49,7 +49,7 @@ export const MessageIn = Type.Object(
         minLength: 1,
         maxLength: ORDERING_KEY_CHARACTERS,
         description:
-          'Addition of Posthorn: endpoints whose `ordering` is `key` get the messages of one key one after another, as they were published.',
+          'Addition of Posthorn: endpoints whose `ordering` is `key` get the messages of one key one after another, as they were published. Any text without NUL.',
         examples: ['ticket-4711'],
       }),
     ),

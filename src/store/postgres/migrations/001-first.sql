@@ -368,7 +368,9 @@ BEGIN
       IS DISTINCT FROM u.revision);
 END
 $$;
-CREATE FUNCTION posthorn.application_changes() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Whoever publishes meanwhile waits behind that wait. Where somebody holds it for long, such as a large transaction that commits, a
+-- change rather fails and is tried again.
+CREATE FUNCTION posthorn.application_changes() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = '1s' AS $$
 BEGIN
   PERFORM pg_advisory_xact_lock(1886745449, (NEW.application_key & 255)::integer);
   RETURN NEW;

@@ -106,7 +106,7 @@ BEGIN
     RETURN posthorn.fault(true, '22023', field, format('%s must be %s to %s words', field, fewest, most), NULL);
   END IF;
   FOREACH word IN ARRAY coalesce(words, '{}') LOOP
-    IF (word ~ '^[a-zA-Z0-9\-_.]+$' AND length(word) <= 256) IS NOT TRUE THEN
+    IF (word ~ '^[a-zA-Z0-9_.-]+$' AND length(word) <= 256) IS NOT TRUE THEN
       RETURN posthorn.fault(true, '22023', field,
         format('%s must be 1 to 256 of the characters a-z, A-Z, 0-9, "-", "_" and "."', field), NULL);
     END IF;
@@ -281,17 +281,36 @@ $$;
 -- When a publisher's transaction last notified, in ms; of all of them, as it is no part of any.
 CREATE SEQUENCE posthorn.publisher_notified;
 
+-- Whether nodes look for signals of publishers, without being notified: they do for 1 s after they found one (PUBLISHER_SIGNALS_MS).
+-- Half of that is left for this transaction's commit. SERIALIZABLE ones do not ask: to read here would be a conflict with all others
+-- that write.
+CREATE FUNCTION posthorn.nodes_look() RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+  since CONSTANT timestamptz := clock_timestamp() - interval '500 ms';
+BEGIN
+  RETURN current_setting('transaction_isolation') <> 'serializable' AND EXISTS (
+    SELECT FROM posthorn.signal s WHERE s.created_at > since AND s.epoch = 0 AND s.xid <> pg_current_xact_id());
+END
+$$;
+
 -- Tells all nodes, as signal_send does. But commits that notify wait for each other, all over the server: 16 connections published
 -- 350 messages a second when each notified, and 1,500 as it is. Only one each 10 ms does (PUBLISHER_SIGNALS_MS); for what the others
--- told, nodes look.
+-- told, nodes look. That one notified does not say that it was committed: what is committed, and was found, does.
 CREATE FUNCTION posthorn.tell(body text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO posthorn.signal (epoch, body) VALUES (0, tell.body);
-  IF posthorn.now_ms() - coalesce(pg_sequence_last_value('posthorn.publisher_notified'), 0) NOT BETWEEN 0 AND 10 THEN
+  IF posthorn.now_ms() - coalesce(pg_sequence_last_value('posthorn.publisher_notified'), 0) NOT BETWEEN 0 AND 10
+    OR NOT posthorn.nodes_look() THEN
     PERFORM setval('posthorn.publisher_notified', posthorn.now_ms());
     PERFORM pg_notify('posthorn', '0');
   END IF;
 END
+$$;
+
+-- Of each endpoint its soonest time.
+CREATE FUNCTION posthorn.soonest(INOUT endpoint_keys bigint[], INOUT due_times bigint[]) LANGUAGE sql IMMUTABLE AS $$
+  SELECT array_agg(each.key), array_agg(each.due)
+  FROM (SELECT u.key, min(u.due) AS due FROM unnest(endpoint_keys, due_times) AS u (key, due) GROUP BY u.key) AS each
 $$;
 
 -- Tells all nodes what waits for which endpoint. Of very many they rather look at everything, as they do among themselves.
@@ -312,6 +331,7 @@ $$;
 -- All that the transaction has staged, at once. Until its end the endpoints of these applications stay as they are, and nobody else
 -- changes the lines: their locks are taken before the keys, as by all who publish. Where somebody has one of them, this does not
 -- wait: publishers' commits would come one by one. What is ordered then has no time, and a node gives the turn.
+-- What is due is gathered in small arrays, which are copied with each message, and no further when it is too much to be told.
 CREATE FUNCTION posthorn.accept_all(own xid8, first bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   message posthorn.staged_message;
@@ -319,6 +339,7 @@ DECLARE
   sees_lines boolean;
   endpoint_keys bigint[];
   due_times bigint[];
+  too_many boolean := false;
 BEGIN
   PERFORM posthorn.stale_applications(array_agg(DISTINCT s.application_key), '{}')
   FROM posthorn.staged_message s WHERE s.xid = own AND s.position >= first;
@@ -329,8 +350,13 @@ BEGIN
     SELECT * FROM posthorn.staged_message s WHERE s.xid = own AND s.position >= first ORDER BY s.position
   LOOP
     made := posthorn.accept_message(message, sees_lines);
+    CONTINUE WHEN too_many;
     endpoint_keys := endpoint_keys || made.endpoint_keys;
     due_times := due_times || made.due_times;
+    IF cardinality(endpoint_keys) > 1000 THEN
+      SELECT * INTO endpoint_keys, due_times FROM posthorn.soonest(endpoint_keys, due_times);
+      too_many := cardinality(endpoint_keys) > 500;
+    END IF;
   END LOOP;
   IF sees_lines THEN
     DELETE FROM posthorn.staged_message s WHERE s.xid = own AND s.position >= first;
@@ -357,7 +383,11 @@ BEGIN
   IF current_setting('transaction_isolation') NOT LIKE 'read %' THEN
     PERFORM FROM posthorn.application a WHERE a.application_key = NEW.application_key FOR SHARE;
     made := posthorn.accept_message(NEW, false);
-    PERFORM posthorn.tell('[{"kind":"staged"}]');
+    -- Once for all of the transaction, or of a savepoint that is taken back.
+    IF current_setting('posthorn.told_staged', true) IS DISTINCT FROM NEW.xid::text THEN
+      PERFORM set_config('posthorn.told_staged', NEW.xid::text, true);
+      PERFORM posthorn.tell('[{"kind":"staged"}]');
+    END IF;
     PERFORM posthorn.tell_stored(made.endpoint_keys, made.due_times);
   ELSIF EXISTS (SELECT FROM posthorn.staged_message s WHERE s.xid = NEW.xid AND s.position = NEW.position AND NOT s.accepted) THEN
     PERFORM posthorn.accept_all(NEW.xid, NEW.position);
@@ -392,7 +422,7 @@ BEGIN
     posthorn.fault(payload IS NULL, '22023', 'payload', 'payload must be given', NULL),
     posthorn.fault_of_words('event_type', ARRAY[event_type], 1, 1),
     posthorn.fault_of_words('event_id', CASE WHEN event_id IS NOT NULL THEN ARRAY[event_id] END, 1, 1),
-    posthorn.fault(event_id LIKE 'msg\_%', '22023', 'event_id', 'event_id must not begin with msg_', NULL),
+    posthorn.fault(starts_with(event_id, 'msg_'), '22023', 'event_id', 'event_id must not begin with msg_', NULL),
     posthorn.fault_of_words('channels', channels, 1, 5),
     posthorn.fault_of_words('tags', tags, 0, 5),
     posthorn.fault(length(ordering_key) NOT BETWEEN 1 AND 256, '22023', 'ordering_key',
