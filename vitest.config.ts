@@ -28,8 +28,6 @@ export default defineConfig({
           ...shared,
           name: 'on PostgreSQL',
           include: ['test/api/**/*.test.ts', 'test/control/**/*.test.ts'],
-          // Its 429 depends on how the steps of searches overlap, which a database in another process changes from run to run.
-          exclude: ['test/api/stats.test.ts'],
           env: { POSTHORN_TEST_STORE: 'postgres' },
         },
       },

@@ -25,6 +25,12 @@ export class Announcing {
   readonly #listening = new Map<number, Endpoint>();
   /** What one of them listens to. */
   #types: ReadonlySet<AnnouncementType> = new Set();
+  #changes = 0;
+
+  /** Goes up with each change: what was read from the store before the last of them may be older. */
+  get changes(): number {
+    return this.#changes;
+  }
 
   load(operational: Application, endpoints: readonly Endpoint[]): void {
     this.#operationalKey = operational.key;
@@ -47,6 +53,7 @@ export class Announcing {
   }
 
   #listen(): void {
+    this.#changes++;
     const listening = [...this.#listening.values()];
     const heard = (type: AnnouncementType) =>
       listening.some((endpoint) => matches(endpoint, { eventType: type, channels: null }));

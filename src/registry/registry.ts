@@ -107,11 +107,17 @@ export class Registry {
     await this.eventTypes.load();
   }
 
-  /** Who listens to what operators are told. */
+  /** Who listens to what operators are told. A change that comes while it is read is not overwritten by what was before it. */
   async #loadListening(): Promise<void> {
     const { operational } = this;
     const { key: applicationKey } = operational;
-    this.#announcing.load(operational, await this.#options.store.endpointList({ applicationKey }));
+    for (;;) {
+      const { changes } = this.#announcing;
+      const endpoints = await this.#options.store.endpointList({ applicationKey });
+      if (changes !== this.#announcing.changes) continue;
+      this.#announcing.load(operational, endpoints);
+      return;
+    }
   }
 
   /** Another process changed or deleted these, or endpoints of theirs. */

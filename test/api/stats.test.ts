@@ -8,12 +8,19 @@ let receiver: Receiver;
 let path: string;
 /** Attempts that the store counts in one step. */
 let stepRows = Number.POSITIVE_INFINITY;
+/** When set: every step but the first of a count waits for it. */
+let gate: { opened: Promise<void>; first: string | null } | null = null;
 beforeAll(async () => {
   world = await startWorld({
     store: (store) => ({
       ...store,
-      attemptCount: ({ scan, ...params }) =>
-        store.attemptCount({ ...params, scan: Math.min(scan, stepRows) }),
+      async attemptCount({ scan, ...params }) {
+        if (gate !== null) {
+          gate.first ??= params.from;
+          if (params.from !== gate.first) await gate.opened;
+        }
+        return store.attemptCount({ ...params, scan: Math.min(scan, stepRows) });
+      },
     }),
   });
   receiver = await startReceiver((response, _received, count) =>
@@ -53,7 +60,20 @@ describe('the statistics of an endpoint', () => {
 
   it('answer 429 where too many go through many rows at once', async () => {
     stepRows = 1;
-    const asked = await Promise.all(Array.from({ length: SCANS_PER_APPLICATION + 2 }, () => stats()));
+    const { promise: opened, resolve: open } = Promise.withResolvers<void>();
+    gate = { opened, first: null };
+    const range = `since=${ago(60_000)}&until=${ago(0)}`;
+    const answered: number[] = [];
+    const asking = Array.from({ length: SCANS_PER_APPLICATION + 2 }, async () => {
+      const answer = await stats(range);
+      answered.push(answer.status);
+      return answer;
+    });
+    // All others go through many rows, and none comes to an end before these were refused.
+    await expect.poll(() => answered).toEqual([429, 429]);
+    open();
+    const asked = await Promise.all(asking);
+    gate = null;
     stepRows = Number.POSITIVE_INFINITY;
     const refused = asked.filter(({ status }) => status === 429);
     expect([refused.length, asked.filter(({ status }) => status === 200).length]).toEqual([

@@ -184,6 +184,7 @@ test.each(['SIGKILL', 'SIGINT'] as const)(
 test('an export whose reader goes away says that it is not complete', async () => {
   const { data } = await exportedFolder();
   const child = spawn(process.execPath, [BIN, 'export', '--data', data], {
+    env: { PATH: process.env.PATH },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stderr = '';
