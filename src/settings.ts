@@ -204,7 +204,7 @@ const schema: { readonly [Name in Exclude<keyof Settings, 'mode'>]: Setting<Sett
     form: 'duration',
     default: '15s',
     parse: (text) => parseDuration(text, NODE_LEASE_MS, '2s to 5m', '15s'),
-    doc: 'With PostgreSQL: how soon, at the latest, other nodes send what a node that died had under way, from 2s to 5m, the same on all nodes; a node that does not reach the database for two thirds of it sends nothing until it does.',
+    doc: 'With PostgreSQL: how soon, at the latest, other nodes send what a node that died had under way, from 2s to 5m, the same on all nodes (the log of each says when it is not); a node that does not reach the database for two thirds of it sends nothing until it does.',
   },
   retentionMs: {
     env: 'POSTHORN_RETENTION',
@@ -346,6 +346,13 @@ function parseFolder(text: string): Parsed<string> {
   return { value: resolve(text) };
 }
 
+/** After the `?` of a store's URL: Posthorn's own, and those that `pg` goes by there. It would pass over any other in silence. */
+const STORE_PARAMETERS = [
+  ...['pool', 'pooler', 'host', 'port', 'user', 'password', 'options', 'application_name', 'client_encoding'],
+  ...['fallback_application_name', 'ssl', 'sslmode', 'sslcert', 'sslkey', 'sslrootcert', 'sslnegotiation'],
+  ...['uselibpqcompat', 'statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout'],
+];
+
 function parseStore(text: string): Parsed<Settings['store']> {
   if (text === 'sqlite') return { value: 'sqlite' };
   const instead = 'sqlite, or postgres://user:password@host:5432/database';
@@ -359,6 +366,12 @@ function parseStore(text: string): Parsed<Settings['store']> {
   const pool = url.searchParams.get('pool');
   if (pool !== null && !(/^\d{1,3}$/.test(pool) && Number(pool) >= 2 && Number(pool) <= 200))
     return wrong('has a pool that is not usable', '?pool= with 2 to 200 connections, or leave that out');
+  const unknown = [...new Set(url.searchParams.keys())].filter((name) => !STORE_PARAMETERS.includes(name));
+  if (unknown.length > 0)
+    return wrong(
+      `has what is not known after the ?: ${unknown.map((name) => name.slice(0, 50)).join(', ')}`,
+      `only ${STORE_PARAMETERS.join(', ')} there`,
+    );
   url.protocol = 'postgres:';
   return { value: url.href as `postgres://${string}` };
 }

@@ -73,6 +73,11 @@ async function passesThrough(begin: () => Promise<unknown>, end: () => Promise<u
   for (const answer of underWay.splice(0)) answer();
   kept = null;
   for (let n = 0; n < 8; n++) expect(await publishStatus()).toBe(503);
+  // Nor does it hold its lease any more, and that is nothing new to whoever asks how it is.
+  await expect
+    .poll(() => world.engine.trouble, PATIENCE)
+    .toMatchObject({ name: 'StoreError', message: 'This node has no lease: nothing is sent.' });
+  expect(await healthStatus()).toBe(500);
   await end();
   await expect.poll(publishStatus, PATIENCE).toBe(202);
   await expect.poll(healthStatus, PATIENCE).toBe(200);

@@ -1,10 +1,12 @@
 import { PARTITIONS_AHEAD, TRANSFER_LINES_STEP } from '../../limits.ts';
 import { StoreError } from '../store.ts';
 import {
+  ALREADY_IMPORTED,
   HALF_IMPORTED,
   HEADER_LINES,
   IMPORT_ID,
   IMPORT_LINES,
+  IMPORTED_ID,
   IMPORTED_TWICE,
   type LastNumbers,
   notEmptySentence,
@@ -142,7 +144,10 @@ export async function openPostgresTarget({
         tx.script(`ANALYZE ${TRANSFER_TABLES.map(({ name }) => `posthorn.${name}`)}`),
       );
       await session.transaction((tx) =>
-        tx.script(`DELETE FROM posthorn.meta WHERE name IN ('${IMPORT_ID}', '${IMPORT_LINES}')`),
+        tx.script(
+          `DELETE FROM posthorn.meta WHERE name IN ('${IMPORT_LINES}', '${IMPORTED_ID}');
+           UPDATE posthorn.meta SET name = '${IMPORTED_ID}' WHERE name = '${IMPORT_ID}'`,
+        ),
       );
     },
     close,
@@ -193,6 +198,7 @@ async function begin(tx: LongSession, id: number, masterKeyId: number | null): P
   const earlier = await metaGet(tx, IMPORT_ID);
   if (earlier === id) return { lines: (await metaGet(tx, IMPORT_LINES)) ?? HEADER_LINES };
   if (earlier !== null) throw new StoreError('incompatible', `${OTHER_IMPORT} ${EMPTY_STORE}`);
+  if ((await metaGet(tx, IMPORTED_ID)) === id) throw new StoreError('incompatible', ALREADY_IMPORTED);
   for (const { name } of TRANSFER_TABLES) {
     if ((await tx.arrays(`SELECT 1 FROM ${ownedRows(name)} LIMIT 1`)).length === 0) continue;
     throw new StoreError('incompatible', notEmptySentence(name, EMPTY_STORE));
