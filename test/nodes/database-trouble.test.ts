@@ -176,5 +176,12 @@ it('a table that somebody changed: what cannot be recorded waits, is told with i
   expect(receiver.received).toHaveLength(2);
 }, 60_000);
 
-const disconnect = () =>
-  server.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'posthorn'");
+/** All that there are, those among them that are just being made and nobody's yet. */
+async function disconnect(): Promise<void> {
+  const ended = () =>
+    server.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE backend_type = 'client backend' AND (usename = 'posthorn' OR usename IS NULL)`,
+    );
+  await expect.poll(async () => (await ended()).rowCount, PATIENCE).toBe(0);
+}
