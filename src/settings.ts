@@ -3,6 +3,7 @@ import { NODE_LEASE_MS } from './limits.ts';
 import { parseNetworks } from './model/address.ts';
 import { parseDurationMs } from './model/retry-schedule.ts';
 import { parseMasterKey } from './model/sealed.ts';
+import { unknownVariables } from './unknown-variables.ts';
 
 /**
  * Every setting: its name, default, bounds and meaning. Parsing, error texts, and (by `cli/settings-text.ts`) `--help`
@@ -225,6 +226,7 @@ const schema: { readonly [Name in Exclude<keyof Settings, 'mode'>]: Setting<Sett
 };
 
 const rows: [name: string, setting: Setting<unknown>][] = Object.entries(schema);
+const VARIABLES = rows.map(([, setting]) => setting.env);
 
 /** All settings, for the command line and the docs. */
 export const settingList: readonly Setting<unknown>[] = Object.values(schema);
@@ -243,7 +245,7 @@ export type ReadSettings =
  */
 export function readSettings(params: { mode: Mode; env: Texts; flags?: Texts }): ReadSettings {
   const { mode, env, flags = {} } = params;
-  const problems = unknownVariables(env);
+  const problems = unknownVariables(env, VARIABLES);
   const values: Record<string, unknown> = { mode };
   const sources: Record<string, string> = {};
   for (const [name, setting] of rows) {
@@ -451,56 +453,6 @@ function parseSenders(text: string): Parsed<0 | 1> {
   if (text === '0') return { value: 0 };
   if (text === '1') return { value: 1 };
   return wrong('is not a number of threads that Posthorn can use', '1, or 0 to send on the main thread');
-}
-
-/** The project's own scripts and tests may set these; the server does not read them. */
-const FOR_SCRIPTS = /^POSTHORN_(TEST|BENCH)_/;
-/** The server that `posthorn keys` calls. */
-const FOR_COMMANDS = ['POSTHORN_URL'];
-/** Docker and Kubernetes set these in every container beside a service that is called posthorn. */
-const SERVICE_LINK = /^POSTHORN_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)$/;
-const SERVICE_ADDRESS = /^(tcp|udp|sctp):\/\//;
-
-/** A misspelt variable would otherwise be a default in silence. */
-function unknownVariables(env: Texts): string[] {
-  const known = rows.map(([, setting]) => setting.env);
-  return Object.keys(env)
-    .filter((name) => name.startsWith('POSTHORN_') && !known.includes(name))
-    .filter((name) => !FOR_COMMANDS.includes(name))
-    .filter((name) => !FOR_SCRIPTS.test(name) && !SERVICE_LINK.test(name))
-    .filter((name) => !SERVICE_ADDRESS.test(env[name] ?? ''))
-    .sort()
-    .map(
-      (name) => `${name} is not a setting. Write ${nearest(name, known)} if you meant that, or remove it.`,
-    );
-}
-
-/** What other servers call their address: no spelling mistake leads from these to the right name. */
-const OTHER_NAMES: Readonly<Record<string, string>> = {
-  POSTHORN_PORT: 'POSTHORN_LISTEN',
-  POSTHORN_HOST: 'POSTHORN_LISTEN',
-  POSTHORN_BIND: 'POSTHORN_LISTEN',
-  POSTHORN_DATABASE_URL: 'POSTHORN_STORE',
-};
-
-function nearest(name: string, known: readonly string[]): string {
-  const byDistance = known.map((each) => ({ each, distance: editDistance(name, each) }));
-  byDistance.sort((one, other) => one.distance - other.distance);
-  return OTHER_NAMES[name] ?? byDistance[0]?.each ?? '';
-}
-
-/** Levenshtein's: how many characters to add, drop or change. */
-function editDistance(one: string, other: string): number {
-  let above = Array.from({ length: other.length + 1 }, (_, index) => index);
-  for (let row = 1; row <= one.length; row++) {
-    const current = [row];
-    for (let column = 1; column <= other.length; column++) {
-      const change = (above[column - 1] as number) + (one[row - 1] === other[column - 1] ? 0 : 1);
-      current.push(Math.min(change, (above[column] as number) + 1, (current[column - 1] as number) + 1));
-    }
-    above = current;
-  }
-  return above[other.length] as number;
 }
 
 function freeze(values: Record<string, unknown>): Readonly<Record<string, unknown>> {

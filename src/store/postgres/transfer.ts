@@ -1,4 +1,5 @@
 import { PARTITIONS_AHEAD, TRANSFER_LINES_STEP } from '../../limits.ts';
+import type { Line } from '../line.ts';
 import { StoreError } from '../store.ts';
 import {
   ALREADY_IMPORTED,
@@ -25,7 +26,7 @@ import {
 } from '../transfer-tables.ts';
 import { bigints, byteArrays, texts } from './arrays.ts';
 import { type Database, type Executor, openDatabase, type Value } from './connection.ts';
-import { advanceLines, type Line } from './lines.ts';
+import { advanceLines } from './lines.ts';
 import { type LongSession, openLongSession } from './long-session.ts';
 import { type MigrateOptions, migrate, schemaState } from './migrate.ts';
 import { KEYS } from './partition-tables.ts';

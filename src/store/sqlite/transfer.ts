@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { TRANSFER_LINES_STEP, TRANSFER_PAGE_BYTES } from '../../limits.ts';
+import type { Line } from '../line.ts';
 import { StoreError } from '../store.ts';
 import {
   ALREADY_IMPORTED,
@@ -27,7 +28,7 @@ import {
 import { type Connection, openConnection, transaction } from './connection.ts';
 import { asStoreError } from './errors.ts';
 import { makeFolder } from './folder.ts';
-import { type Line, lines } from './lines.ts';
+import { lines } from './lines.ts';
 import { lockFolder } from './lock.ts';
 import { type MigrateOptions, migrate, schemaState } from './migrate.ts';
 
