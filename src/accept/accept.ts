@@ -83,15 +83,15 @@ export class Accept {
 
   /** Resolves after the commit. Rejects with `ApiError`: `conflict`, `idempotency_mismatch`, `not_found`, `too_many_requests`, `unavailable`. */
   publish(request: PublishRequest): Promise<PublishOutcome> {
+    if (this.#failures >= ACCEPT_FAILURES && this.#commits > 0) {
+      return Promise.reject(new ApiError('unavailable', undefined, { retryAfterSeconds: 2 }));
+    }
     const known = this.#options.registered(request.application.key);
     if (known instanceof Promise) {
       return known.then(
         () => this.publish(request),
         (error: unknown) => Promise.reject(asApiError(error)),
       );
-    }
-    if (this.#failures >= ACCEPT_FAILURES && this.#commits > 0) {
-      return Promise.reject(new ApiError('unavailable', undefined, { retryAfterSeconds: 2 }));
     }
     let bytes = 0;
     for (const message of request.messages) bytes += message.payload.length;
