@@ -1,4 +1,4 @@
-import { ApiError } from '../errors.ts';
+import { ApiError, NOT_KNOWN } from '../errors.ts';
 import { fanOut } from '../fanout/fan-out.ts';
 import {
   ACCEPT_FAILURE_COUNTS_MS,
@@ -380,7 +380,9 @@ function refusal(
 }
 
 function asApiError(error: unknown): Error {
-  if (error instanceof StoreError)
-    return new ApiError('unavailable', undefined, { retryAfterSeconds: 2, cause: error });
+  if (error instanceof StoreError) {
+    const detail = error.code === 'unknown' ? NOT_KNOWN : undefined;
+    return new ApiError('unavailable', detail, { retryAfterSeconds: 2, cause: error });
+  }
   return error instanceof Error ? error : new Error(String(error));
 }
