@@ -37,6 +37,8 @@ export const ACCEPT_FANOUTS = 10;
 export const ACCEPT_FANOUT_MS = { first: 2, most: 16 };
 /** Transactions that failed in a row after which one publish at a time tries whether the store is back; others are refused at once. */
 export const ACCEPT_FAILURES = 3;
+/** So many reads of a caller's key, too. */
+export const KEY_READ_FAILURES = 3;
 /** The last failure of a publish counts for so long in the server's health when no other publish follows. */
 export const ACCEPT_FAILURE_COUNTS_MS = 15_000;
 
