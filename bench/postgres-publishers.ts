@@ -9,7 +9,29 @@ import type { Receiver } from './receiver.ts';
 import { createHook } from './server-api.ts';
 import { quantiles } from './statistics.ts';
 
-const CLIENTS = [1, 4, 16];
+const PUBLISH = "SELECT posthorn.publish('1', 'ticket.created', $1::text)";
+/** The bare limit: what a publisher's own table takes. */
+const INSERT = 'INSERT INTO bare (payload) VALUES ($1)';
+
+interface Mode {
+  readonly name: string;
+  readonly statement: string;
+  readonly connections: number;
+  /** Of one transaction. */
+  readonly messages: number;
+}
+
+const ONE: Mode = { name: '1 connection', statement: PUBLISH, connections: 1, messages: 1 };
+const FOUR: Mode = { name: '4 connections', statement: PUBLISH, connections: 4, messages: 1 };
+const SIXTEEN: Mode = { name: '16 connections', statement: PUBLISH, connections: 16, messages: 1 };
+const MODES: readonly Mode[] = [
+  ONE,
+  FOUR,
+  SIXTEEN,
+  { ...SIXTEEN, name: '16 connections, a row of their own instead', statement: INSERT },
+  { ...FOUR, name: '4 connections, 100 messages a transaction', messages: 100 },
+];
+
 const SECONDS = { usual: 10, quick: 1 };
 const ARRIVED_WITHIN_MS = 60_000;
 /** The channel of Posthorn's notifications. */
@@ -20,7 +42,7 @@ export const postgresPublishers: PostgresPart = {
   id: 'publishers',
   title: 'publishing in own transactions',
   meaning:
-    'BEGIN, posthorn.publish with 1 KB, COMMIT, one after the other on each connection, while a node delivers to one hook. ' +
+    'BEGIN, posthorn.publish with 1 KB, COMMIT, one after the other on each connection, while a node delivers to one hook; beside it an INSERT of the same into a plain table. ' +
     'What commits notifies at most every 10 ms, whoever it is',
   measure: (quick) =>
     PostgresDatabase.with(async (database) => {
@@ -29,53 +51,61 @@ export const postgresPublishers: PostgresPart = {
       const node = await database.startNode();
       await createHook(node.url, `${receiverUrl}/hook`);
       const seconds = quick ? SECONDS.quick : SECONDS.usual;
-      await measureClients({ database, receiver: receiverUrl, clients: 4, seconds: seconds / 5 });
+      await database.rows('CREATE TABLE bare (number bigserial PRIMARY KEY, payload text)');
+      await measureMode({ database, receiver: receiverUrl, mode: FOUR, seconds: seconds / 5 });
       const figures: PostgresFigure[] = [];
-      for (const clients of CLIENTS)
-        figures.push(...(await measureClients({ database, receiver: receiverUrl, clients, seconds })));
+      for (const mode of MODES)
+        figures.push(...(await measureMode({ database, receiver: receiverUrl, mode, seconds })));
       await receiver.end();
       return figures;
     }),
 };
 
-async function measureClients(params: {
+async function measureMode(params: {
   database: PostgresDatabase;
   receiver: string;
-  clients: number;
+  mode: Mode;
   seconds: number;
 }): Promise<PostgresFigure[]> {
-  const { database, receiver, clients, seconds } = params;
+  const { database, receiver, mode, seconds } = params;
   const hitsBefore = await hitsOf(receiver);
   const ear = await Ear.open(database.url);
   const startedAt = monotonicMs();
   const endsAt = startedAt + seconds * 1000;
-  const lines = await Promise.all(Array.from({ length: clients }, () => publishUntil(database.url, endsAt)));
+  const lines = await Promise.all(
+    Array.from({ length: mode.connections }, () => commitUntil(database.url, mode, endsAt)),
+  );
   const elapsedSeconds = (monotonicMs() - startedAt) / 1000;
   const times = Float64Array.from(lines.flat());
-  const hits = (await hitsOf(receiver)) - hitsBefore;
-  await allArrived(receiver, hitsBefore + times.length);
+  const messages = times.length * mode.messages;
   const heard = await ear.close();
+  const delivered = (await hitsOf(receiver)) - hitsBefore;
   const { p50, p99 } = quantiles(times);
-  const name = clients === 1 ? '1 connection: ' : `${clients} connections: `;
+  const rate = { name: `${mode.name}: messages`, value: messages / elapsedSeconds, unit: 'a second' };
+  const transaction = [
+    { name: `${mode.name}: a transaction`, value: p50, unit: 'ms (p50)' },
+    { name: `${mode.name}: a transaction`, value: p99, unit: 'ms (p99)' },
+  ];
+  if (mode.statement === INSERT) return [rate, ...transaction];
+  await allArrived(receiver, hitsBefore + messages);
   return [
-    { name: `${name}published`, value: times.length / elapsedSeconds, unit: 'a second' },
-    { name: `${name}delivered meanwhile`, value: hits / elapsedSeconds, unit: 'a second' },
-    { name: `${name}notifications`, value: heard / elapsedSeconds, unit: 'a second' },
-    { name: `${name}a transaction`, value: p50, unit: 'ms (p50)' },
-    { name: `${name}a transaction`, value: p99, unit: 'ms (p99)' },
+    rate,
+    { name: `${mode.name}: delivered meanwhile`, value: delivered / elapsedSeconds, unit: 'a second' },
+    { name: `${mode.name}: notifications`, value: heard / elapsedSeconds, unit: 'a second' },
+    ...transaction,
   ];
 }
 
 /** Returns the ms of each transaction. */
-async function publishUntil(url: string, endsAt: number): Promise<number[]> {
+async function commitUntil(url: string, { statement, messages }: Mode, endsAt: number): Promise<number[]> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   const times: number[] = [];
   while (monotonicMs() < endsAt) {
-    const payload = payloadText(times.length, Date.now());
     const startedAt = monotonicMs();
     await client.query('BEGIN');
-    await client.query("SELECT posthorn.publish('1', 'ticket.created', $1::text)", [payload]);
+    for (let message = 0; message < messages; message++)
+      await client.query(statement, [payloadText(message, Date.now())]);
     await client.query('COMMIT');
     times.push(monotonicMs() - startedAt);
   }
