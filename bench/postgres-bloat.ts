@@ -4,7 +4,7 @@ import { PostgresDatabase } from './postgres-database.ts';
 import type { PostgresFigure, PostgresPart } from './postgres-part.ts';
 import { sample } from './statistics.ts';
 
-const SECONDS = { usual: 120, quick: 3 };
+const SECONDS = { usual: 200, quick: 3 };
 const BATCH = 256;
 const LINES = 2;
 /** One batch of so many waits in the store and is claimed. */
@@ -15,19 +15,23 @@ const SHARE = 1 / 6;
 /** Whether what is dead is cleared away as fast as it comes. */
 export const postgresBloat: PostgresPart = {
   id: 'bloat',
-  title: 'two minutes of updates',
+  title: 'updates at full speed',
   meaning:
-    `Batches of ${BATCH} small messages at full speed, ${LINES} at once; one of ${CLAIMED_ONE_OF} waits in the store and is claimed. ` +
+    `For ${SECONDS.usual} s batches of ${BATCH} small messages at full speed, ${LINES} at once; one of ${CLAIMED_ONE_OF} waits in the store and is claimed. ` +
     'Autovacuum as it is set on the partitions, and as PostgreSQL comes otherwise (it looks once a minute)',
   measure: (quick) =>
     PostgresDatabase.with(async (database) => {
       const cycle = await PostgresCycle.open(database, '{}');
       const seconds = quick ? SECONDS.quick : SECONDS.usual;
-      const times = await cyclesFor(cycle, seconds);
+      const times = await cyclesFor(cycle, seconds / 2);
+      const inTheMiddle = await sizes(database, 'in the middle');
+      times.push(...(await cyclesFor(cycle, seconds / 2)));
+      const atTheEnd = await sizes(database, 'at the end');
       await cycle.store.close();
       return [
         { name: 'deliveries', value: times.length * BATCH, unit: '' },
-        ...(await sizes(database)),
+        ...inTheMiddle,
+        ...atTheEnd,
         ...ofPeriod(times.slice(0, times.length * SHARE), 'the first sixth'),
         ...ofPeriod(times.slice(-times.length * SHARE), 'the last sixth'),
       ];
@@ -47,7 +51,7 @@ async function cyclesFor(cycle: PostgresCycle, seconds: number): Promise<CycleTi
   return times;
 }
 
-async function sizes(database: PostgresDatabase): Promise<PostgresFigure[]> {
+async function sizes(database: PostgresDatabase, when: string): Promise<PostgresFigure[]> {
   const ofIndex = (name: string) =>
     database.number(
       `SELECT sum(pg_relation_size(inhrelid)) / 1e6 FROM pg_inherits WHERE inhparent = 'posthorn.${name}'::regclass`,
@@ -58,11 +62,11 @@ async function sizes(database: PostgresDatabase): Promise<PostgresFigure[]> {
   );
   const tableBytes = await database.number("SELECT pg_relation_size('posthorn.delivery_0') / 1e6");
   return [
-    { name: 'table of deliveries', value: tableBytes, unit: 'MB' },
-    { name: 'dead rows in it at the end', value: Number(table?.dead), unit: '' },
-    { name: 'vacuums of it', value: Number(table?.vacuums), unit: '' },
-    { name: 'index of what is being sent', value: await ofIndex('delivery_sending'), unit: 'MB' },
-    { name: 'index of what waits', value: await ofIndex('delivery_pending'), unit: 'MB' },
+    { name: `table of deliveries ${when}`, value: tableBytes, unit: 'MB' },
+    { name: `dead rows in it ${when}`, value: Number(table?.dead), unit: '' },
+    { name: `vacuums of it ${when}`, value: Number(table?.vacuums), unit: '' },
+    { name: `index of what is being sent ${when}`, value: await ofIndex('delivery_sending'), unit: 'MB' },
+    { name: `index of what waits ${when}`, value: await ofIndex('delivery_pending'), unit: 'MB' },
   ];
 }
 

@@ -77,7 +77,7 @@ export class PostgresCycle {
   /** The same by way of the store: they wait there, and are claimed. */
   async byWayOfClaims(batch: number): Promise<CycleTimes> {
     const { acceptMs } = await this.accept(batch, 'pending');
-    const { leases, claimMs } = await this.claim(Math.ceil(batch / ENDPOINTS));
+    const { leases, claimMs } = await this.claim(ENDPOINTS, Math.ceil(batch / ENDPOINTS));
     return { acceptMs, claimMs, recordMs: await this.#record(leases) };
   }
 
@@ -95,9 +95,11 @@ export class PostgresCycle {
     return { leases, acceptMs };
   }
 
-  /** Claims what is due, so many for each endpoint. */
-  async claim(deliveries: number): Promise<{ leases: Lease[]; claimMs: number }> {
-    const lanes = this.#endpointKeys.map((endpointKey) => ({ endpointKey, deliveries, characters: 1e6 }));
+  /** Claims what is due for some of the endpoints, so many deliveries for each. */
+  async claim(endpoints: number, deliveries: number): Promise<{ leases: Lease[]; claimMs: number }> {
+    const lanes = this.#endpointKeys
+      .slice(0, endpoints)
+      .map((endpointKey) => ({ endpointKey, deliveries, characters: 1e6 }));
     const startedAt = monotonicMs();
     const claims = await this.store.deliveryClaimDue({
       lanes,

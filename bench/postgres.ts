@@ -38,7 +38,7 @@ Options:
 Parts:
 ${parts.map(({ id, title }) => `  ${id.padEnd(12)}${title}`).join('\n')}
 
-Each part has a PostgreSQL of its own on this machine, with fsync. All of them take about seven minutes, and 5 GB where temporary files go.`;
+Each part has a PostgreSQL of its own on this machine, with fsync. All of them take about eight minutes, and 6 GB where temporary files go.`;
 
 const values = flagsOf(
   {
