@@ -6,6 +6,7 @@ import type { AttemptResult, Store } from '../src/store/store.ts';
 import { systemClock } from '../src/system/clock.ts';
 import { systemRandom } from '../src/system/random.ts';
 import { pause } from './clock.ts';
+import { firstAttempt, plainMessage } from './message.ts';
 import { payloadText } from './payload.ts';
 import { figure } from './table.ts';
 
@@ -38,16 +39,6 @@ const SPAN_MS = 20 * 86_400_000;
 const AGE_OF_NEWEST_MS = 60_000;
 
 const USUAL = { eventType: 'ticket.created', tag: 'billing' };
-const URL_SENT_TO = 'http://127.0.0.1:8080/hook';
-const REQUEST_HEADERS = [
-  'host\n127.0.0.1:8080\ncontent-length\n1123\ncontent-type\napplication/json\nuser-agent\nPosthorn/0.1.0',
-  'webhook-id\nmsg_2nZ4kq0v7cQm1J5x8yT3hB6dLwA\nwebhook-timestamp\n1772445600',
-  'webhook-signature\nv1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=',
-].join('\n');
-const RESPONSE_HEADERS = [
-  'content-type\ntext/plain; charset=utf-8\ncontent-length\n9\nconnection\nkeep-alive\nkeep-alive\ntimeout=5',
-  'date\nMon, 02 Mar 2026 10:00:00 GMT\nserver\nnginx',
-].join('\n');
 
 /**
  * Writes messages through the store's port, as accept and record do but in larger transactions: each with a delivery to
@@ -92,17 +83,10 @@ function newMessage(filling: Filling, number: number, ids: Ids, createdAt: numbe
   const { eventType, tag } = oldest ? RARE : USUAL;
   const payload = payloadText(number, createdAt);
   return {
-    id: ids.next('msg'),
+    ...plainMessage({ id: ids.next('msg'), eventType, payload, createdAt }),
     eventId: `event-${number}`,
-    eventType,
-    channels: null,
     tags: [tag],
     payload: oldest ? `${payload.slice(0, -1)},"note":"${RARE.text}"}` : payload,
-    deliverAt: null,
-    expiresAt: null,
-    orderingKey: null,
-    payloadUntil: null,
-    createdAt,
     deliveries: destinations(filling, number).map((endpointKey) => ({
       endpointKey,
       state: 'sending',
@@ -134,29 +118,9 @@ function attemptsOf(
   fence: number,
 ): AttemptResult[] {
   const failed = number % Math.ceil(filling.count / FAILED) === 0;
-  return destinations(filling, number).map((endpointKey) => ({
-    applicationKey: filling.applicationKey,
-    lease: { messageKey, endpointKey, fence, resendKey: null, orderKey: null },
-    attempt: {
-      id: ids.next('atmpt'),
-      messageKey,
-      endpointKey,
-      number: 1,
-      trigger: 'scheduled',
-      url: URL_SENT_TO,
-      exchange: {
-        startedAt: message.createdAt,
-        durationMs: 12,
-        status: failed ? 500 : 200,
-        body: failed ? 'not today' : 'thank you',
-        requestHeaders: REQUEST_HEADERS,
-        responseHeaders: RESPONSE_HEADERS,
-        retryAfter: null,
-        error: null,
-      },
-    },
-    verdict: failed ? { state: 'failed', reason: 'retries_exhausted' } : { state: 'succeeded' },
-    announce: null,
-    keepLease: false,
-  }));
+  const { applicationKey } = filling;
+  return destinations(filling, number).map((endpointKey) => {
+    const lease = { messageKey, endpointKey, fence, resendKey: null };
+    return firstAttempt({ id: ids.next('atmpt'), applicationKey, lease, at: message.createdAt, failed });
+  });
 }

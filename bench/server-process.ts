@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { onExit } from './cleanup.ts';
 import { monotonicMs, pause } from './clock.ts';
 
-const script = join(import.meta.dirname, '..', 'bin', 'posthorn.js');
+export const PROGRAM = join(import.meta.dirname, '..', 'bin', 'posthorn.js');
 const READY_WITHIN_MS = 20_000;
 const STOP_WITHIN_MS = 40_000;
 
@@ -59,7 +59,7 @@ export class ServerProcess {
     this.url = `http://127.0.0.1:${params.port}`;
     // A file takes the log whatever happens here; a pipe that nobody reads would stop the server.
     const log = openSync(params.folder.logFile, 'a');
-    this.#process = spawn(process.execPath, [script, 'serve'], {
+    this.#process = spawn(process.execPath, [PROGRAM, 'serve'], {
       cwd: params.folder.path,
       stdio: ['ignore', log, log],
       env: { ...inherited(), ...settings(params.folder, params.port), ...params.env },
@@ -132,13 +132,28 @@ export class ServerProcess {
     }
   }
 
+  /** The most memory it had at once, in bytes; null where the system does not say. */
+  peakMemoryBytes(): number | null {
+    return this.#process.pid === undefined ? null : peakMemoryBytes(this.#process.pid);
+  }
+
   logEnd(): string {
     return this.#folder.logEnd();
   }
 }
 
+/** The most memory that a process had at once, in bytes; null where the system does not say (only Linux does). */
+export function peakMemoryBytes(pid: number): number | null {
+  try {
+    const found = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+    return found === null ? null : Number(found[1]) * 1024;
+  } catch {
+    return null;
+  }
+}
+
 /** The environment without the settings of whoever runs this. */
-function inherited(): NodeJS.ProcessEnv {
+export function inherited(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('POSTHORN_')));
 }
 
