@@ -81,9 +81,18 @@ export const SCHEDULE_LIMITS = {
   residentCharacters: 128 * 1024 * 1024,
   /** Requests under way over all endpoints. */
   inFlight: 4_096,
+  /** Deliveries given to the sender before it can begin them, for one endpoint that answers quickly. */
+  ahead: 512,
   /** Due deliveries read from the store for one endpoint at a time. */
   claim: 512,
 };
+
+/**
+ * What the sender has ahead of its time is what it gets through in the first of these, so that it goes on while the thread of the store
+ * waits for a disk; what it could not begin within the second comes back.
+ */
+export const AHEAD_MS = 15;
+export const AHEAD_WAIT_MS = 50;
 
 /** A retry due within this time keeps its lease and waits in memory; a later one goes back to the store. */
 export const RETRY_IN_MEMORY_MS = 10_000;

@@ -44,7 +44,15 @@ function world(make: (options: HttpSenderOptions) => Sender, extra: Partial<Http
     new Promise<number | null | undefined>((resolve) => {
       const ref = ++lastRef;
       ended.set(ref, (exchange) => resolve(exchange === null ? null : (exchange.status ?? undefined)));
-      const job = { ref, target: target(url), messageId: 'msg_1', payload: '{}', timeoutMs: 5_000, test };
+      const job = {
+        ref,
+        target: target(url),
+        messageId: 'msg_1',
+        payload: '{}',
+        timeoutMs: 5_000,
+        test,
+        queue: null,
+      };
       sender.send([job]);
     });
   return { sender, post };

@@ -82,7 +82,7 @@ describe.each(SENDERS)('a hostile receiver, met from %s', (_name, make) => {
     const ref = ++lastRef;
     return new Promise((resolve) => {
       ended.set(ref, resolve);
-      sender.send([{ ref, target, messageId: 'msg_1', payload: '{}', timeoutMs, test: false }]);
+      sender.send([{ ref, target, messageId: 'msg_1', payload: '{}', timeoutMs, test: false, queue: null }]);
     });
   }
 

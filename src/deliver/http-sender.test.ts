@@ -88,7 +88,16 @@ function world(make: (options: HttpSenderOptions) => Sender, extra: Partial<Http
         const ref = ++lastRef;
         results.push(new Promise((resolve) => ended.set(ref, resolve)));
         const target = { applicationKey, href, headers, secrets };
-        return { ref, target, messageId: 'msg_1', payload: '{}', timeoutMs: 5_000, test: false, ...rest };
+        return {
+          ref,
+          target,
+          messageId: 'msg_1',
+          payload: '{}',
+          timeoutMs: 5_000,
+          test: false,
+          queue: null,
+          ...rest,
+        };
       },
     );
     sender.send(full);
@@ -177,7 +186,12 @@ describe.each(SENDERS)('a request from %s', (_name, make) => {
 
   it('has the own headers of the endpoint last, and a mark when it is a test', async () => {
     const { href, got } = await receiver();
-    await shared.post({ href, headers: { 'X-Token': 'a b\tc', Authorization: 'Bearer é' }, test: true });
+    await shared.post({
+      href,
+      headers: { 'X-Token': 'a b\tc', Authorization: 'Bearer é' },
+      test: true,
+      queue: null,
+    });
     const names = got[0]?.rawHeaders.filter((_, index) => index % 2 === 0);
     expect(names?.slice(-3)).toEqual(['X-Token', 'Authorization', 'content-length']);
     expect(got[0]?.headers).toMatchObject({

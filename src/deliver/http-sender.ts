@@ -2,11 +2,13 @@ import { IDLE_SOCKETS, SCHEDULE_LIMITS } from '../limits.ts';
 import { parseNetworks } from '../model/address.ts';
 import type { Clock, Timer } from '../model/clock.ts';
 import {
+  type Exchange,
   type HoldUntil,
   type Sender,
   type SendJob,
   type SendResult,
   type SendResultHandler,
+  succeeded,
   type Target,
   unsentExchange,
 } from '../model/exchange.ts';
@@ -20,6 +22,7 @@ import { Holding } from './holding.ts';
 import { requestHeaders, type SignatureHeaders } from './request-headers.ts';
 import { createResolver, type Resolver } from './resolver.ts';
 import { type Route, routeTo } from './route.ts';
+import { SendQueues } from './send-queues.ts';
 import { SocketShare } from './socket-share.ts';
 
 /** Plain data: these go to a thread as they are. */
@@ -64,8 +67,10 @@ class HttpSender implements Sender {
   readonly #routes = new WeakMap<Target, Route | ExchangeFailure>();
   readonly #pools = new Map<string, ConnectionPool>();
   readonly #running = new Set<ExchangeRun>();
+  readonly #queues: SendQueues;
   #ended: ExchangeRun[] = [];
-  #refused: SendResult[] = [];
+  #refused: { readonly job: SendJob; readonly exchange: Exchange }[] = [];
+  #unsent: SendResult[] = [];
   #flushing = false;
   #sweep: Timer | null = null;
   #closed = false;
@@ -81,6 +86,14 @@ class HttpSender implements Sender {
       resolver: options.resolver ?? createResolver({ clock: options.clock }),
       ...(options.ca && { ca: options.ca }),
       ...(options.build && { build: options.build }),
+    });
+    this.#queues = new SendQueues({
+      clock: options.clock,
+      begin: (job) => this.#try(job),
+      giveBack: (jobs) => {
+        for (const { ref } of jobs) this.#unsent.push({ ref, exchange: null });
+        this.#flushSoon();
+      },
     });
     this.#holding = options.holding ?? new Holding();
     const own = ownClock(options.clock);
@@ -99,15 +112,8 @@ class HttpSender implements Sender {
 
   send(jobs: readonly SendJob[]): void {
     for (const job of jobs) {
-      try {
-        this.#begin(job);
-      } catch (error) {
-        this.#options.onBug?.(error);
-        this.#refuse(
-          job,
-          new ExchangeFailure('internal_error', 'Posthorn failed on this request; its log says more.'),
-        );
-      }
+      if (job.queue === null) this.#try(job);
+      else this.#queues.add(job, job.queue);
     }
   }
 
@@ -121,10 +127,21 @@ class HttpSender implements Sender {
     this.#share.close();
     const pools = [...this.#pools.values()];
     this.#pools.clear();
+    this.#queues.close();
     for (const run of this.#running) run.fail(stopped());
     const destroyed = pools.map((pool) => pool.destroy());
     this.#flush();
     await Promise.all(destroyed);
+  }
+
+  #try(job: SendJob): void {
+    try {
+      this.#begin(job);
+    } catch (error) {
+      this.#options.onBug?.(error);
+      const message = 'Posthorn failed on this request; its log says more.';
+      this.#refuse(job, new ExchangeFailure('internal_error', message));
+    }
   }
 
   #begin(job: SendJob): void {
@@ -159,7 +176,7 @@ class HttpSender implements Sender {
   }
 
   #refuse(job: SendJob, failure: ExchangeFailure): void {
-    this.#refused.push({ ref: job.ref, exchange: unsentExchange(this.#clock.now(), failure) });
+    this.#refused.push({ job, exchange: unsentExchange(this.#clock.now(), failure) });
     this.#flushSoon();
   }
 
@@ -173,9 +190,11 @@ class HttpSender implements Sender {
   #flush(): void {
     this.#flushing = false;
     const ended = this.#ended;
-    const results = this.#refused;
+    const refused = this.#refused;
+    const results = this.#unsent;
     this.#ended = [];
     this.#refused = [];
+    this.#unsent = [];
     const now = this.#clock.monotonic();
     for (const { job, exchange, pool, slot, reusable, timedOut } of ended) {
       results.push({ ref: job.ref, exchange });
@@ -184,7 +203,15 @@ class HttpSender implements Sender {
       if (reusable) pool.give(slot, now);
       else pool.drop(slot);
     }
+    for (const { job, exchange } of refused) results.push({ ref: job.ref, exchange });
+    for (const each of ended) this.#goOn(each);
+    for (const each of refused) this.#goOn(each);
     if (results.length > 0) this.#options.onResults(results);
+  }
+
+  /** Begins what waited for the end of this. */
+  #goOn({ job, exchange }: { readonly job: SendJob; readonly exchange: Exchange | null }): void {
+    if (job.queue !== null) this.#queues.ended(job.queue, exchange !== null && succeeded(exchange));
   }
 
   #sweepPools(): void {

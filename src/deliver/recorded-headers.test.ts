@@ -49,7 +49,7 @@ describe.each(SENDERS)('what %s tells of the headers', (_name, make) => {
     });
     cleanUps.push(() => sender.close());
     const target = { applicationKey: 1, href, headers, secrets: [{ text: SECRET, until: null }] };
-    sender.send([{ ref: 1, target, messageId: 'msg_1', payload: '{}', timeoutMs, test: true }]);
+    sender.send([{ ref: 1, target, messageId: 'msg_1', payload: '{}', timeoutMs, test: true, queue: null }]);
     return ended.promise;
   };
 

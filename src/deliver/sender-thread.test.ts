@@ -20,8 +20,8 @@ const targets = new Map();
 parentPort.on('message', (message) => {
   if (message.kind === 'close') return parentPort.postMessage({ kind: 'closed' });
   for (const [number, target] of message.targets) targets.set(number, target);
-  for (let at = 0; at < message.jobs.length; at += 6) {
-    const [ref, target, , payload] = message.jobs.slice(at, at + 6);
+  for (let at = 0; at < message.jobs.length; at += 8) {
+    const [ref, target, , payload] = message.jobs.slice(at, at + 8);
     if (payload === 'crash') throw new Error('out of luck');
     if (payload === 'exit') process.exit(3);
     if (payload === 'bug') parentPort.postMessage({ kind: 'bug', text: 'a bug' });
@@ -68,7 +68,7 @@ async function world(extra: Partial<ThreadSenderOptions> = {}) {
     const jobs = payloads.map((payload): SendJob => {
       const ref = ++lastRef;
       results.push(new Promise((resolve) => ended.set(ref, resolve)));
-      return { ref, target, messageId: 'msg_1', payload, timeoutMs: 1_000, test: false };
+      return { ref, target, messageId: 'msg_1', payload, timeoutMs: 1_000, test: false, queue: null };
     });
     sender.send(jobs);
     return Promise.all(results);

@@ -38,7 +38,9 @@ it.each([
   const post = () =>
     new Promise<Exchange | null>((resolve) => {
       ended = resolve;
-      sender.send([{ ref: 1, target, messageId: 'msg_1', payload: '{}', timeoutMs: 5_000, test: false }]);
+      sender.send([
+        { ref: 1, target, messageId: 'msg_1', payload: '{}', timeoutMs: 5_000, test: false, queue: null },
+      ]);
     });
   const wall = () => systemClock.now();
   for (const aheadMs of [0, HOUR_MS, -HOUR_MS]) {

@@ -47,7 +47,8 @@ export class TestSends {
     try {
       return await new Promise<Exchange>((resolve) => {
         this.#waiting.set(ref, resolve);
-        this.#sender.send([{ ref, target, messageId, payload, timeoutMs: this.#timeoutMs, test: true }]);
+        const timeoutMs = this.#timeoutMs;
+        this.#sender.send([{ ref, target, messageId, payload, timeoutMs, test: true, queue: null }]);
       });
     } finally {
       const left = (this.#perApplication.get(params.applicationKey) ?? 1) - 1;

@@ -36,18 +36,22 @@ type Primitive = string | number | boolean | null;
 export type FlatJobs = Primitive[];
 export type FlatResults = Primitive[];
 
-const JOB_FIELDS = 6;
+const JOB_FIELDS = 8;
 const RESULT_FIELDS = 10;
 /** In the place of an exchange's fields. */
 const UNSENT: readonly Primitive[] = Array.from({ length: RESULT_FIELDS - 1 }, () => null);
 
 export function addJob(flat: FlatJobs, job: SendJob, ref: number, target: number): void {
-  flat.push(ref, target, job.messageId, job.payload, job.timeoutMs, job.test);
+  const { messageId, payload, timeoutMs, test, queue } = job;
+  flat.push(ref, target, messageId, payload, timeoutMs, test);
+  if (queue === null) flat.push(null, null);
+  else flat.push(queue.endpointKey, queue.maxInFlight);
 }
 
 export function readJobs(flat: FlatJobs, target: (number: number) => Target): SendJob[] {
   const jobs: SendJob[] = [];
   for (let at = 0; at < flat.length; at += JOB_FIELDS) {
+    const endpointKey = flat[at + 6] as number | null;
     jobs.push({
       ref: flat[at] as number,
       target: target(flat[at + 1] as number),
@@ -55,6 +59,7 @@ export function readJobs(flat: FlatJobs, target: (number: number) => Target): Se
       payload: flat[at + 3] as string,
       timeoutMs: flat[at + 4] as number,
       test: flat[at + 5] as boolean,
+      queue: endpointKey === null ? null : { endpointKey, maxInFlight: flat[at + 7] as number },
     });
   }
   return jobs;

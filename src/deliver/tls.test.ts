@@ -53,7 +53,7 @@ async function post(
   });
   cleanUps.push(() => sender.close());
   const target = { applicationKey: 1, href, headers: {}, secrets: [{ text: SECRET, until: null }] };
-  sender.send([{ ref: 1, target, messageId: 'msg_1', payload: '{}', timeoutMs, test: false }]);
+  sender.send([{ ref: 1, target, messageId: 'msg_1', payload: '{}', timeoutMs, test: false, queue: null }]);
   return promise;
 }
 

@@ -98,11 +98,20 @@ export interface SendJob {
   readonly timeoutMs: number;
   /** Marks a test by the `posthorn-test` header. */
   readonly test: boolean;
+  /** Among whose requests it waits for its turn, though not for long. Null: it is begun at once. */
+  readonly queue: SendQueue | null;
+}
+
+/** The requests to one endpoint. */
+export interface SendQueue {
+  readonly endpointKey: number;
+  /** How many may be under way at once. */
+  readonly maxInFlight: number;
 }
 
 export interface SendResult {
   readonly ref: number;
-  /** Null: the request was not begun, as the sender may begin none any more (`Sender.holdUntil`). */
+  /** Null: the request was not begun, as the sender may begin none any more (`Sender.holdUntil`), or its turn did not come in time. */
   readonly exchange: Exchange | null;
 }
 

@@ -1,4 +1,4 @@
-import { IN_FLIGHT_PER_ENDPOINT } from '../limits.ts';
+import { AHEAD_MS, IN_FLIGHT_PER_ENDPOINT } from '../limits.ts';
 import type { Destination } from '../model/destination.ts';
 import type { Exchange } from '../model/exchange.ts';
 import { Fifo } from '../model/fifo.ts';
@@ -62,6 +62,8 @@ export class Lane {
   maxInFlight = IN_FLIGHT_PER_ENDPOINT;
   /** Null: it has not failed since it last succeeded. */
   breaker: Breaker | null = null;
+  /** Answers still to come before the sender is given more than it can begin. */
+  aheadIn = 0;
   /** The endpoint has answered since this lane was made. */
   answered = false;
   /** How long it takes to answer, a mean in ms. */
@@ -101,15 +103,34 @@ export class Lane {
   /** The earliest delivery that came to wait in the store while a claim was under way. */
   storedWhileClaiming: number | null = null;
 
-  constructor(endpointKey: number, holding: Holding) {
+  readonly #aheadMost: number;
+
+  /** @param aheadMost Deliveries that the sender may be given before it can begin them. */
+  constructor(endpointKey: number, holding: Holding, aheadMost = 0) {
     this.endpointKey = endpointKey;
     this.holding = holding;
+    this.#aheadMost = aheadMost;
   }
 
   get canSend(): boolean {
-    if (this.halted || this.delayed || this.inFlight >= this.maxInFlight || this.ready.size === 0)
-      return false;
+    if (this.halted || this.delayed || this.ready.size === 0) return false;
+    if (this.inFlight >= this.maxInFlight) return this.inFlight < this.maxInFlight + this.#ahead;
     return this.broken ? this.hasProbe : this.inFlight < this.limit;
+  }
+
+  /**
+   * What the sender may have beside what it has under way: so much as the endpoint takes within milliseconds, so that the sender goes on while
+   * this thread is busy with the store. Nothing where each request is a decision: new, failing, throttled and ordered endpoints.
+   */
+  get #ahead(): number {
+    if (this.aheadIn > 0 || !this.proven || this.breaker !== null) return 0;
+    if (this.throttle !== null || this.lines !== null) return 0;
+    return Math.min(this.#aheadMost, Math.floor((this.answersPerSecond * AHEAD_MS) / 1_000));
+  }
+
+  /** The sender could not begin what it was given ahead: the endpoint has become slower than it was. */
+  fellBehind(): void {
+    this.aheadIn = IN_FLIGHT_PER_ENDPOINT;
   }
 
   /** The first of what is ready is there, and the breaker lets it go out. */
@@ -174,6 +195,7 @@ export class Lane {
       this.answerMs = this.answered ? this.answerMs + (durationMs - this.answerMs) * NEWEST : durationMs;
       this.answered = true;
       this.unanswered = 0;
+      if (this.aheadIn > 0) this.aheadIn--;
       this.limit = Math.min(this.limit + 1, Math.max(this.maxInFlight, IN_FLIGHT_PER_ENDPOINT));
     } else {
       this.unanswered++;

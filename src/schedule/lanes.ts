@@ -8,11 +8,16 @@ export class Lanes {
   readonly #lanes = new Map<number, Lane>();
   readonly #idle = new Set<Lane>();
   readonly #unknown: Holding;
+  readonly #ahead: number;
   readonly #forgotten: (lane: Lane) => void;
 
-  /** @param unknown What a new lane belongs to. */
-  constructor(unknown: Holding, forgotten: (lane: Lane) => void) {
+  /**
+   * @param unknown What a new lane belongs to.
+   * @param ahead Deliveries of one lane that the sender may be given before it can begin them.
+   */
+  constructor(unknown: Holding, ahead: number, forgotten: (lane: Lane) => void) {
     this.#unknown = unknown;
+    this.#ahead = ahead;
     this.#forgotten = forgotten;
   }
 
@@ -24,7 +29,7 @@ export class Lanes {
   get(endpointKey: number): Lane {
     let lane = this.#lanes.get(endpointKey);
     if (lane === undefined) {
-      lane = new Lane(endpointKey, this.#unknown);
+      lane = new Lane(endpointKey, this.#unknown, this.#ahead);
       this.#lanes.set(endpointKey, lane);
     }
     this.#idle.delete(lane);

@@ -5,7 +5,14 @@ import type { Lease, LeasedDelivery } from '../model/lease.ts';
 import { StoreError } from '../store/store.ts';
 
 /** So little room that lanes starve. */
-const LITTLE = { resident: 60, residentPerEndpoint: 20, residentCharacters: 10_000, inFlight: 16, claim: 8 };
+const LITTLE = {
+  resident: 60,
+  residentPerEndpoint: 20,
+  residentCharacters: 10_000,
+  inFlight: 16,
+  ahead: 0,
+  claim: 8,
+};
 const ENDPOINTS = 12;
 const TICK_MS = 50;
 const RETRY_MS = [500, 3_000, 20_000];

@@ -100,7 +100,7 @@ export class Schedule {
     this.#alarms = new Alarms(options.clock);
     this.#places = new Places(this.#limits.inFlight);
     this.#residency = new Residency(this.#limits);
-    this.#lanes = new Lanes(this.#holdings.unknown, (lane) => {
+    this.#lanes = new Lanes(this.#holdings.unknown, this.#limits.ahead, (lane) => {
       this.#throttles.forget(lane);
       this.#sharing.forget(lane);
       this.#holdings.leave(lane.holding);
@@ -395,9 +395,10 @@ export class Schedule {
     this.#lanes.rest(lane);
   }
 
-  /** Its request was not begun, since leases do not hold: it waits until they do. */
+  /** Its request was not begun, since leases do not hold or the endpoint had no room for it: it waits for another turn. */
   #unsent({ lane, delivery, standing }: UnderWay): void {
     this.#places.free(standing, lane.holding);
+    lane.fellBehind();
     lane.breaker?.unsent(delivery, this.#clock.monotonic());
     this.#memory.ready(lane, delivery);
     this.#memory.goOn(lane, delivery);

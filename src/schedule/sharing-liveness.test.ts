@@ -5,7 +5,14 @@ import { BREAKER_PROBE_MS } from '../limits.ts';
 import type { Destination } from '../model/destination.ts';
 import { firstFence } from '../model/lease.ts';
 
-const LITTLE = { resident: 60, residentPerEndpoint: 20, residentCharacters: 10_000, inFlight: 16, claim: 8 };
+const LITTLE = {
+  resident: 60,
+  residentPerEndpoint: 20,
+  residentCharacters: 10_000,
+  inFlight: 16,
+  ahead: 0,
+  claim: 8,
+};
 const ENDPOINTS = 12;
 const TICK_MS = 50;
 const LOOK_MS = 10_000;

@@ -184,6 +184,7 @@ export class Turns {
       payload: delivery.payload,
       timeoutMs: this.#options.requestTimeoutMs,
       test: false,
+      queue: lane,
     };
   }
 }

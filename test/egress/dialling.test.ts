@@ -58,7 +58,9 @@ function world(dns: DnsQueries, allowNetworks: readonly string[] = [], hostsFile
       const ref = ++lastRef;
       ended.set(ref, resolve);
       const target = { applicationKey: 1, href, headers: {}, secrets: [{ text: SECRET, until: null }] };
-      sender.send([{ ref, target, messageId: 'msg_1', payload: '{}', timeoutMs: 5_000, test: false }]);
+      sender.send([
+        { ref, target, messageId: 'msg_1', payload: '{}', timeoutMs: 5_000, test: false, queue: null },
+      ]);
     });
   /** What came of it, and what was dialled for it. */
   const tried = async (href: string) => {

@@ -61,7 +61,7 @@ it('hundreds of exchanges leave no socket and no memory behind', { timeout: 60_0
   const round = async () => {
     const jobs = targets.flatMap((target) => {
       return Array.from({ length: EACH }, (_, ref) => {
-        return { ref, target, messageId: 'msg_1', payload, timeoutMs: TIMEOUT_MS, test: false };
+        return { ref, target, messageId: 'msg_1', payload, timeoutMs: TIMEOUT_MS, test: false, queue: null };
       });
     });
     left = jobs.length;

@@ -5,6 +5,7 @@ import type { Shares } from '../../src/model/shares.ts';
 import { owner } from '../../src/nodes/ownership.ts';
 import { Schedule, type ScheduleOptions } from '../../src/schedule/schedule.ts';
 import { ManualClock } from './manual-clock.ts';
+import { NOTHING_AHEAD } from './scheduling.ts';
 
 /** A delivery as the store has it. */
 export interface Row {
@@ -244,7 +245,7 @@ export class Node {
       clock,
       fences: this.fences,
       requestTimeoutMs: 1_000,
-      limits: world.limits,
+      limits: world.limits ?? NOTHING_AHEAD,
       shares: this.#shares(),
       destination: (endpointKey) => this.#destination(endpointKey),
       send: (jobs) => this.#send(jobs),

@@ -1,3 +1,4 @@
+import { SCHEDULE_LIMITS } from '../../src/limits.ts';
 import type { Destination } from '../../src/model/destination.ts';
 import type { SendJob } from '../../src/model/exchange.ts';
 import { createFences, type Lease, type LeasedDelivery, RESEND_DUE_AT } from '../../src/model/lease.ts';
@@ -10,8 +11,11 @@ export type Claims = Awaited<ReturnType<Store['deliveryClaimDue']>>;
 /** Endpoints from this key on belong to application 2, those before it to application 1. */
 export const OTHER = 10_000_000;
 
+/** What the sender has is under way: a test that counts it need not tell what only waits in the sender. */
+export const NOTHING_AHEAD = { ...SCHEDULE_LIMITS, ahead: 0 };
+
 /** A schedule between a store that the test plays, and a sender that only notes. */
-export function scheduling(limits?: ScheduleOptions['limits']) {
+export function scheduling(limits: NonNullable<ScheduleOptions['limits']> = NOTHING_AHEAD) {
   const clock = new ManualClock();
   const fences = createFences();
   fences.begin(1);

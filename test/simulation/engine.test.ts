@@ -21,7 +21,14 @@ const MANNERS: Manner[] = [
   'hangs',
   'asks for patience',
 ];
-const SMALL = { resident: 14, residentPerEndpoint: 8, residentCharacters: 2_000, inFlight: 12, claim: 4 };
+const SMALL = {
+  resident: 14,
+  residentPerEndpoint: 8,
+  residentCharacters: 2_000,
+  inFlight: 12,
+  ahead: 0,
+  claim: 4,
+};
 /** While the store refuses, an outcome waits in memory up to 5 s for the next try. */
 const RECORDED_WITHIN_MS = 6_000;
 

@@ -35,7 +35,14 @@ const PLAIN: readonly Kind[] = [
 /** Of an application whose endpoints together get so many a second. */
 const SHARED: readonly Kind[] = [['works'], ['fails often'], ['works', { ordering: 'key' }]];
 const SHARED_RATE = 3;
-const SMALL = { resident: 24, residentPerEndpoint: 8, residentCharacters: 2_000, inFlight: 12, claim: 4 };
+const SMALL = {
+  resident: 24,
+  residentPerEndpoint: 8,
+  residentCharacters: 2_000,
+  inFlight: 12,
+  ahead: 0,
+  claim: 4,
+};
 /** Shorter than the simulation, so that it happens. */
 const DISABLE_AFTER_MS = 60_000;
 /** With the longest wait of a breaker for its probe in it. */
