@@ -7,7 +7,7 @@ import { median, type Row, type Workbench } from './row.ts';
 import { createHook } from './server-api.ts';
 import { freePort, ServerFolder, ServerProcess } from './server-process.ts';
 import { mean } from './statistics.ts';
-import { BACKLOG, bareLimit, batches, delivered } from './throughput.ts';
+import { BACKLOG, bareLimit, batches, counts, delivered } from './throughput.ts';
 
 /** As a careful operator runs it: every commit is on the disk before it is answered. */
 const SETTINGS = [
@@ -44,17 +44,17 @@ export const nodeLatency: Row = {
 
 async function measure(bench: Workbench): ReturnType<Row['measure']> {
   const publishing = batches(BACKLOG);
-  const count = bench.quick ? publishing.quickCount : publishing.count;
+  const { count, warmUp } = counts(bench, publishing);
   return withDatabase(async (database, start) => {
     const first = await start();
     await createHook(first.url, `${bench.receiverUrl}/hook`);
-    await delivered(bench, [first], publishing, publishing.warmUp);
+    await delivered(bench, [first], publishing, warmUp);
     const before = await bareLimit(bench, count);
     const used = await databaseUse(database);
     const one = await delivered(bench, [first], publishing, count);
     const then = await databaseUse(database);
     const second = await start();
-    await delivered(bench, [first, second], publishing, publishing.warmUp);
+    await delivered(bench, [first, second], publishing, warmUp);
     const two = await delivered(bench, [first, second], publishing, count);
     const after = await bareLimit(bench, count);
     const limit = mean(before, after);
