@@ -6,7 +6,7 @@ import { BACKLOG, bareLimit, batches, counts, delivered, type Publishing } from 
 
 const KIB = 1024;
 /** Of one run, and of the quick one; of those that are on their way at once. */
-const RUN_BYTES = { usual: 512 * KIB * KIB, quick: 16 * KIB * KIB };
+const RUN_BYTES = { usual: 512 * KIB * KIB, quick: 8 * KIB * KIB };
 const BACKLOG_BYTES = 32 * KIB * KIB;
 
 interface Size {

@@ -65,6 +65,6 @@ async function speed(bench: Workbench, server: ServerProcess) {
   const { count, warmUp } = counts(bench, paced);
   await delivered(bench, [server], paced, warmUp);
   const { perSecond } = await delivered(bench, [server], paced, count);
-  const latencies = await steady(bench, publishing(bench, server.url), bench.quick ? 1 : 10);
+  const latencies = await steady(bench, publishing(bench, server.url), bench.quick ? 0.5 : 10);
   return { perSecond, ...latencies, readyMs: await server.ready() };
 }

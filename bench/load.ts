@@ -117,8 +117,8 @@ const handlers = {
   },
 
   /**
-   * Publishes batches for some seconds on many connections, each sending the next as soon as it has any answer: no waiting,
-   * whatever the server asks for.
+   * Publishes batches (or single messages) for some seconds on many connections, each sending the next as soon as it has any
+   * answer: no waiting, whatever the server asks for.
    */
   flood: async (params: { server: string; connections: number; batch: number; seconds: number }) => {
     const { server, connections: count, batch: size, seconds } = params;
@@ -132,7 +132,11 @@ const handlers = {
         const first = number + 1;
         const payloads = Array.from({ length: size }, () => payloadText(++number, sentAt));
         offered += size;
-        const { status, retryAfter } = await connection.post(batch, batchBody(payloads));
+        const one = size === 1 ? singleBody(payloads[0] as string) : null;
+        const { status, retryAfter } = await connection.post(
+          one === null ? batch : single,
+          one ?? batchBody(payloads),
+        );
         longestMs = Math.max(longestMs, monotonicMs() - sentAt);
         flood.answers[status] = (flood.answers[status] ?? 0) + 1;
         if (status === 202) flood.acknowledged.push([first, size]);

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 /** What `node --cpu-prof` writes, a file for each thread; the fields that are read here. */
 interface Profile {
@@ -13,6 +14,8 @@ interface Profile {
 interface ProfileNode {
   readonly id: number;
   readonly callFrame: { readonly functionName: string; readonly url: string };
+  /** Samples of the whole profile by line, counted from 1. */
+  readonly positionTicks?: readonly { readonly line: number; readonly ticks: number }[];
   readonly children?: readonly number[];
 }
 
@@ -24,12 +27,17 @@ export interface RoomTime {
 const IDLE = 'idle';
 /** What Node.js and packages do that nothing of Posthorn called: they read from sockets, and write what was queued. */
 const UNCALLED = { undici: 'undici, from the event loop', node: 'Node.js, from the event loop' };
-const NATIVE = { sqlite: 'SQLite', program: 'outside JavaScript', gc: 'garbage collection' };
+const NATIVE = {
+  commit: 'SQLite, begin and commit',
+  statements: 'SQLite, statements',
+  program: 'outside JavaScript',
+  gc: 'garbage collection',
+};
 /** These have no part in serving. */
 const NOT_SERVING = ['cli', 'library', 'catalogue'];
 const WIRING = 'wiring';
-/** Methods of better-sqlite3 that are native code: they have no file. */
-const SQLITE_CALLS = new Set(['run', 'get', 'all', 'iterate', 'next', 'return', 'exec', 'prepare', 'pragma']);
+/** SQLite is no function of its own in a profile: what it does counts for the line that calls it. */
+const STATEMENT_CALL = /\.(run|get|all|exec)\(/;
 
 /** Rooms of `src`, and what else a sample can be in, in the order of the table. */
 export const roomNames: readonly string[] = [
@@ -38,7 +46,8 @@ export const roomNames: readonly string[] = [
     .map(({ name }) => name)
     .sort(),
   WIRING,
-  NATIVE.sqlite,
+  NATIVE.commit,
+  NATIVE.statements,
   ...['main', 'sending'].flatMap((thread) =>
     [UNCALLED.undici, UNCALLED.node, NATIVE.gc, NATIVE.program].map((name) => onThread(name, thread)),
   ),
@@ -69,15 +78,18 @@ function onThread(name: string, thread: string): string {
 
 function timesOf(profile: Profile, from: number, to: number): Map<string, number> {
   const rooms = roomsOf(profile.nodes);
+  const inSqlite = new Map(profile.nodes.map((node) => [node.id, statementShare(node)]));
   const times = new Map<string, number>();
+  const add = (room: string, ms: number) => times.set(room, (times.get(room) ?? 0) + ms);
   let at = profile.startTime;
   profile.samples.forEach((node, index) => {
     at += profile.timeDeltas[index] ?? 0;
     if (at < from * 1000 || at > to * 1000) return;
     // A sample stands for the time until the next one.
-    const us = Math.max(0, profile.timeDeltas[index + 1] ?? 0);
-    const room = rooms.get(node) ?? IDLE;
-    times.set(room, (times.get(room) ?? 0) + us / 1000);
+    const ms = Math.max(0, profile.timeDeltas[index + 1] ?? 0) / 1000;
+    const statements = inSqlite.get(node) ?? 0;
+    add(NATIVE.statements, ms * statements);
+    add(rooms.get(node) ?? IDLE, ms * (1 - statements));
   });
   return times;
 }
@@ -86,25 +98,23 @@ function timesOf(profile: Profile, from: number, to: number): Map<string, number
 function roomsOf(nodes: readonly ProfileNode[]): Map<number, string> {
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const rooms = new Map<number, string>();
-  const walk = (node: ProfileNode, parent: ProfileNode | null, parentRoom: string | null) => {
-    const room = roomOf(node, parent) ?? parentRoom ?? uncalled(node);
+  const walk = (node: ProfileNode, parentRoom: string | null) => {
+    const room = roomOf(node) ?? called(node, parentRoom);
     if (room !== null) rooms.set(node.id, room);
-    for (const id of node.children ?? []) walk(byId.get(id) as ProfileNode, node, room);
+    for (const id of node.children ?? []) walk(byId.get(id) as ProfileNode, room);
   };
   const [root] = nodes;
-  if (root !== undefined) walk(root, null, null);
+  if (root !== undefined) walk(root, null);
   return rooms;
 }
 
 /** Null: that of its caller. */
-function roomOf({ callFrame }: ProfileNode, parent: ProfileNode | null): string | null {
+function roomOf({ callFrame }: ProfileNode): string | null {
   const { functionName, url } = callFrame;
   if (functionName === '(idle)') return IDLE;
   if (functionName === '(garbage collector)') return NATIVE.gc;
   if (functionName === '(program)') return NATIVE.program;
-  const calledBy = parent?.callFrame.url ?? '';
-  const fromStore = calledBy.includes('/src/store/sqlite/') || calledBy.includes('/better-sqlite3/');
-  if (url === '' && fromStore && SQLITE_CALLS.has(functionName)) return NATIVE.sqlite;
+  if (url.includes('/better-sqlite3/')) return NATIVE.commit;
   if (url.includes('/node_modules/')) return null;
   const start = url.lastIndexOf('/src/');
   if (start < 0) return null;
@@ -112,7 +122,29 @@ function roomOf({ callFrame }: ProfileNode, parent: ProfileNode | null): string 
   return rest.length === 0 || folder === undefined ? WIRING : folder;
 }
 
-function uncalled({ callFrame: { url, functionName } }: ProfileNode): string | null {
+/** How much of a function's own time SQLite takes, by the lines that samples of it are on. */
+function statementShare({ callFrame: { url }, positionTicks = [] }: ProfileNode): number {
+  if (!url.includes('/src/store/sqlite/')) return 0;
+  const lines = linesOf(url);
+  let [all, calls] = [0, 0];
+  for (const { line, ticks } of positionTicks) {
+    all += ticks;
+    if (STATEMENT_CALL.test(lines[line - 1] ?? '')) calls += ticks;
+  }
+  return all === 0 ? 0 : calls / all;
+}
+
+const files = new Map<string, readonly string[]>();
+
+function linesOf(url: string): readonly string[] {
+  const lines = files.get(url) ?? readFileSync(fileURLToPath(url), 'utf8').split('\n');
+  files.set(url, lines);
+  return lines;
+}
+
+/** The event loop calls Node.js, and that calls undici. */
+function called({ callFrame: { url, functionName } }: ProfileNode, by: string | null): string | null {
   if (functionName === '(root)') return null;
+  if (by !== null && by !== UNCALLED.node) return by;
   return url.includes('/undici/') ? UNCALLED.undici : UNCALLED.node;
 }

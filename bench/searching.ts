@@ -7,7 +7,7 @@ import { walk } from './list-walk.ts';
 import { median, type Row, type Workbench } from './row.ts';
 import { withServer } from './server-process.ts';
 
-const WARM_UP_SECONDS = 1;
+const WARM_UP_SECONDS = 0.5;
 /**
  * The search begins after the publisher's connections are open. While it runs they are accepted one in each turn of the
  * server's event loop: opening 32 at once takes 32 steps of the search, and would be all that p99 shows of a short run.
@@ -31,7 +31,7 @@ export const searching: Row = {
 
 async function measure(bench: Workbench): ReturnType<Row['measure']> {
   const { folder } = await largeStore(bench);
-  const seconds = bench.quick ? 2 : 10;
+  const seconds = bench.quick ? 1 : 10;
   return withServer(
     async ({ url }) => {
       const publish = publishing(bench, url);

@@ -23,7 +23,7 @@ export interface Publishing {
 
 export const singleCalls: Publishing = {
   count: 40_000,
-  quickCount: 6_000,
+  quickCount: 3_000,
   warmUp: 8_000,
   publish: ({ load }, servers, count) => load.ask('single', { servers, count }),
 };
@@ -82,7 +82,7 @@ export function batches(
 ): Publishing {
   return {
     count: 60_000,
-    quickCount: 8_000,
+    quickCount: 5_000,
     warmUp: 15_000,
     publish: ({ load, receiverUrl }, servers, count) =>
       load.ask('batch', {
