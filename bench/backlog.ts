@@ -8,10 +8,10 @@ import { freePort, ServerFolder, ServerProcess } from './server-process.ts';
 import { mean } from './statistics.ts';
 import { BACKLOG, bareLimit, batches, counts, delivered } from './throughput.ts';
 
-const WAITING = { usual: 1_000_000, quick: 10_000 };
+const WAITING = { usual: 1_000_000, quick: 5_000 };
 const ENDPOINTS = 100;
 /** Shorter than a request may take, so that none has failed when the server is killed. */
-const DEAF_MS = { usual: 10_000, quick: 1_000 };
+const DEAF_MS = { usual: 10_000, quick: 500 };
 /** The receiver gives up waiting for the drain: `Child` waits no longer for an answer. */
 const DRAINED_WITHIN_MS = 170_000;
 const MEMORY_MB = 300;
@@ -25,7 +25,7 @@ export const backlog: Row = {
   id: 'h',
   title: 'a backlog of a million',
   meaning:
-    `a store with a million deliveries that wait (10,000 with --quick), for ${ENDPOINTS} endpoints whose receiver accepts requests and does not answer for ` +
+    `a store with a million deliveries that wait (5,000 with --quick), for ${ENDPOINTS} endpoints whose receiver accepts requests and does not answer for ` +
     `${DEAF_MS.usual / 1000} s; then SIGKILL, and a restart with the receiver answering: from the start of the process until it is ready, until the first publish is ` +
     'answered 202, until the first delivery; then until all have arrived',
   unit: '',

@@ -32,6 +32,8 @@ const HEAD_MESSAGES = 2_000;
 /** The time that the messages come from: less than the 28 days that an endpoint's stats can be asked of at once. */
 const SPAN_MS = 20 * 86_400_000;
 const AGE_OF_NEWEST_MS = 60_000;
+/** So many come in the same millisecond. (A new id for a new time takes several times as long as counting on.) */
+const BURST_MESSAGES = 20;
 
 const USUAL = { eventType: 'ticket.created', tag: 'billing' };
 const URL_SENT_TO = 'http://127.0.0.1:8080/hook';
@@ -52,7 +54,9 @@ const RESPONSE_HEADERS = [
 export async function fillStore(filling: Filling): Promise<number> {
   const { count, folder } = filling;
   const firstAt = Date.now() - AGE_OF_NEWEST_MS - SPAN_MS;
-  const timeOf = (number: number) => Math.floor(firstAt + (number / count) * SPAN_MS);
+  const timeOf = (number: number) => {
+    return Math.floor(firstAt + ((number - (number % BURST_MESSAGES)) / count) * SPAN_MS);
+  };
   const every = Math.ceil(count / FAILED);
   const store = await openSqliteStore({ folder: folder.dataFolder });
   let oldestKey: number;

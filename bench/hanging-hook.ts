@@ -20,7 +20,7 @@ export const hangingHook: Row = {
   target: 'p99 ratio <= 1.5',
   meets: (lines) => median(lines, 'healthy p99', 'ratio') <= 1.5,
   measure: async (bench) => {
-    const { without, with: with_ } = await measureHangingHook(bench, bench.quick ? 2 : 10);
+    const { without, with: with_ } = await measureHangingHook(bench, bench.quick ? 1 : 10);
     const figures = (['p50', 'p99', 'p99.9'] as const).map((name) => {
       return { name: `healthy ${name}`, value: with_[name], beside: without[name] };
     });

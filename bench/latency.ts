@@ -4,7 +4,7 @@ import { type ServerProcess, withServer } from './server-process.ts';
 import { mean, type Quantiles, quantiles } from './statistics.ts';
 
 const PER_SECOND = 1_000;
-const SECONDS = { usual: 10, quick: 2 };
+const SECONDS = { usual: 10, quick: 1 };
 const WARM_UP_SECONDS = { usual: 2, quick: 0.5 };
 
 export const LATENCY_TARGET = 'to received: p50 <= 5 ms, p99 <= 25 ms';

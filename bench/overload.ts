@@ -33,8 +33,8 @@ const KINDS: readonly Kind[] = [
     quick: { connections: 200, batch: 1 },
   },
 ];
-const FEW_SECONDS = { usual: 5, quick: 0.3 };
-const CROWD_SECONDS = { usual: 10, quick: 0.5 };
+const FEW_SECONDS = { usual: 5, quick: 0.1 };
+const CROWD_SECONDS = { usual: 10, quick: 0.2 };
 const ARRIVED_WITHIN_MS = 150_000;
 const LOOK_MS = 100;
 const ARRIVED = 'acknowledged messages that arrived';
