@@ -82,8 +82,11 @@ const handlers = {
     return { at: reachedAt, firstAt, hits };
   },
 
-  /** How many came so far. */
-  count: () => hits,
+  /** CPU time that this process has used. */
+  cpuMs: () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1000;
+  },
 
   /** Begins to note which numbers arrive. */
   remember: () => {

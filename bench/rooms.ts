@@ -23,6 +23,7 @@ export const roomsOfCalls: Row = {
   id: 'j2',
   title: 'time by room, one call per publish',
   meaning: 'as (j), published as in (b)',
+  notQuick: '(b) and (j) show that it works',
 };
 
 function profiled(publishing: Publishing) {

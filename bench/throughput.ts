@@ -82,7 +82,7 @@ export function batches(
 ): Publishing {
   return {
     count: 60_000,
-    quickCount: 5_000,
+    quickCount: 3_000,
     warmUp: 15_000,
     publish: ({ load, receiverUrl }, servers, count) =>
       load.ask('batch', {
@@ -100,11 +100,17 @@ async function measure(bench: Workbench, publishing: Publishing, to: Flood = {})
   return withServer(async (server) => {
     await createHook(server.url, `${to.receiver ?? bench.receiverUrl}/hook`);
     await delivered(bench, [server], publishing, warmUp);
+    const receiverCpuMs = await bench.receiver.ask('cpuMs');
     const before = await bareLimit(bench, count, to);
+    const receiverUs = (((await bench.receiver.ask('cpuMs')) - receiverCpuMs) / count) * 1000;
     const run = await delivered(bench, [server], publishing, count);
     const after = await bareLimit(bench, count, to);
     const figures = [{ name: 'rate', value: run.perSecond, beside: mean(before, after) }];
-    const notes = { 'told to wait (429, 503)': run.turnedAway, 'received more than once': run.repeats };
+    const notes = {
+      'receiver CPU, us a delivery of the bare limit': receiverUs,
+      'told to wait (429, 503)': run.turnedAway,
+      'received more than once': run.repeats,
+    };
     return {
       figures,
       notes: run.cpuUs === null ? notes : { 'server CPU, us a delivery': run.cpuUs, ...notes },
