@@ -5,7 +5,8 @@
 //   http ──> rooms (types only)
 //   rooms ──> model, store/store.ts (the port), limits, errors, settings (types)
 //   store/store.ts ──> store/port, model
-//   store/<driver> ──> model, store/store.ts, store/transfer.ts, limits
+//   store/<driver> ──> store/rows and what else is of both drivers, model, store/store.ts, store/transfer.ts, limits
+//   store/rows ──> model, store/store.ts (no driver)
 //   store/open.ts ──> the drivers, settings (types)
 //   model ──> nothing that does I/O
 //
@@ -154,13 +155,19 @@ module.exports = {
       'store-drivers',
       '^src/store/([^/]+)/',
       [
-        '^src/store/$1/',
-        '^src/store/(store|transfer|transfer-tables)[.]ts$',
+        '^src/store/($1|rows)/',
+        '^src/store/(store|gathered|line|task-walk|transfer|transfer-tables)[.]ts$',
         '^src/model/',
         '^src/limits[.]ts$',
       ],
-      'A driver fulfils the port and knows no rules.',
-      '^src/store/port/',
+      'A driver fulfils the port, knows no rules, and knows no other driver.',
+      '^src/store/(port|rows)/',
+    ),
+    only(
+      'store-rows',
+      '^src/store/rows/',
+      ['^src/store/rows/', '^src/store/store[.]ts$', '^src/model/'],
+      'What a row is in both drivers, and which noun it makes: nothing of one driver alone.',
     ),
     only(
       'system-adapters',

@@ -54,7 +54,7 @@ async function measure(bench: Workbench): ReturnType<Row['measure']> {
   await receiver.ask('beDeaf', { on: true });
   const waiting = await start(folder);
   await pause(bench.quick ? DEAF_MS.quick : DEAF_MS.usual);
-  const waitingMb = waiting.server.memoryMb();
+  const waitingBytes = waiting.server.peakMemoryBytes();
   await waiting.server.kill();
   await receiver.ask('beDeaf', { on: false });
 
@@ -63,16 +63,16 @@ async function measure(bench: Workbench): ReturnType<Row['measure']> {
   const { at, firstAt, hits } = await receiver.ask('reached', { timeoutMs: DRAINED_WITHIN_MS });
   if (at === null || firstAt === null)
     throw new Error(`Only ${hits} of ${count} arrived:\n${server.logEnd()}`);
-  const sentMb = server.memoryMb();
+  const sentBytes = server.peakMemoryBytes();
   await server.kill();
   folder.remove();
   const limit = mean(limitBefore, await bareLimit(bench, beside.count));
   const memory =
-    waitingMb === null || sentMb === null || beside.idleMb === null || beside.busyMb === null
+    waitingBytes === null || sentBytes === null || beside.idleBytes === null || beside.busyBytes === null
       ? []
       : [
-          { name: memoryLines[0], value: waitingMb.most, beside: beside.idleMb.most },
-          { name: memoryLines[1], value: sentMb.most, beside: beside.busyMb.most },
+          { name: memoryLines[0], value: waitingBytes / 1e6, beside: beside.idleBytes / 1e6 },
+          { name: memoryLines[1], value: sentBytes / 1e6, beside: beside.busyBytes / 1e6 },
         ];
   return {
     figures: [
@@ -95,15 +95,15 @@ async function withNothingWaiting(bench: Workbench) {
   await bench.receiver.ask('expect', { count: 1 });
   const { server, readyMs, answeredMs } = await start(folder, null);
   const { firstAt } = await bench.receiver.ask('reached', { timeoutMs: 10_000 });
-  const idleMb = server.memoryMb();
+  const idleBytes = server.peakMemoryBytes();
   const publishing = batches(BACKLOG);
   const { count } = counts(bench, publishing);
   await delivered(bench, [server], publishing, count);
-  const busyMb = server.memoryMb();
+  const busyBytes = server.peakMemoryBytes();
   await server.kill();
   folder.remove();
   const firstMs = (firstAt ?? Number.NaN) - server.spawnedAt;
-  return { count, readyMs, answeredMs, firstMs, idleMb, busyMb };
+  return { count, readyMs, answeredMs, firstMs, idleBytes, busyBytes };
 }
 
 /** Starts a server and publishes one message to a channel; null: to every hook. */

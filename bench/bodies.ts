@@ -49,8 +49,8 @@ function measure(bench: Workbench): ReturnType<Row['measure']> {
       figures.push({ name, value: run.perSecond, beside: mean(before, after) });
       if (run.cpuUs !== null) notes[`server CPU, us a delivery, ${name}`] = run.cpuUs;
     }
-    const memory = server.memoryMb();
-    if (memory !== null) notes['server memory at most, MB'] = memory.most;
+    const memory = server.peakMemoryBytes();
+    if (memory !== null) notes['server memory at most, MB'] = memory / 1e6;
     return { figures, notes };
   });
 }

@@ -19,8 +19,12 @@ function watch(): void {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(130));
 }
 
-/** Ends this process when it is still there after `seconds`: a benchmark that hangs must not hang for ever. */
+/**
+ * Ends this process when it is still there after `seconds`: a benchmark that hangs must not hang for ever. However it ends short of
+ * SIGKILL, it does by its exit event from now on.
+ */
 export function endAfter(seconds: number): void {
+  watch();
   const timer = setTimeout(() => {
     console.error(`Not finished after ${seconds} s: given up.`);
     process.exit(1);

@@ -108,7 +108,7 @@ export class CrashLoop {
     await pause(LAST_LIFE_MS);
     for (const publisher of this.#publishers) publisher.stop();
     await this.#publishing;
-    const restAfterMs = await this.#rest();
+    const restAfterMs = await this.hooks.rest({ idleMs: REST_MS, withinMs: REST_WITHIN_MS });
     const exitCode = await server.stop();
     this.lives.push({ spawnedAt: server.spawnedAt, killedAt: null });
     this.hooks.close();
@@ -121,18 +121,6 @@ export class CrashLoop {
     const delayMs = this.#random.between(least, most);
     if (!atStart) await server.ready();
     await pause(atStart ? Math.max(0, server.spawnedAt + delayMs - monotonicMs()) : delayMs);
-  }
-
-  /** Ms until nothing arrived any more; null when things still arrived after a minute. */
-  async #rest(): Promise<number | null> {
-    const startedAt = monotonicMs();
-    while (monotonicMs() - startedAt < REST_WITHIN_MS) {
-      const lastAt = this.hooks.hits.at(-1)?.arrivedAt ?? 0;
-      const idleMs = monotonicMs() - Math.max(lastAt, startedAt);
-      if (idleMs >= REST_MS) return Math.max(0, lastAt - startedAt);
-      await pause(REST_MS - idleMs);
-    }
-    return null;
   }
 
   #spawn(): ServerProcess {

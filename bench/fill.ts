@@ -6,6 +6,7 @@ import { openSqliteStore } from '../src/store/sqlite/open.ts';
 import type { AttemptResult, Store } from '../src/store/store.ts';
 import { systemClock } from '../src/system/clock.ts';
 import { systemRandom } from '../src/system/random.ts';
+import { firstAttempt, plainMessage } from './message.ts';
 import { multiply } from './multiply.ts';
 import { payloadText } from './payload.ts';
 import type { ServerFolder } from './server-process.ts';
@@ -36,16 +37,6 @@ const AGE_OF_NEWEST_MS = 60_000;
 const BURST_MESSAGES = 20;
 
 const USUAL = { eventType: 'ticket.created', tag: 'billing' };
-const URL_SENT_TO = 'http://127.0.0.1:8080/hook';
-const REQUEST_HEADERS = [
-  'host\n127.0.0.1:8080\ncontent-length\n1123\ncontent-type\napplication/json\nuser-agent\nPosthorn/0.1.0',
-  'webhook-id\nmsg_2nZ4kq0v7cQm1J5x8yT3hB6dLwA\nwebhook-timestamp\n1772445600',
-  'webhook-signature\nv1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=',
-].join('\n');
-const RESPONSE_HEADERS = [
-  'content-type\ntext/plain; charset=utf-8\ncontent-length\n9\nconnection\nkeep-alive\nkeep-alive\ntimeout=5',
-  'date\nMon, 02 Mar 2026 10:00:00 GMT\nserver\nnginx',
-].join('\n');
 
 /**
  * Fills the store of a stopped server. The first messages are written through the store's port, as accept and record do;
@@ -143,17 +134,10 @@ function newMessage(head: Head, number: number, createdAt: number): NewMessage {
   const payload = payloadText(number, createdAt);
   const state: NewDelivery['state'] = head.quietEndpointKey === null ? 'pending' : 'sending';
   return {
-    id: head.ids.next('msg'),
+    ...plainMessage({ id: head.ids.next('msg'), eventType, payload, createdAt }),
     eventId: `event-${number}`,
-    eventType,
-    channels: null,
     tags: [tag],
     payload: oldest ? `${payload.slice(0, -1)},"note":"${RARE.text}"}` : payload,
-    deliverAt: null,
-    expiresAt: null,
-    orderingKey: null,
-    payloadUntil: null,
-    createdAt,
     deliveries: destinations(head, number).map((endpointKey) => ({ endpointKey, state, orderKey: null })),
   };
 }
@@ -180,29 +164,10 @@ function attemptsOf(
   { message, number, key: messageKey }: { message: NewMessage; number: number; key: number },
 ): AttemptResult[] {
   const failed = head.isFailed(number);
-  return destinations(head, number).map((endpointKey) => ({
-    applicationKey: head.applicationKey,
-    lease: { messageKey, endpointKey, fence: head.fence, resendKey: null, orderKey: null },
-    attempt: {
-      id: head.ids.next('atmpt'),
-      messageKey,
-      endpointKey,
-      number: 1,
-      trigger: 'scheduled',
-      url: URL_SENT_TO,
-      exchange: {
-        startedAt: message.createdAt,
-        durationMs: 12,
-        status: failed ? 500 : 200,
-        body: failed ? 'not today' : 'thank you',
-        requestHeaders: REQUEST_HEADERS,
-        responseHeaders: RESPONSE_HEADERS,
-        retryAfter: null,
-        error: null,
-      },
-    },
-    verdict: failed ? { state: 'failed', reason: 'retries_exhausted' } : { state: 'succeeded' },
-    announce: null,
-    keepLease: false,
-  }));
+  const { applicationKey, fence } = head;
+  return destinations(head, number).map((endpointKey) => {
+    const lease = { messageKey, endpointKey, fence, resendKey: null };
+    const id = head.ids.next('atmpt');
+    return firstAttempt({ id, applicationKey, lease, at: message.createdAt, failed });
+  });
 }

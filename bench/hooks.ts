@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
-import { monotonicMs } from './clock.ts';
+import { monotonicMs, pause } from './clock.ts';
 import { numberOf } from './payload.ts';
 import type { SeededRandom } from './random.ts';
 
@@ -59,6 +59,18 @@ export class Hooks {
   /** The secret that a hook's deliveries must be signed with. */
   expectSecret(hook: string, secret: string): void {
     this.#verifiers.set(hook, new Webhook(secret));
+  }
+
+  /** Waits until nothing arrives for `idleMs`. Ms until the last one arrived; null when some still did after `withinMs`. */
+  async rest({ idleMs, withinMs }: { idleMs: number; withinMs: number }): Promise<number | null> {
+    const startedAt = monotonicMs();
+    while (monotonicMs() - startedAt < withinMs) {
+      const lastAt = this.hits.at(-1)?.arrivedAt ?? 0;
+      const quietMs = monotonicMs() - Math.max(lastAt, startedAt);
+      if (quietMs >= idleMs) return Math.max(0, lastAt - startedAt);
+      await pause(idleMs - quietMs);
+    }
+    return null;
   }
 
   close(): void {

@@ -2,10 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { request } from 'undici';
 import type { PostgresServer } from '../test/helpers/postgres-server.ts';
 import { monotonicMs, pause } from './clock.ts';
-import { type Hit, HOOKS, Hooks } from './hooks.ts';
+import { HOOKS, Hooks } from './hooks.ts';
 import { payloadText } from './payload.ts';
 import { Ledger, type Manner, Publisher } from './publisher.ts';
 import { type SeededRandom, seededRandom } from './random.ts';
+import { type Cause, type Repeat, repeatsIn } from './repeats.ts';
 import { createEndpoint, createHook, readSecret, SINGLE_PATH } from './server-api.ts';
 import { freePort, OPERATOR_KEY, ServerFolder, ServerProcess } from './server-process.ts';
 
@@ -16,8 +17,6 @@ export interface Fault {
   readonly waiting: number;
   /** Until the last of them arrived; null: there was none. */
   readonly takenOverMs: number | null;
-  /** Hits, from its beginning until the next fault, at a hook that had taken the message before. */
-  readonly duplicates: number;
   /** From when the database was back until a publish was acknowledged; null where it was not away. */
   readonly firstAnswerMs: number | null;
 }
@@ -48,6 +47,7 @@ interface Node {
 export class NodeFaults {
   readonly ledger = new Ledger();
   readonly hooks: Hooks;
+  readonly startedAt = monotonicMs();
   readonly #database: PostgresServer;
   readonly #random: SeededRandom;
   readonly #masterKey = randomBytes(32).toString('base64');
@@ -56,6 +56,8 @@ export class NodeFaults {
   #publishing: Promise<unknown> = Promise.resolve();
   /** Numbers that the ordered hook's publisher got acknowledged, in that order. */
   readonly #ordered: number[] = [];
+  /** What may have requests sent twice: a database that is away, or a node that is told to stop, does not. */
+  readonly #causes: Cause[] = [];
   #stopped = false;
 
   constructor(seed: number, database: PostgresServer) {
@@ -95,9 +97,11 @@ export class NodeFaults {
 
   /** SIGKILL; another process takes its place when the others have taken over. */
   kill(index: number): Promise<Fault> {
-    return this.#fault('a node is killed', async () => {
+    const name = 'a node is killed';
+    return this.#fault(name, async () => {
       const node = this.#node(index);
       await node.server.kill();
+      this.#causes.push({ name, at: monotonicMs() });
       await pause(SETTLE_MS);
       node.server = this.#spawn(node.folder, node.port);
       await node.server.ready();
@@ -107,9 +111,11 @@ export class NodeFaults {
 
   /** SIGSTOP for so long, then SIGCONT. */
   freeze(index: number, ms: number): Promise<Fault> {
-    return this.#fault(`a node is stopped for ${ms / 1000} s`, async () => {
+    const name = `a node is stopped for ${ms / 1000} s`;
+    return this.#fault(name, async () => {
       const { server } = this.#node(index);
       server.freeze();
+      this.#causes.push({ name, at: monotonicMs() });
       await pause(ms);
       server.thaw();
       await pause(STEADY_MS);
@@ -152,7 +158,7 @@ export class NodeFaults {
     this.#stopped = true;
     for (const publisher of this.#publishers) publisher.stop();
     await this.#publishing;
-    const restAfterMs = await this.#rest();
+    const restAfterMs = await this.hooks.rest({ idleMs: REST_MS, withinMs: REST_WITHIN_MS });
     const exitCodes = await Promise.all(this.#nodes.map(({ server }) => server.stop()));
     this.hooks.close();
     const { acknowledged, keyed, offered } = this.ledger;
@@ -177,13 +183,17 @@ export class NodeFaults {
       hits: this.hooks.hits.length,
       refused: [...this.ledger.refused].map(([status, count]) => `${count} x ${status}`).join(', '),
       lost,
-      duplicates: repeats(this.hooks.hits),
       outOfOrder: this.#outOfOrder(),
       unverified: this.hooks.hits.filter(({ verified }) => !verified).length,
       keyTwice: [...idsOfKey.values()].filter(
         (hits) => new Set(hits.map(({ messageId }) => messageId)).size > 1,
       ).length,
     };
+  }
+
+  /** What came twice so far, each with what explains it. */
+  repeats(): Repeat[] {
+    return repeatsIn(this.hooks.hits, this.#causes);
   }
 
   logEnds(): string {
@@ -199,7 +209,6 @@ export class NodeFaults {
   /** @param happen resolves to `firstAnswerMs`, if it measures that. */
   async #fault(name: string, happen: () => Promise<number | undefined>): Promise<Fault> {
     const startedAt = monotonicMs();
-    const before = this.hooks.hits.length;
     const taken = this.#taken();
     const waiting = [...this.ledger.acknowledged.keys()].flatMap((id) =>
       HOOKS.map((hook) => `${id} ${hook}`).filter((pair) => !taken.has(pair)),
@@ -207,23 +216,21 @@ export class NodeFaults {
     const firstAnswerMs = (await happen()) ?? null;
     const arrivals = this.#taken();
     const times = waiting.map((pair) => (arrivals.get(pair) ?? Number.POSITIVE_INFINITY) - startedAt);
-    const known = new Set(taken.keys());
-    const duplicates = repeats(this.hooks.hits.slice(before), known);
     return {
       name,
       waiting: waiting.length,
       takenOverMs: times.length === 0 ? null : Math.max(...times),
-      duplicates,
       firstAnswerMs,
     };
   }
 
-  /** When each message was first taken by each hook. */
+  /** When each message was first taken by each hook: when that had answered, not when it arrived. */
   #taken(): Map<string, number> {
     const taken = new Map<string, number>();
-    for (const { hook, messageId, outcome, arrivedAt } of this.hooks.hits) {
+    for (const { hook, messageId, outcome, endedAt } of this.hooks.hits) {
       const pair = `${messageId} ${hook}`;
-      if (outcome === 'accepted' && !taken.has(pair)) taken.set(pair, arrivedAt);
+      if (outcome !== 'accepted' || endedAt === null) continue;
+      taken.set(pair, Math.min(endedAt, taken.get(pair) ?? endedAt));
     }
     return taken;
   }
@@ -265,17 +272,6 @@ export class NodeFaults {
     return wrong;
   }
 
-  async #rest(): Promise<number | null> {
-    const startedAt = monotonicMs();
-    while (monotonicMs() - startedAt < REST_WITHIN_MS) {
-      const lastAt = this.hooks.hits.at(-1)?.arrivedAt ?? 0;
-      const idleMs = monotonicMs() - Math.max(lastAt, startedAt);
-      if (idleMs >= REST_MS) return Math.max(0, lastAt - startedAt);
-      await pause(REST_MS - idleMs);
-    }
-    return null;
-  }
-
   #spawn(folder: ServerFolder, port: number): ServerProcess {
     const env = {
       POSTHORN_STORE: this.#database.url('posthorn'),
@@ -311,15 +307,4 @@ async function publishOrdered(server: string, number: number): Promise<string | 
   } catch {
     return null;
   }
-}
-
-/** Hits at a hook that had taken the message before. */
-function repeats(hits: readonly Hit[], known: Set<string> = new Set()): number {
-  let count = 0;
-  for (const { hook, messageId, outcome } of hits) {
-    const pair = `${messageId} ${hook}`;
-    if (known.has(pair)) count++;
-    if (outcome === 'accepted') known.add(pair);
-  }
-  return count;
 }

@@ -1,22 +1,9 @@
-import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
-import { type PostgresServer, startPostgres } from '../test/helpers/postgres-server.ts';
-import { onExit } from './cleanup.ts';
 import { LATENCY_TARGET, measureLatency, meetsLatency } from './latency.ts';
+import { PostgresDatabase } from './postgres-database.ts';
 import { median, type Row, type Workbench } from './row.ts';
 import { createHook } from './server-api.ts';
-import { freePort, ServerFolder, ServerProcess } from './server-process.ts';
 import { mean } from './statistics.ts';
 import { BACKLOG, bareLimit, batches, counts, delivered } from './throughput.ts';
-
-/** As a careful operator runs it: every commit is on the disk before it is answered. */
-const SETTINGS = [
-  'fsync=on',
-  'full_page_writes=on',
-  'synchronous_commit=on',
-  'shared_buffers=512MB',
-  'max_wal_size=4GB',
-];
 
 export const nodes: Row = {
   id: 'd',
@@ -40,21 +27,22 @@ export const nodeLatency: Row = {
   target: LATENCY_TARGET,
   meets: meetsLatency,
   notQuick: '(d) and (e) show that it works',
-  measure: (bench) => withDatabase(async (_, start) => measureLatency(bench, await start())),
+  measure: (bench) =>
+    PostgresDatabase.with(async (database) => measureLatency(bench, await database.startNode())),
 };
 
 async function measure(bench: Workbench): ReturnType<Row['measure']> {
   const publishing = batches(BACKLOG);
   const { count, warmUp } = counts(bench, publishing);
-  return withDatabase(async (database, start) => {
-    const first = await start();
+  return PostgresDatabase.with(async (database) => {
+    const first = await database.startNode();
     await createHook(first.url, `${bench.receiverUrl}/hook`);
     await delivered(bench, [first], publishing, warmUp);
     const before = await bareLimit(bench, count);
-    const used = await databaseUse(database);
+    const used = await database.use();
     const one = await delivered(bench, [first], publishing, count);
-    const then = await databaseUse(database);
-    const second = await start();
+    const then = await database.use();
+    const second = await database.startNode();
     await delivered(bench, [first, second], publishing, warmUp);
     const two = await delivered(bench, [first, second], publishing, count);
     const after = await bareLimit(bench, count);
@@ -75,61 +63,4 @@ async function measure(bench: Workbench): ReturnType<Row['measure']> {
       },
     };
   });
-}
-
-/** Runs `work` with a PostgreSQL and what starts a node on it; all are gone afterwards. */
-async function withDatabase<T>(
-  work: (database: PostgresServer, start: () => Promise<ServerProcess>) => Promise<T>,
-): Promise<T> {
-  const database = await startPostgres({ settings: SETTINGS });
-  const forget = onExit(() => process.kill(database.pid, 'SIGQUIT'));
-  const folders: ServerFolder[] = [];
-  const servers: ServerProcess[] = [];
-  const masterKey = randomBytes(32).toString('base64');
-  const start = async () => {
-    const folder = new ServerFolder();
-    folders.push(folder);
-    const env = { POSTHORN_STORE: database.url('posthorn'), POSTHORN_MASTER_KEY: masterKey };
-    const server = new ServerProcess({ folder, port: await freePort(), env });
-    servers.push(server);
-    await server.ready();
-    return server;
-  };
-  try {
-    await database.create('posthorn');
-    return await work(database, start);
-  } catch (error) {
-    for (const folder of folders) console.error(`The end of a node's log:\n${folder.logEnd()}`);
-    throw error;
-  } finally {
-    for (const server of servers) await server.kill();
-    for (const folder of folders) folder.remove();
-    forget();
-    await database.dispose();
-  }
-}
-
-/** CPU time of the server's processes, the size of the database, and the position of its log. */
-async function databaseUse(database: PostgresServer) {
-  const { rows } = await database.query(
-    "SELECT pg_database_size('posthorn') AS bytes, pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0') AS wal",
-  );
-  return { cpuMs: cpuOfChildren(database.pid), bytes: Number(rows[0].bytes), walBytes: Number(rows[0].wal) };
-}
-
-/** Of a process and its children, in ms: those that ended meanwhile are not in it. */
-function cpuOfChildren(pid: number): number {
-  let ms = 0;
-  for (const name of readdirSync('/proc').filter((each) => /^\d+$/.test(each))) {
-    let stat: string;
-    try {
-      stat = readFileSync(`/proc/${name}/stat`, 'utf8');
-    } catch {
-      continue;
-    }
-    const fields = stat.slice(stat.lastIndexOf(') ') + 2).split(' ');
-    if (Number(name) !== pid && Number(fields[1]) !== pid) continue;
-    ms += (Number(fields[11]) + Number(fields[12])) * 10;
-  }
-  return ms;
 }

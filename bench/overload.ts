@@ -95,7 +95,7 @@ async function measureKind(bench: Workbench, server: ServerProcess, { name, ...k
       line('messages/s taken', crowd.takenPerSecond, few.takenPerSecond),
       line('messages/s offered', crowd.offeredPerSecond, few.takenPerSecond),
       line('longest answer, ms', crowd.longestMs, few.longestMs),
-      ...memory.map((each) => line('memory at most, MB', each.crowd.most, each.few.most)),
+      ...memory.map((each) => line('memory at most, MB', each.crowd / 1e6, each.few / 1e6)),
     ],
     notes: Object.fromEntries([202, 429, 503].map((status) => [`${name}: answered ${status}`, of(status)])),
   };
@@ -112,7 +112,7 @@ async function flood(bench: Workbench, server: ServerProcess, crowd: Crowd, seco
     takenPerSecond: acknowledgedCount / (flooded.ms / 1000),
     offeredPerSecond: flooded.offered / (flooded.ms / 1000),
     lost: await lostOf(bench, flooded.acknowledged),
-    memory: server.memoryMb(),
+    memory: server.peakMemoryBytes(),
   };
 }
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { onExit } from './cleanup.ts';
 import { monotonicMs, pause } from './clock.ts';
 
-const script = join(import.meta.dirname, '..', 'bin', 'posthorn.js');
+export const PROGRAM = join(import.meta.dirname, '..', 'bin', 'posthorn.js');
 const READY_WITHIN_MS = 20_000;
 const STOP_WITHIN_MS = 40_000;
 
@@ -66,7 +66,7 @@ export class ServerProcess {
     this.url = `http://127.0.0.1:${params.port}`;
     // A file takes the log whatever happens here; a pipe that nobody reads would stop the server.
     const log = openSync(params.folder.logFile, 'a');
-    this.#process = spawn(process.execPath, [...(params.node ?? []), script, 'serve'], {
+    this.#process = spawn(process.execPath, [...(params.node ?? []), PROGRAM, 'serve'], {
       cwd: params.folder.path,
       stdio: ['ignore', log, log],
       env: { ...inherited(), ...settings(params.folder, params.port), ...params.env },
@@ -139,15 +139,9 @@ export class ServerProcess {
     }
   }
 
-  /** Memory in MB that it has, and had at most; null where the system does not say. */
-  memoryMb(): { now: number; most: number } | null {
-    try {
-      const status = readFileSync(`/proc/${this.#process.pid}/status`, 'utf8');
-      const kib = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]);
-      return { now: (kib('VmRSS') * 1024) / 1e6, most: (kib('VmHWM') * 1024) / 1e6 };
-    } catch {
-      return null;
-    }
+  /** The most memory it had at once, in bytes; null where the system does not say. */
+  peakMemoryBytes(): number | null {
+    return this.#process.pid === undefined ? null : peakMemoryBytes(this.#process.pid);
   }
 
   logEnd(): string {
@@ -155,8 +149,18 @@ export class ServerProcess {
   }
 }
 
+/** The most memory that a process had at once, in bytes; null where the system does not say (only Linux does). */
+export function peakMemoryBytes(pid: number): number | null {
+  try {
+    const found = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+    return found === null ? null : Number(found[1]) * 1024;
+  } catch {
+    return null;
+  }
+}
+
 /** The environment without the settings of whoever runs this. */
-function inherited(): NodeJS.ProcessEnv {
+export function inherited(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('POSTHORN_')));
 }
 

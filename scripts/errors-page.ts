@@ -20,6 +20,9 @@ says 422, with 400. Errors of 500 carry a request id that the log has too.
 | --- | --- | --- |
 ${api.join('\n')}
 
+Where the store did not answer while it committed, \`unavailable\` has another detail, which says that it is not known whether the call
+did what it was to do. Repeated with the same \`idempotency-key\` (or \`eventId\`), it does so once.
+
 ## Of an attempt
 
 What stands in \`errorCode\` of an attempt, and in \`error.code\` of a test, when no (whole) answer came. \`errorMessage\` says it in a sentence.

@@ -22,6 +22,7 @@ const targets = {
   docs: ['scripts/generate.ts'],
   build: ['scripts/build.ts'],
   bench: ['bench/run.ts'],
+  'bench-postgres': ['bench/postgres.ts'],
   crash: ['bench/crash.ts'],
   'crash-nodes': ['bench/node-faults.ts'],
   'transaction-demo': ['bench/transaction-demo.ts'],

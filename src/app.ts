@@ -121,7 +121,7 @@ async function serve(params: Required<AppParams>, store: Store): Promise<Running
 /** The engine, and HTTP in front of it; nothing runs yet. Only a `SharedClock` goes by the time of a store that is shared. */
 export async function compose(params: Required<AppParams>, store: Store, broken: (error: Error) => void) {
   const { settings, masterKey, clock, random, openFiles } = params;
-  const trouble = new StoreTrouble({ store, clock, log: params.log });
+  const trouble = new StoreTrouble({ store, lasts: () => engine.trouble !== null, clock, log: params.log });
   const log = trouble.quiet(params.log);
   const shares = shareOpenFiles(openFiles);
   if (shares.warning !== null) log.warn({ openFiles }, shares.warning);

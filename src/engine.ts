@@ -16,8 +16,9 @@ import { Disabling } from './record/disabling.ts';
 import { Failing } from './record/failing.ts';
 import { Recorder } from './record/recorder.ts';
 import { Registry } from './registry/registry.ts';
+import { brokenElsewhere, type LaneState } from './schedule/lane-state.ts';
 import { Schedule, type ScheduleOptions } from './schedule/schedule.ts';
-import type { Store } from './store/store.ts';
+import { type Store, StoreError } from './store/store.ts';
 import { Doubts } from './upkeep/doubts.ts';
 import { Upkeep } from './upkeep/upkeep.ts';
 
@@ -55,8 +56,8 @@ export interface Engine {
   /** Sending again, and never again. */
   readonly redelivery: Redelivery;
   readonly explainer: Explainer;
-  /** What memory knows of an endpoint's lane; null when it has none. */
-  state(endpointKey: number): ReturnType<Schedule['state']>;
+  /** What is known of an endpoint's lane, in memory and by other nodes; null: nothing. */
+  state(endpointKey: number): LaneState | null;
   /** Since when an endpoint does nothing but fail; null when it does not. */
   failing(endpointKey: number): ReturnType<Failing['of']>;
   /** Why nothing is sent, or taken, or recorded, at present; null: all of it goes on. */
@@ -85,10 +86,11 @@ export function createEngine(options: EngineOptions): Engine {
     reader,
     redelivery,
     explainer,
-    state: (endpointKey) => schedule.state(endpointKey),
+    state: (endpointKey) => laneOf(rooms, endpointKey),
     failing: (endpointKey) => failing.of(endpointKey),
     get trouble() {
-      if (!membership.holds()) return new Error('This node has no lease: nothing is sent.');
+      if (!membership.holds())
+        return new StoreError('unavailable', 'This node has no lease: nothing is sent.');
       return recorder.failure ?? accept.failure;
     },
     get inFlight() {
@@ -305,6 +307,13 @@ function endpoints(options: EngineOptions, rooms: Rooms) {
   return { registry };
 }
 
+/** What is known of an endpoint's lane. One that another node sends for is broken when that says so. */
+function laneOf({ schedule, failing, membership }: Rooms, endpointKey: number): LaneState | null {
+  const known = schedule.state(endpointKey);
+  const isHere = membership.count === 1 || known?.elsewhere === false;
+  return isHere || !failing.broken(endpointKey) ? known : brokenElsewhere(known);
+}
+
 /** What people ask about deliveries. */
 function requests(options: EngineOptions, rooms: Rooms) {
   const { store, clock, ids, retrySchedule } = options;
@@ -326,7 +335,7 @@ function requests(options: EngineOptions, rooms: Rooms) {
     reader,
     clock,
     retrySchedule,
-    state: (endpointKey) => rooms.schedule.state(endpointKey),
+    state: (endpointKey) => laneOf(rooms, endpointKey),
     sends: (endpointKey, messageKey) => rooms.schedule.sends(endpointKey, messageKey, { resends: true }),
     eventType: (name) => rooms.registry.eventTypeFind(name),
     payloadProblems: (...asked) => rooms.registry.payloadProblems(...asked),

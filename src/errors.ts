@@ -47,6 +47,10 @@ export const errorTable = {
 
 export type ErrorCode = keyof typeof errorTable;
 
+/** In place of the detail of `unavailable`, where a commit ended so that nobody knows how. */
+export const NOT_KNOWN =
+  'The store did not answer, and it is not known whether it has done this. Try again after Retry-After seconds, with the same idempotency-key if there was one: then nothing is done twice.';
+
 /** An error for the caller of the API. Thrown by the rooms, given its shape by `http/`. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';

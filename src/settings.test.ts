@@ -119,6 +119,13 @@ const REFUSED: [env: string, text: string, ...says: string[]][] = [
   ['POSTHORN_STORE', 'postgres://me:hidden@db', 'names no database', 'Write sqlite, or postgres://'],
   ['POSTHORN_STORE', 'postgres://me:hidden@db/x?pooler=session', 'pooler', '?pooler=transaction'],
   ['POSTHORN_STORE', 'postgres://me:hidden@db/x?pool=1', 'pool', '2 to 200'],
+  [
+    'POSTHORN_STORE',
+    'postgres://me:hidden@db/x?pool=3&pol=3&Pool=4&pol=5',
+    'after the ?: pol, Pool',
+    'Write only pool, pooler, host',
+    'sslmode',
+  ],
   ['POSTHORN_OPERATOR_KEY', 'k'.repeat(15), '15 characters', 'Write 16 to 256', 'openssl rand'],
   ['POSTHORN_OPERATOR_KEY', 'k'.repeat(257), '257 characters'],
   ['POSTHORN_COMPANY_TOKEN', 'a token that is hidden', 'white space'],
@@ -194,6 +201,12 @@ test('nodes on a database share one master key', () => {
   expect(problems(store)).toEqual([expect.stringContaining('POSTHORN_MASTER_KEY is not set')]);
   const masterKey = Buffer.alloc(32, 7).toString('base64');
   expect(settings({ ...store, POSTHORN_MASTER_KEY: masterKey }).store).toBe('postgres://me@db/posthorn');
+});
+
+test('the URL of a database takes what `pg` goes by, too', () => {
+  const url =
+    'postgres://me@db/posthorn?pool=3&sslmode=verify-full&sslrootcert=%2Fca.pem&options=-c%20search_path%3Dx';
+  expect(settings({ POSTHORN_STORE: url, POSTHORN_MASTER_KEY: MASTER_KEY }).store).toBe(url);
 });
 
 test('a retention that nothing would come of is refused', () => {

@@ -3,6 +3,7 @@ import { NODE_LEASE_MS } from './limits.ts';
 import { parseNetworks } from './model/address.ts';
 import { parseDurationMs } from './model/retry-schedule.ts';
 import { parseMasterKey } from './model/sealed.ts';
+import { unknownVariables } from './unknown-variables.ts';
 
 /**
  * Every setting: its name, default, bounds and meaning. Parsing, error texts, and (by `cli/settings-text.ts`) `--help`
@@ -204,7 +205,7 @@ const schema: { readonly [Name in Exclude<keyof Settings, 'mode'>]: Setting<Sett
     form: 'duration',
     default: '15s',
     parse: (text) => parseDuration(text, NODE_LEASE_MS, '2s to 5m', '15s'),
-    doc: 'With PostgreSQL: how soon, at the latest, other nodes send what a node that died had under way, from 2s to 5m, the same on all nodes; a node that does not reach the database for two thirds of it sends nothing until it does.',
+    doc: 'With PostgreSQL: how soon, at the latest, other nodes send what a node that died had under way, from 2s to 5m, the same on all nodes (the log of each says when it is not); a node that does not reach the database for two thirds of it sends nothing until it does.',
   },
   retentionMs: {
     env: 'POSTHORN_RETENTION',
@@ -225,6 +226,7 @@ const schema: { readonly [Name in Exclude<keyof Settings, 'mode'>]: Setting<Sett
 };
 
 const rows: [name: string, setting: Setting<unknown>][] = Object.entries(schema);
+const VARIABLES = rows.map(([, setting]) => setting.env);
 
 /** All settings, for the command line and the docs. */
 export const settingList: readonly Setting<unknown>[] = Object.values(schema);
@@ -243,7 +245,7 @@ export type ReadSettings =
  */
 export function readSettings(params: { mode: Mode; env: Texts; flags?: Texts }): ReadSettings {
   const { mode, env, flags = {} } = params;
-  const problems = unknownVariables(env);
+  const problems = unknownVariables(env, VARIABLES);
   const values: Record<string, unknown> = { mode };
   const sources: Record<string, string> = {};
   for (const [name, setting] of rows) {
@@ -346,6 +348,13 @@ function parseFolder(text: string): Parsed<string> {
   return { value: resolve(text) };
 }
 
+/** After the `?` of a store's URL: Posthorn's own, and those that `pg` goes by there. It would pass over any other in silence. */
+const STORE_PARAMETERS = [
+  ...['pool', 'pooler', 'host', 'port', 'user', 'password', 'options', 'application_name', 'client_encoding'],
+  ...['fallback_application_name', 'ssl', 'sslmode', 'sslcert', 'sslkey', 'sslrootcert', 'sslnegotiation'],
+  ...['uselibpqcompat', 'statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout'],
+];
+
 function parseStore(text: string): Parsed<Settings['store']> {
   if (text === 'sqlite') return { value: 'sqlite' };
   const instead = 'sqlite, or postgres://user:password@host:5432/database';
@@ -359,6 +368,12 @@ function parseStore(text: string): Parsed<Settings['store']> {
   const pool = url.searchParams.get('pool');
   if (pool !== null && !(/^\d{1,3}$/.test(pool) && Number(pool) >= 2 && Number(pool) <= 200))
     return wrong('has a pool that is not usable', '?pool= with 2 to 200 connections, or leave that out');
+  const unknown = [...new Set(url.searchParams.keys())].filter((name) => !STORE_PARAMETERS.includes(name));
+  if (unknown.length > 0)
+    return wrong(
+      `has what is not known after the ?: ${unknown.map((name) => name.slice(0, 50)).join(', ')}`,
+      `only ${STORE_PARAMETERS.join(', ')} there`,
+    );
   url.protocol = 'postgres:';
   return { value: url.href as `postgres://${string}` };
 }
@@ -438,56 +453,6 @@ function parseSenders(text: string): Parsed<0 | 1> {
   if (text === '0') return { value: 0 };
   if (text === '1') return { value: 1 };
   return wrong('is not a number of threads that Posthorn can use', '1, or 0 to send on the main thread');
-}
-
-/** The project's own scripts and tests may set these; the server does not read them. */
-const FOR_SCRIPTS = /^POSTHORN_(TEST|BENCH)_/;
-/** The server that `posthorn keys` calls. */
-const FOR_COMMANDS = ['POSTHORN_URL'];
-/** Docker and Kubernetes set these in every container beside a service that is called posthorn. */
-const SERVICE_LINK = /^POSTHORN_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)$/;
-const SERVICE_ADDRESS = /^(tcp|udp|sctp):\/\//;
-
-/** A misspelt variable would otherwise be a default in silence. */
-function unknownVariables(env: Texts): string[] {
-  const known = rows.map(([, setting]) => setting.env);
-  return Object.keys(env)
-    .filter((name) => name.startsWith('POSTHORN_') && !known.includes(name))
-    .filter((name) => !FOR_COMMANDS.includes(name))
-    .filter((name) => !FOR_SCRIPTS.test(name) && !SERVICE_LINK.test(name))
-    .filter((name) => !SERVICE_ADDRESS.test(env[name] ?? ''))
-    .sort()
-    .map(
-      (name) => `${name} is not a setting. Write ${nearest(name, known)} if you meant that, or remove it.`,
-    );
-}
-
-/** What other servers call their address: no spelling mistake leads from these to the right name. */
-const OTHER_NAMES: Readonly<Record<string, string>> = {
-  POSTHORN_PORT: 'POSTHORN_LISTEN',
-  POSTHORN_HOST: 'POSTHORN_LISTEN',
-  POSTHORN_BIND: 'POSTHORN_LISTEN',
-  POSTHORN_DATABASE_URL: 'POSTHORN_STORE',
-};
-
-function nearest(name: string, known: readonly string[]): string {
-  const byDistance = known.map((each) => ({ each, distance: editDistance(name, each) }));
-  byDistance.sort((one, other) => one.distance - other.distance);
-  return OTHER_NAMES[name] ?? byDistance[0]?.each ?? '';
-}
-
-/** Levenshtein's: how many characters to add, drop or change. */
-function editDistance(one: string, other: string): number {
-  let above = Array.from({ length: other.length + 1 }, (_, index) => index);
-  for (let row = 1; row <= one.length; row++) {
-    const current = [row];
-    for (let column = 1; column <= other.length; column++) {
-      const change = (above[column - 1] as number) + (one[row - 1] === other[column - 1] ? 0 : 1);
-      current.push(Math.min(change, (above[column] as number) + 1, (current[column - 1] as number) + 1));
-    }
-    above = current;
-  }
-  return above[other.length] as number;
 }
 
 function freeze(values: Record<string, unknown>): Readonly<Record<string, unknown>> {

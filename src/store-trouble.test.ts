@@ -13,11 +13,13 @@ let clock: ManualClock;
 let told: [object, string][];
 let check: () => Promise<void>;
 let checks: number;
+let lasts: boolean;
 let trouble: StoreTrouble;
 beforeEach(() => {
   clock = new ManualClock();
   told = [];
   checks = 0;
+  lasts = false;
   check = async () => {};
   trouble = new StoreTrouble({
     store: {
@@ -26,6 +28,7 @@ beforeEach(() => {
         return check();
       },
     },
+    lasts: () => lasts,
     clock,
     log,
   });
@@ -72,6 +75,20 @@ describe('a store that fails', () => {
     expect(told[3]?.[0]).toMatchObject({
       failed: { 'one thing could not be done': { error: mistake.message } },
     });
+  });
+
+  it('does not work again while something waits to be tried once more, however long', async () => {
+    const quiet = trouble.quiet(log);
+    lasts = true;
+    // As when a table is locked: a check works, and what fails takes its time.
+    for (let times = 0; times < 6; times++) {
+      quiet.warn({ err: AWAY }, 'one thing could not be done');
+      await clock.advance(3 * STORE_TROUBLE_MS.quiet);
+    }
+    expect(texts()).toEqual(['one thing could not be done', 'the store still fails']);
+    lasts = false;
+    await clock.advance(STORE_TROUBLE_MS.quiet);
+    expect(texts().at(-1)).toBe('the store works again');
   });
 
   it('is one thing: whatever else is said is said', () => {

@@ -5,6 +5,8 @@ import { type Store, StoreError } from './store/store.ts';
 
 export interface StoreTroubleOptions {
   store: Pick<Store, 'check'>;
+  /** Whether something fails all the same, though nothing of it was said lately: it is tried again in a while. */
+  lasts(): boolean;
   clock: Clock;
   log: Log;
 }
@@ -26,7 +28,7 @@ interface Failed {
  *
  *     well ──a failure: is told──► trouble ──told once a minute──┐
  *      ▲                             │  ▲────────────────────────┘
- *      └── nothing failed for a while, and a check works: is told
+ *      └── nothing failed for a while, nothing waits to be tried again, and a check works: is told
  */
 export class StoreTrouble {
   readonly #options: StoreTroubleOptions;
@@ -116,7 +118,8 @@ export class StoreTrouble {
       },
     );
     if (this.#stopped) return;
-    if (works && clock.monotonic() - this.#failedAt >= STORE_TROUBLE_MS.quiet) {
+    const isQuiet = clock.monotonic() - this.#failedAt >= STORE_TROUBLE_MS.quiet;
+    if (works && isQuiet && !this.#options.lasts()) {
       this.#timer = null;
       log.info(this.#told(), 'the store works again');
       return;

@@ -296,7 +296,7 @@ describe('accept, on a store that several processes share', () => {
 
   it('has one publish at a time try a store that failed several times, and refuses others at once', async () => {
     const { begun, messageAccept, fail } = heldStore();
-    const { accept, clock, publish } = accepting(1, { messageAccept, parallelCommits: 3 });
+    const { accept, clock, publish, find } = accepting(1, { messageAccept, parallelCommits: 3 });
     for (let failures = 0; failures < ACCEPT_FAILURES; failures++) {
       const answer = publish();
       await clock.settle();
@@ -307,6 +307,10 @@ describe('accept, on a store that several processes share', () => {
     const probe = publish();
     await clock.settle();
     expect(await Promise.all([publish(), publish()])).toEqual(['unavailable', 'unavailable']);
+    // Nor do they wait for what would have to be read of their application first.
+    find.isThere = false;
+    expect(await publish()).toBe('unavailable');
+    find.isThere = true;
     expect(begun).toHaveLength(ACCEPT_FAILURES + 1);
     begun.at(-1)?.end('accepted');
     expect(await probe).toBe('accepted');

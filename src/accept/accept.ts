@@ -1,4 +1,4 @@
-import { ApiError } from '../errors.ts';
+import { ApiError, NOT_KNOWN } from '../errors.ts';
 import { fanOut } from '../fanout/fan-out.ts';
 import {
   ACCEPT_FAILURE_COUNTS_MS,
@@ -83,15 +83,15 @@ export class Accept {
 
   /** Resolves after the commit. Rejects with `ApiError`: `conflict`, `idempotency_mismatch`, `not_found`, `too_many_requests`, `unavailable`. */
   publish(request: PublishRequest): Promise<PublishOutcome> {
+    if (this.#failures >= ACCEPT_FAILURES && this.#commits > 0) {
+      return Promise.reject(new ApiError('unavailable', undefined, { retryAfterSeconds: 2 }));
+    }
     const known = this.#options.registered(request.application.key);
     if (known instanceof Promise) {
       return known.then(
         () => this.publish(request),
         (error: unknown) => Promise.reject(asApiError(error)),
       );
-    }
-    if (this.#failures >= ACCEPT_FAILURES && this.#commits > 0) {
-      return Promise.reject(new ApiError('unavailable', undefined, { retryAfterSeconds: 2 }));
     }
     let bytes = 0;
     for (const message of request.messages) bytes += message.payload.length;
@@ -380,7 +380,9 @@ function refusal(
 }
 
 function asApiError(error: unknown): Error {
-  if (error instanceof StoreError)
-    return new ApiError('unavailable', undefined, { retryAfterSeconds: 2, cause: error });
+  if (error instanceof StoreError) {
+    const detail = error.code === 'unknown' ? NOT_KNOWN : undefined;
+    return new ApiError('unavailable', detail, { retryAfterSeconds: 2, cause: error });
+  }
   return error instanceof Error ? error : new Error(String(error));
 }

@@ -5,6 +5,8 @@ import { CliError } from './cli-error.ts';
 import { folderSentence } from './data-folder.ts';
 
 const FOLDER_CODES = ['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'ENOTDIR', 'EEXIST'];
+/** PostgreSQL's `insufficient_privilege`. */
+const NO_RIGHTS = '42501';
 
 /** Why the server did not start, as one sentence with what to do. Other errors come back as they are: they are bugs. */
 export function explainStartupError(error: unknown, settings: Settings): unknown {
@@ -34,11 +36,35 @@ function storeSentence(error: StoreError, settings: Settings): string {
   }
 }
 
+/** Of what PostgreSQL says. */
+interface DatabaseErrorLike {
+  readonly code: string;
+  readonly message: string;
+  readonly severity: string;
+}
+
+/** As SQL has the name of a role or database. */
+function quoted(name: string): string {
+  return name === '' ? '…' : `"${name.replaceAll('"', '""')}"`;
+}
+
 /** The URL is not repeated: it has a password. */
-function databaseSentence({ code, message }: StoreError, store: string): string {
+function databaseSentence({ code, message, cause }: StoreError, store: string): string {
   if (code === 'incompatible') return message;
-  const { host, pathname } = new URL(store);
-  return `The database ${pathname.slice(1)} on ${host} can't be used: ${message} Check POSTHORN_STORE, and that the server runs and lets this machine and user in.`;
+  const { host, pathname, username, searchParams } = new URL(store);
+  const database = pathname.slice(1);
+  const { code: state, message: said, severity } = (cause ?? {}) as Partial<DatabaseErrorLike>;
+  if (state === NO_RIGHTS) {
+    // The server knows both: so they can be decoded.
+    const role = quoted(searchParams.get('user') ?? decodeURIComponent(username));
+    const where = quoted(decodeURIComponent(database));
+    const remedy =
+      severity === 'FATAL'
+        ? `Run GRANT CONNECT ON DATABASE ${where} TO ${role}.`
+        : `Where the database has no schema posthorn yet, run GRANT CREATE ON DATABASE ${where} TO ${role}, or make the schema for that role: CREATE SCHEMA posthorn AUTHORIZATION ${role}. Where it has one, name the role that owns it in POSTHORN_STORE.`;
+    return `PostgreSQL refuses that: ${said} (${state}). ${remedy}`;
+  }
+  return `The database ${database} on ${host} can't be used: ${message} Check POSTHORN_STORE, and that the server runs and lets this machine and user in.`;
 }
 
 function listenSentence(error: NodeJS.ErrnoException, settings: Settings): string | null {

@@ -26,8 +26,8 @@ export function explainStoreProblem(error: unknown, settings: Settings): unknown
     return new CliError(error.message, { cause: error });
   const cause = error instanceof StoreError ? error.cause : error;
   const said = cause as { severity?: unknown; code?: unknown; message?: unknown } | null | undefined;
-  // Of rights, and of tables that are not as they were made (42); for anything else there is a better sentence.
-  if (typeof said?.severity === 'string' && typeof said.code === 'string' && /^42/.test(said.code)) {
+  // Of tables that are not as they were made (42); for anything else, rights among it, there is a better sentence.
+  if (typeof said?.severity === 'string' && typeof said.code === 'string' && /^42(?!501)/.test(said.code)) {
     return new CliError(`PostgreSQL refuses that: ${said.message} (${said.code}).`, { cause: error });
   }
   return explainStartupError(error, settings);

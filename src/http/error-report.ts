@@ -1,4 +1,4 @@
-import { ApiError } from '../errors.ts';
+import { ApiError, NOT_KNOWN } from '../errors.ts';
 import { NotJson } from './read-body.ts';
 import type { HttpServices } from './services.ts';
 
@@ -18,7 +18,8 @@ export function presentable(
   // By name: this room knows the store's port only through the rooms that use it.
   if (error instanceof Error && error.name === 'StoreError') {
     log.warn({ ...request, err: error }, 'the store did not answer a request');
-    return new ApiError('unavailable', undefined, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+    const detail = 'code' in error && error.code === 'unknown' ? NOT_KNOWN : undefined;
+    return new ApiError('unavailable', detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
   }
   const status = statusOf(error);
   if (status === 413) return new ApiError('payload_too_large');

@@ -55,8 +55,8 @@ interface LaneState {
   readonly limit: number;
   readonly breaker: {
     readonly open: boolean;
-    /** In a row, up to now. */
-    readonly failures: number;
+    /** In a row, up to now; null: another node sends for it, and has counted them. */
+    readonly failures: number | null;
     /** When the next delivery goes out to try it, ms since the Unix epoch; null while it is closed, one does right now, or none waits. */
     readonly probeAt: number | null;
   };

@@ -27,6 +27,11 @@ export interface DrizzleClient {
 
 type Run = (text: string, values: (string | null)[]) => PromiseLike<unknown>;
 
+/** Throws a `TypeError` that says what is needed when `client` is none of those. */
+export function assertClient(client: PublishClient): void {
+  runner(client);
+}
+
 /** Runs a statement, and returns its rows. Throws a `TypeError` when `client` is none of those. */
 export async function rowsBy(
   client: PublishClient,

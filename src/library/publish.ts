@@ -1,5 +1,5 @@
 import { PUBLISH_CALL, publishCallValues } from '../store/postgres/publish-call.ts';
-import { type PublishClient, rowsBy } from './publish-client.ts';
+import { assertClient, type PublishClient, rowsBy } from './publish-client.ts';
 import { asPublishError, PublishError } from './publish-error.ts';
 
 /** A message, in the words of the HTTP API. */
@@ -38,8 +38,12 @@ export interface PublishedMessage {
  */
 export async function publish(
   message: MessageIn,
-  { client }: { readonly client: PublishClient },
+  on: { readonly client: PublishClient },
 ): Promise<PublishedMessage> {
+  // Whoever writes JavaScript can leave anything out.
+  const client = (on as typeof on | null | undefined)?.client as PublishClient;
+  assertClient(client);
+  if (!message) throw invalid('message', 'is missing');
   const values = publishCallValues({
     application: text(
       'application',

@@ -37,6 +37,9 @@ export interface Settlement {
   readonly arrived: boolean;
 }
 
+/** Part of the time of a node's lease: so long after its last beat others may end it, by the store's clock. */
+export const LEASE_EXPIRES = 5 / 6;
+
 const FENCES_PER_EPOCH = 2 ** 32;
 
 /** The first fence of an epoch: every lease of an earlier process is below it. */

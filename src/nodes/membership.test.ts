@@ -12,7 +12,9 @@ const EXPIRES_MS = 12_500;
 interface Row {
   readonly epoch: number;
   expiresAt: number;
-  ended: boolean;
+  leaseMs: number;
+  /** Null: it is live. */
+  ended: 'left' | 'silent' | null;
 }
 
 /** Nodes of a store as PostgreSQL has them, by the clock of the test. */
@@ -49,21 +51,22 @@ class Nodes {
       nodeJoin: ({ leaseMs }) =>
         answer('join', () => {
           const epoch = (this.rows.at(-1)?.epoch ?? 0) + 1;
-          this.rows.push({ epoch, expiresAt: this.clock.monotonic() + leaseMs, ended: false });
+          this.rows.push({ epoch, expiresAt: this.clock.monotonic() + leaseMs, leaseMs, ended: null });
           return { epoch };
         }),
       nodeBeat: ({ epoch, leaseMs }) =>
         answer(`beat ${epoch}`, () => {
           const own = find(epoch);
-          if (own === undefined || own.ended) return 'lost';
+          if (own === undefined || own.ended !== null) return 'lost';
           own.expiresAt = this.clock.monotonic() + leaseMs;
-          for (const row of this.rows) if (row.expiresAt < this.clock.monotonic()) row.ended = true;
+          for (const row of this.rows)
+            if (row.ended === null && row.expiresAt < this.clock.monotonic()) row.ended = 'silent';
           return this.#view();
         }),
       nodeLeave: ({ epoch }) =>
         answer(`leave ${epoch}`, () => {
           const own = find(epoch);
-          if (own) own.ended = true;
+          if (own) own.ended = 'left';
         }),
       nodeForget: ({ epoch }) =>
         answer(`forget ${epoch}`, () => {
@@ -85,15 +88,25 @@ class Nodes {
 
   #view(): NodeView {
     const ended: EndedNode[] = this.rows
-      .filter((row) => row.ended)
-      .map(({ epoch }) => ({ epoch, from: firstFence(epoch), before: firstFence(epoch + 1) }));
-    return { live: this.rows.filter((row) => !row.ended).map(({ epoch }) => epoch), ended, now: null };
+      .filter((row) => row.ended !== null)
+      .map(({ epoch, expiresAt, leaseMs, ended }) => ({
+        ...{ epoch, from: firstFence(epoch), before: firstFence(epoch + 1), name: `node ${epoch}` },
+        silentMs: ended === 'left' ? null : this.clock.monotonic() - (expiresAt - leaseMs),
+      }));
+    const live = this.rows.filter((row) => row.ended === null);
+    const leases = live.map(({ epoch, leaseMs }) => ({ epoch, name: `node ${epoch}`, leaseMs }));
+    return { live: live.map(({ epoch }) => epoch), leases, ended, now: null };
   }
 }
 
 /** A process that can be stopped as by SIGSTOP: its timers and answers wait until it goes on. */
-function nodeOf(nodes: Nodes, { shared = true } = {}) {
+function nodeOf(nodes: Nodes, { shared = true, leaseMs = LEASE_MS } = {}) {
   const told: string[] = [];
+  const logged: [fields: object, text: string][] = [];
+  const say = (fields: object, text: string) => {
+    logged.push([fields, text]);
+    told.push(text);
+  };
   const held: (() => void)[] = [];
   const sees = { stopped: false, wallJumpMs: 0, earlyMs: 0 };
   const run = (work: () => void) => (sees.stopped ? held.push(work) : work());
@@ -115,7 +128,7 @@ function nodeOf(nodes: Nodes, { shared = true } = {}) {
       },
     },
     name: 'a:1',
-    leaseMs: LEASE_MS,
+    leaseMs,
     renewed: (end) => {
       until = end;
     },
@@ -127,11 +140,13 @@ function nodeOf(nodes: Nodes, { shared = true } = {}) {
     },
     released: (stored) => told.push(`released ${stored.map(({ endpointKey }) => endpointKey).join(' ')}`),
     ended: () => told.push('ended'),
-    log: { info: (_, text) => told.push(text), warn: (_, text) => told.push(text) },
+    log: { info: say, warn: say },
   });
   return {
     membership,
     told,
+    /** What of it was logged, with its fields. */
+    logged,
     sees,
     /** Until when the sender begins requests, ms from now on. */
     sendsFor: () => until.monotonic - clock.monotonic(),
@@ -145,13 +160,15 @@ function nodeOf(nodes: Nodes, { shared = true } = {}) {
 const NO_LEASE = 'no lease: nothing is sent until the database answers';
 const LEASE_AGAIN = 'the lease holds again: sending goes on';
 const TAKEN_FOR_DEAD = 'other nodes took this one for dead: it begins anew';
+const TAKEN_OVER =
+  'a node was not heard of any more: others took over, and the deliveries that it had under way go out again';
 const GO_OUT_AGAIN = 'deliveries that an ended process had under way go out again';
 
 describe('a node alone on a store that is not shared', () => {
   it('holds and leads from its start on, and never beats', async () => {
     const clock = new ManualClock();
     const nodes = new Nodes(clock);
-    nodes.rows.push({ epoch: 1, expiresAt: 0, ended: true });
+    nodes.rows.push({ epoch: 1, expiresAt: 0, leaseMs: 0, ended: 'left' });
     nodes.leased = Array.from({ length: 2_500 }, (_, n) => firstFence(1) + n);
     const { membership, told } = nodeOf(nodes, { shared: false });
     await membership.join();
@@ -298,7 +315,10 @@ describe('a node among others', () => {
     // Others go on within the time of a lease.
     expect(clock.monotonic() - stoppedAt).toBeGreaterThan(EXPIRES_MS - BEAT_MS);
     expect(clock.monotonic() - stoppedAt).toBeLessThanOrEqual(LEASE_MS);
-    expect(other.told).toEqual(['live 2', 'released 7', GO_OUT_AGAIN, 'ended']);
+    expect(other.told).toEqual(['live 2', 'released 7', TAKEN_OVER, 'ended']);
+    expect(other.logged).toEqual([
+      [{ epoch: 1, name: 'node 1', released: 1, silentMs: 7 * BEAT_MS, ms: 0 }, TAKEN_OVER],
+    ]);
     expect([one.membership.holds(), one.sendsFor() < 0]).toEqual([false, true]);
     one.told.length = 0;
     one.goOn();
@@ -316,17 +336,52 @@ describe('a node among others', () => {
     expect(other.told.at(-1)).toBe('live 2 3');
   });
 
+  it('is told as taken over also when it had nothing under way, and once', async () => {
+    const clock = new ManualClock();
+    const nodes = new Nodes(clock);
+    const [one, other] = [nodeOf(nodes), nodeOf(nodes)];
+    await one.membership.join();
+    await other.membership.join();
+    one.sees.stopped = true;
+    await clock.advance(4 * LEASE_MS);
+    expect(other.logged).toEqual([[expect.objectContaining({ epoch: 1, released: 0 }), TAKEN_OVER]]);
+    expect(nodes.rows.map(({ epoch }) => epoch)).toEqual([2]);
+  });
+
+  it('is told when others have another lease, once, and when all have the same again', async () => {
+    const clock = new ManualClock();
+    const nodes = new Nodes(clock);
+    const [one, same] = [nodeOf(nodes), nodeOf(nodes)];
+    const other = nodeOf(nodes, { leaseMs: 2 * LEASE_MS });
+    for (const { membership } of [one, same, other]) await membership.join();
+    await clock.advance(6 * BEAT_MS);
+    const unequal = expect.stringMatching(/^other nodes have another POSTHORN_NODE_LEASE than this one/);
+    const others = [{ name: 'node 3', leaseMs: 2 * LEASE_MS }];
+    for (const { logged } of [one, same]) expect(logged).toEqual([[{ leaseMs: LEASE_MS, others }, unequal]]);
+    expect(other.logged).toEqual([
+      [
+        { leaseMs: 2 * LEASE_MS, others: [1, 2].map((n) => ({ name: `node ${n}`, leaseMs: LEASE_MS })) },
+        unequal,
+      ],
+    ]);
+    await other.membership.leave();
+    await clock.advance(2 * BEAT_MS);
+    expect(one.logged.slice(1)).toEqual([
+      [{ leaseMs: LEASE_MS }, 'all nodes have the same POSTHORN_NODE_LEASE again'],
+    ]);
+  });
+
   it('begins anew however often the store is away while it does', async () => {
     const clock = new ManualClock();
     const nodes = new Nodes(clock);
     const { membership, told } = nodeOf(nodes);
     await membership.join();
     const own = nodes.rows[0] as Row;
-    own.ended = true;
+    own.ended = 'silent';
     await clock.advance(BEAT_MS);
     expect([membership.epoch, membership.holds(), membership.leads]).toEqual([2, true, true]);
     expect(told.slice(0, 2)).toEqual([TAKEN_FOR_DEAD, 'forfeited 1 to 2']);
-    (nodes.rows[1] as Row).ended = true;
+    (nodes.rows[1] as Row).ended = 'silent';
     // The call that finds it out still works.
     const store = nodes.store();
     const { nodeBeat } = store;

@@ -1,12 +1,13 @@
 import { RELEASE_STEP } from '../limits.ts';
 import type { Clock, Timer } from '../model/clock.ts';
 import type { HoldUntil } from '../model/exchange.ts';
-import { type Fences, firstFence } from '../model/lease.ts';
+import { type Fences, firstFence, LEASE_EXPIRES } from '../model/lease.ts';
 import { ownClock, SharedClock } from '../model/shared-clock.ts';
 import type { OwnedKind, Shares } from '../model/shares.ts';
 import type { EndedNode, NodeView, Stopped, Store } from '../store/store.ts';
 import { owner } from './ownership.ts';
 import { StoreTime } from './store-time.ts';
+import { UnequalLeases } from './unequal-leases.ts';
 
 export interface MembershipOptions {
   store: Pick<Store, 'shared' | 'nodeJoin' | 'nodeBeat' | 'nodeLeave' | 'nodeForget' | 'deliveryRelease'>;
@@ -41,11 +42,10 @@ export interface FenceRange {
 /** A node beats so often in the time of its lease. */
 const BEATS = 8;
 /**
- * Parts of the lease after a beat: until then this node sends, counted from before the beat; and from then on others may end it,
- * by the store's clock. Between the two, what was sent last comes back and is recorded.
+ * Part of the lease after a beat: until then this node sends, counted from before the beat. Between that and when others may end it
+ * (`LEASE_EXPIRES`), what was sent last comes back and is recorded.
  */
 const HOLDS = 2 / 3;
-const EXPIRES = 5 / 6;
 /** A timer may fire so long before its time. */
 const EARLY_MS = 2;
 const OVER: HoldUntil = { monotonic: 0, wall: 0 };
@@ -76,6 +76,7 @@ export class Membership implements Shares {
   /** Its wall time does not move when the store's is learned. */
   readonly #own: Clock;
   readonly #storeTime: StoreTime | null;
+  readonly #unequal: UnequalLeases;
   #epoch = 0;
   #live: readonly number[] = [];
   /** The monotonic clock does not go on while a machine sleeps; the wall clock does, but is set now and then. */
@@ -91,8 +92,9 @@ export class Membership implements Shares {
   #releasing = false;
 
   constructor(options: MembershipOptions) {
-    const { clock, log } = options;
+    const { clock, log, leaseMs } = options;
     this.#options = options;
+    this.#unequal = new UnequalLeases({ leaseMs, log });
     this.#own = ownClock(clock);
     this.#storeTime = clock instanceof SharedClock ? new StoreTime(clock, log) : null;
   }
@@ -168,13 +170,13 @@ export class Membership implements Shares {
     const { store, clock, fences, name, leaseMs, forfeited } = this.#options;
     for (let view: NodeView | 'lost' = 'lost'; view === 'lost'; ) {
       const before = this.#epoch;
-      const { epoch } = await store.nodeJoin({ name, leaseMs: Math.round(leaseMs * EXPIRES) });
+      const { epoch } = await store.nodeJoin({ name, leaseMs: Math.round(leaseMs * LEASE_EXPIRES) });
       fences.begin(epoch);
       this.#epoch = epoch;
       if (before !== 0) forfeited({ from: firstFence(before), before: firstFence(before + 1) });
       const began = clock.monotonic();
       const wallBegan = this.#own.now();
-      view = await store.nodeBeat({ epoch, leaseMs: Math.round(leaseMs * EXPIRES) });
+      view = await store.nodeBeat({ epoch, leaseMs: Math.round(leaseMs * LEASE_EXPIRES) });
       if (view !== 'lost') this.#renewed(view, began, wallBegan);
     }
   }
@@ -213,7 +215,7 @@ export class Membership implements Shares {
   async #renew(began: number): Promise<void> {
     const { store, leaseMs, log } = this.#options;
     const wallBegan = this.#own.now();
-    const view = await store.nodeBeat({ epoch: this.#epoch, leaseMs: Math.round(leaseMs * EXPIRES) });
+    const view = await store.nodeBeat({ epoch: this.#epoch, leaseMs: Math.round(leaseMs * LEASE_EXPIRES) });
     if (this.#stopped) return;
     if (view !== 'lost' && view.live.includes(this.#epoch)) {
       this.#renewed(view, began, wallBegan);
@@ -246,6 +248,7 @@ export class Membership implements Shares {
       if (!isFirst) changed();
     }
     if (!isFirst && held !== this.holds()) leaseChanged();
+    this.#unequal.look(view.leases.map((each) => ({ ...each, leaseMs: each.leaseMs / LEASE_EXPIRES })));
     this.#see(view.ended);
   }
 
@@ -264,7 +267,7 @@ export class Membership implements Shares {
     }
     if (!this.#lapsed) {
       // As a reason, not as an error of the store: that is told once by whoever meets it first, and this always.
-      const reason = this.#failure instanceof Error ? this.#failure.message : null;
+      const reason = this.#failure instanceof Error ? this.#failure.message : 'it has not answered since';
       log.warn({ reason }, 'no lease: nothing is sent until the database answers');
     }
     this.#lapsed = true;
@@ -298,10 +301,21 @@ export class Membership implements Shares {
       for (const left of [...this.#left.values()]) {
         const late = !store.shared || clock.monotonic() - left.since >= leaseMs;
         if (left.released && !late) continue;
-        const { epoch } = left.node;
+        const { epoch, name, silentMs } = left.node;
+        const began = clock.monotonic();
         const released = await this.#releaseOf(left.node);
-        if (released > 0)
-          log.info({ epoch, released }, 'deliveries that an ended process had under way go out again');
+        const ms = Math.round(clock.monotonic() - began);
+        if (silentMs !== null && !left.released) {
+          log.warn(
+            { epoch, name, released, silentMs: Math.round(silentMs), ms },
+            'a node was not heard of any more: others took over, and the deliveries that it had under way go out again',
+          );
+        } else if (released > 0) {
+          log.info(
+            { epoch, name, released, ms },
+            'deliveries that an ended process had under way go out again',
+          );
+        }
         if (late) {
           await store.nodeForget({ epoch });
           this.#left.delete(epoch);

@@ -29,8 +29,15 @@ export interface LaneState {
   readonly inFlight: number;
   /** Requests that may be under way at present: fewer than the endpoint's `maxInFlight` until it has answered often enough. */
   readonly limit: number;
-  /** `probeAt`: when the next delivery goes out to try it; null: one does right now, or none waits. */
-  readonly breaker: { readonly open: boolean; readonly failures: number; readonly probeAt: number | null };
+  /**
+   * `failures`: in a row; null: another node sends for it, and knows more. `probeAt`: when the next delivery goes out to try it; null:
+   * one does right now, or none waits.
+   */
+  readonly breaker: {
+    readonly open: boolean;
+    readonly failures: number | null;
+    readonly probeAt: number | null;
+  };
   /** Its throttle has it wait. */
   readonly throttled: boolean;
 }

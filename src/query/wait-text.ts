@@ -23,11 +23,17 @@ export const waitTexts: Record<Wait, (explained: Explained) => string> = {
     return `${order} ${behindText(explained)}`;
   },
   breaker: ({ lane }) => {
-    const failed = `The last ${lane?.breaker.failures ?? 0} requests to the endpoint failed, so that nothing goes to it but one delivery at a time, to see whether it works again.`;
+    const failures = lane?.breaker.failures ?? null;
+    const requests = failures === null ? 'requests' : `${failures} requests`;
+    const failed = `The last ${requests} to the endpoint failed, so that nothing goes to it but one delivery at a time, to see whether it works again.`;
     const probeAt = lane?.breaker.probeAt ?? null;
+    const unseen =
+      failures === null
+        ? 'Another node sends them: this one goes out when it is its turn there.'
+        : 'One is under way, and this one goes out after it.';
     const probe =
       probeAt === null
-        ? 'One is under way, and this one goes out after it.'
+        ? unseen
         : `The next one, whichever is due first, goes out at ${time(probeAt)}, and this one then or later.`;
     return `${failed} ${probe} What waits meanwhile loses no attempt. Resend or retry goes out at once.`;
   },
@@ -59,9 +65,10 @@ export function time(at: number): string {
 
 /** One that waits for a time of its own goes out then only if the breaker lets it. */
 function breakerToo({ lane }: Explained): string {
-  return lane?.breaker.open
-    ? ` The endpoint's breaker is open after ${lane.breaker.failures} failures, so that it goes out then as the probe, or later.`
-    : '';
+  if (!lane?.breaker.open) return '';
+  const { failures } = lane.breaker;
+  const after = failures === null ? '' : ` after ${failures} failures`;
+  return ` The endpoint's breaker is open${after}, so that it goes out then as the probe, or later.`;
 }
 
 function behindText({ behind, now }: Explained): string {

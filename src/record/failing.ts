@@ -73,6 +73,11 @@ export class Failing {
     };
   }
 
+  /** Whether its breaker is open, as the processes that share the store tell each other. */
+  broken(endpointKey: number): boolean {
+    return this.#failing.get(endpointKey)?.broken ?? false;
+  }
+
   succeeded(endpointKey: number): void {
     if (!this.#failing.delete(endpointKey)) return;
     this.#touch(endpointKey);

@@ -37,7 +37,12 @@ function exchange(status: number): Exchange {
 }
 
 /** A recorder over a store in which no fence, or every fence, still holds. */
-function recording(held = true, failures: StoreError[] = [], announces = true) {
+function recording(
+  held = true,
+  failures: StoreError[] = [],
+  announces = true,
+  refuses: (result: AttemptResult) => boolean = () => false,
+) {
   const clock = new ManualClock();
   const random = seededRandom(1);
   const results: AttemptResult[] = [];
@@ -45,6 +50,7 @@ function recording(held = true, failures: StoreError[] = [], announces = true) {
   const changes: EndpointFailingChange[] = [];
   const gone: number[] = [];
   const told = { times: 0 };
+  const warned: string[] = [];
   const writes: Parameters<Store['deliveryRecord']>[0][] = [];
   const failing = new Failing({
     disableAfterMs: null,
@@ -59,6 +65,8 @@ function recording(held = true, failures: StoreError[] = [], announces = true) {
         writes.push(params);
         const failure = failures.shift();
         if (failure !== undefined) throw failure;
+        if (params.results.some(refuses))
+          throw new StoreError('unavailable', 'PostgreSQL refuses it (22021).');
         results.push(...params.results);
         changes.push(...(params.failing ?? []));
         return { held: params.results.map(() => held), dropped: [] };
@@ -76,13 +84,13 @@ function recording(held = true, failures: StoreError[] = [], announces = true) {
     settled: (settled) => settlements.push(...settled),
     crowded: () => {},
     broken: () => expect.unreachable(),
-    log: { warn: () => {} },
+    log: { warn: (_, text) => void warned.push(text) },
   });
   const record = async (of: LeasedDelivery, status: number) => {
     recorder.add(of, exchange(status), sent);
     await clock.advance(1_000);
   };
-  return { recorder, failing, record, results, settlements, clock, changes, gone, told, writes };
+  return { recorder, failing, record, results, settlements, clock, changes, gone, told, writes, warned };
 }
 
 describe('a recorded attempt', () => {
@@ -261,5 +269,47 @@ describe('what is known of failing endpoints', () => {
     recorder.note();
     await clock.advance(10_000);
     expect(writes).toEqual([]);
+  });
+});
+
+describe('an outcome that the store refuses for what it is', () => {
+  const of = (messageKey: number) => ({ ...delivery, messageKey });
+  const keysOf = (results: readonly AttemptResult[]) => results.map(({ lease }) => lease.messageKey).sort();
+
+  it('keeps no other from being recorded, is laid aside, and recorded when it can be', async () => {
+    const refused = new Set([3, 7]);
+    const { recorder, record, results, clock, writes, warned } = recording(true, [], true, ({ lease }) =>
+      refused.has(lease.messageKey),
+    );
+    for (let key = 0; key < 10; key++) recorder.add(of(key), exchange(200), sent);
+    await clock.advance(10_000);
+    expect(keysOf(results)).toEqual([0, 1, 2, 4, 5, 6, 8, 9]);
+    // By others, it is seen that these two are refused and not all.
+    for (let key = 10; key < 30; key++) await record(of(key), 200);
+    expect(results).toHaveLength(28);
+    expect(warned.filter((text) => text.startsWith('an outcome is refused'))).toHaveLength(2);
+    expect(recorder.failure).toBeNull();
+    const before = writes.length;
+    for (let key = 30; key < 40; key++) await record(of(key), 200);
+    expect(writes.length - before).toBeLessThan(20);
+    refused.clear();
+    const drained = recorder.drained();
+    await clock.advance(120_000);
+    await drained;
+    expect(results).toHaveLength(40);
+    expect(clock.nextTimerAt).toBeNull();
+  });
+
+  it('is not taken for that while nothing can be recorded', async () => {
+    let isAway = true;
+    const { recorder, results, clock, warned } = recording(true, [], true, () => isAway);
+    for (let key = 0; key < 4; key++) recorder.add(of(key), exchange(200), sent);
+    await clock.advance(120_000);
+    expect(recorder.failure).not.toBeNull();
+    isAway = false;
+    await clock.advance(6_000);
+    expect(results).toHaveLength(4);
+    expect(warned.filter((text) => text.startsWith('an outcome is refused'))).toEqual([]);
+    await recorder.drained();
   });
 });

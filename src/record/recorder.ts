@@ -52,10 +52,14 @@ interface Waiting {
   readonly result: AttemptResult;
   /** It may have been written before: a commit ended so that nobody knows. Then its fence no longer holds, by itself. */
   unsure: boolean;
+  /** How many writes had worked when it last failed alone; null: it did not. */
+  failedAloneAt: number | null;
 }
 
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 5_000;
+/** What alone is refused, while others are written, is tried again so often. */
+const ASIDE_MS = 60_000;
 /** So long what is known of failing endpoints waits for an outcome to be written with. */
 const NOTED_AFTER_MS = 500;
 
@@ -63,10 +67,19 @@ const NOTED_AFTER_MS = 500;
  * Writes what was sent and what it led to: attempts and new delivery states, many in one transaction. While the
  * store cannot write, outcomes wait here and are tried again; nothing is forgotten, and sending pauses when they are
  * too many. An outcome lost by a crash leaves its delivery leased, so that it is sent again.
+ *
+ * One that the store refuses for what it is must not keep the others from being written: each failure halves the next batch, and
+ * one that fails alone goes to the end. When others were written by the time it fails alone again, it is laid aside.
  */
 export class Recorder {
   readonly #options: RecorderOptions;
   #waiting: Waiting[] = [];
+  /** What alone is refused: it waits for longer. */
+  #aside = 0;
+  readonly #asideTimers = new Set<Timer>();
+  /** Outcomes that the next write takes at most, and how many writes have worked. */
+  #most = RECORD_BATCH_ATTEMPTS;
+  #writes = 0;
   #timer: Timer | null = null;
   #noteTimer: Timer | null = null;
   #writing = false;
@@ -99,6 +112,7 @@ export class Recorder {
     this.#learn(delivery, exchange);
     this.#waiting.push({
       unsure: false,
+      failedAloneAt: null,
       delivery,
       result: {
         applicationKey,
@@ -117,7 +131,7 @@ export class Recorder {
         keepLease: verdict.state === 'pending' && this.#options.keeps(delivery, verdict.nextAttemptAt),
       },
     });
-    if (!this.#crowded && this.#waiting.length >= RECORD_QUEUE_ATTEMPTS) {
+    if (!this.#crowded && this.#size >= RECORD_QUEUE_ATTEMPTS) {
       this.#crowded = true;
       this.#options.crowded(true);
     }
@@ -154,8 +168,13 @@ export class Recorder {
 
   /** Resolves when everything so far is on record. */
   drained(): Promise<void> {
-    if (this.#stopped || (this.#waiting.length === 0 && !this.#writing)) return Promise.resolve();
+    if (this.#stopped || (this.#size === 0 && !this.#writing)) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Outcomes that are not on record. */
+  get #size(): number {
+    return this.#waiting.length + this.#aside;
   }
 
   /** Writes nothing more: what still waits stays leased, and is sent again at the next start. */
@@ -163,6 +182,7 @@ export class Recorder {
     this.#stopped = true;
     this.#timer?.cancel();
     this.#noteTimer?.cancel();
+    for (const timer of this.#asideTimers) timer.cancel();
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
@@ -184,8 +204,10 @@ export class Recorder {
 
   async #write(): Promise<void> {
     const { store, clock, failing, announced } = this.#options;
-    const batch = this.#waiting.slice(0, RECORD_BATCH_ATTEMPTS);
-    const changes = failing.changes(RECORD_BATCH_ATTEMPTS);
+    const batch = this.#waiting.slice(0, this.#most);
+    // Not while it is found out which outcome is refused: it may be these.
+    const seeks = batch.length > 0 && this.#most < RECORD_BATCH_ATTEMPTS;
+    const changes = seeks ? [] : failing.changes(RECORD_BATCH_ATTEMPTS);
     try {
       const { held, dropped } = await store.deliveryRecord({
         results: batch.map(({ result, unsure }) => (unsure ? { ...result, again: true } : result)),
@@ -198,22 +220,57 @@ export class Recorder {
       this.#recovered();
       if (dropped.length > 0) this.#options.dropped(dropped);
       this.#options.settled(batch.map((waiting, index) => settlement(waiting, held[index] ?? false)));
+      if (seeks) this.note();
     } catch (error) {
       if (error instanceof StoreError && error.code === 'unknown') {
         for (const waiting of batch) waiting.unsure = true;
       }
       this.#fail(error);
       if (batch.length === 0) this.note();
+      else if (error instanceof StoreError && error.code === 'unavailable') this.#seek(batch);
     }
     this.#writing = false;
     if (this.#waiting.length > 0) this.#schedule();
-    else for (const resolve of this.#idle.splice(0)) resolve();
+    else if (this.#aside === 0) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /** A batch failed, perhaps for what one of it is. */
+  #seek(batch: readonly Waiting[]): void {
+    this.#most = Math.max(1, Math.floor(batch.length / 2));
+    const [only] = batch;
+    if (batch.length > 1 || only === undefined || this.#stopped) return;
+    this.#waiting.shift();
+    if (only.failedAloneAt === null || only.failedAloneAt === this.#writes) this.#waiting.push(only);
+    else this.#layAside(only);
+    only.failedAloneAt = this.#writes;
+  }
+
+  #layAside(waiting: Waiting): void {
+    const { clock, log } = this.#options;
+    const { id, messageKey, endpointKey } = waiting.result.attempt;
+    // As a reason, not as an error of the store, which works.
+    log.warn(
+      { attemptId: id, messageKey, endpointKey, reason: this.#failed?.message },
+      'an outcome is refused while others are recorded: it is tried again each minute, and its delivery stays as it is',
+    );
+    this.#failed = null;
+    this.#pauseMs = 0;
+    this.#aside++;
+    const timer = clock.timer(ASIDE_MS, () => {
+      this.#asideTimers.delete(timer);
+      this.#aside--;
+      this.#waiting.push(waiting);
+      this.#schedule();
+    });
+    this.#asideTimers.add(timer);
   }
 
   #recovered(): void {
+    this.#writes++;
+    this.#most = Math.min(this.#most * 2, RECORD_BATCH_ATTEMPTS);
     this.#pauseMs = 0;
     this.#failed = null;
-    if (this.#crowded && this.#waiting.length < RECORD_QUEUE_ATTEMPTS / 2) {
+    if (this.#crowded && this.#size < RECORD_QUEUE_ATTEMPTS / 2) {
       this.#crowded = false;
       this.#options.crowded(false);
     }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ManualClock, seededRandom } from '../../test/helpers/manual-clock.ts';
+import { KEY_READ_FAILURES } from '../limits.ts';
 import { createIds } from '../model/id.ts';
 import { openSqliteStore } from '../store/sqlite/open.ts';
 import { type Store, StoreError } from '../store/store.ts';
@@ -202,4 +203,39 @@ it('refuses the keys of a deleted application at once', async () => {
   await store.applicationDelete({ applicationKey, now: clock.now() });
   keyring.forget(applicationKey);
   expect(await isGood(text)).toBe(false);
+});
+
+describe('a store that does not answer', () => {
+  it('is asked for one key at a time after some failures; other calls are refused at once, until it is back', async () => {
+    const text = (await ensure(null)) as string;
+    const asked: { end(): void; fail(): void }[] = [];
+    const held = openKeyring({
+      keyFind: (params) =>
+        new Promise((resolve, reject) => {
+          asked.push({
+            end: () => resolve(store.keyFind(params)),
+            fail: () => reject(new StoreError('unavailable', 'It does not answer.')),
+          });
+        }),
+    });
+    const answerOf = () =>
+      Promise.resolve(held.authenticate(text)).then(
+        (caller) => caller !== null,
+        (error: Error & { code: string }) => error.code,
+      );
+    const first = Array.from({ length: KEY_READ_FAILURES }, answerOf);
+    for (const { fail } of asked.splice(0)) fail();
+    expect(await Promise.all(first)).toEqual(first.map(() => 'unavailable'));
+    const trial = answerOf();
+    expect(await Promise.all([answerOf(), answerOf()])).toEqual(['unavailable', 'unavailable']);
+    expect(asked).toHaveLength(1);
+    asked.splice(0)[0]?.end();
+    expect(await trial).toBe(true);
+    // It is back, and asked as ever.
+    await clock.advance(MINUTE_MS);
+    const both = [answerOf(), answerOf()];
+    for (const { end } of asked) end();
+    expect(asked).toHaveLength(2);
+    expect(await Promise.all(both)).toEqual([true, true]);
+  });
 });

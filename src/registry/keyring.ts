@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { ApiError } from '../errors.ts';
+import { KEY_READ_FAILURES } from '../limits.ts';
 import type { Clock, Random } from '../model/clock.ts';
 import type { Ids } from '../model/id.ts';
 import {
@@ -95,6 +96,9 @@ export class Keyring {
   readonly #known = new LRUCache<string, Known>({ max: KEYS_CACHED });
   /** How many changes were made here: a key read while one was may be the changed one, and is not kept. */
   #changes = 0;
+  /** Reads of keys under way, and those that failed since one worked. */
+  #reads = 0;
+  #failures = 0;
   /** Settings that give a key's text: the next start makes that key again whatever became of it. */
   readonly #given = new Set<KeySlot>();
   /** What ends operator keys goes one after another: each must see that one is left. */
@@ -117,7 +121,10 @@ export class Keyring {
     return this.#uses.close();
   }
 
-  /** Null when the text is no live key. The plain text stays in no cache: only its hash. */
+  /**
+   * Null when the text is no live key. The plain text stays in no cache: only its hash. Rejects with `unavailable` at once while
+   * the store does not answer, which another call finds out.
+   */
   authenticate(text: string): Caller | null | Promise<Caller | null> {
     const hash = hashKeyText(text);
     const known = this.#known.get(hash.toString('latin1'));
@@ -127,7 +134,7 @@ export class Keyring {
 
   async #read(hash: Buffer, use: KeyUse | undefined): Promise<Caller | null> {
     const changes = this.#changes;
-    const key = await this.#store.keyFind({ hash });
+    const key = await this.#find(hash);
     if (!key) return null;
     const { id: keyId, applicationKey, capabilities, featureFlags } = key;
     const known = {
@@ -138,6 +145,24 @@ export class Keyring {
     };
     if (changes === this.#changes) this.#known.set(hash.toString('latin1'), known);
     return this.#admit(known, hash);
+  }
+
+  /** A store that does not answer keeps whoever asks it for seconds. After some failures one at a time tries whether it is back. */
+  async #find(hash: Buffer): Promise<Key | null> {
+    if (this.#failures >= KEY_READ_FAILURES && this.#reads > 0) {
+      throw new ApiError('unavailable', undefined, { retryAfterSeconds: 2 });
+    }
+    this.#reads++;
+    try {
+      const key = await this.#store.keyFind({ hash });
+      this.#failures = 0;
+      return key;
+    } catch (error) {
+      this.#failures++;
+      throw error;
+    } finally {
+      this.#reads--;
+    }
   }
 
   #admit({ key, caller, use }: Known, hash: Buffer): Caller | null {

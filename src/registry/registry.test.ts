@@ -2,21 +2,18 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ManualClock, seededRandom } from '../../test/helpers/manual-clock.ts';
+import { addApplication, addEndpoint, registryOn, retrySchedule } from '../../test/helpers/registry.ts';
 import { announcementTypes } from '../model/announcement.ts';
-import type { Application } from '../model/application.ts';
-import { createIds } from '../model/id.ts';
 import type { Task } from '../model/task.ts';
 import { openSqliteStore } from '../store/sqlite/open.ts';
 import type { Store } from '../store/store.ts';
-import { type EndpointFieldChanges, type RegisteredEndpoint, Registry } from './registry.ts';
+import type { EndpointFieldChanges, RegisteredEndpoint, Registry } from './registry.ts';
 
 let folder: string;
 let store: Store;
 /** What the registry told of. */
 let told: string[];
 let tasks: Task[];
-const retrySchedule = { delaysMs: [1_000], jitter: 0 };
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'posthorn-registry-'));
   store = await openSqliteStore({ folder });
@@ -28,47 +25,8 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
+const withClock = (over: Partial<Store> = {}) => registryOn({ ...store, ...over }, { told, tasks });
 const newRegistry = (over: Partial<Store> = {}): Registry => withClock(over).registry;
-
-function withClock(over: Partial<Store> = {}): { registry: Registry; clock: ManualClock } {
-  const clock = new ManualClock();
-  const random = seededRandom(1);
-  const registry = new Registry({
-    store: { ...store, ...over },
-    clock,
-    random,
-    ids: createIds(clock, random),
-    masterKey: { bytes: Buffer.alloc(32, 7), id: Buffer.alloc(4, 7) },
-    retrySchedule,
-    onEndpointChanged: (key) => told.push(`endpoint ${key} changed`),
-    onEndpointDeleted: (key) => told.push(`endpoint ${key} deleted`),
-    onApplicationDeleted: (key) => told.push(`application ${key} deleted`),
-    onEndpointUnsure: (key) => told.push(`endpoint ${key} unsure`),
-    onEndpointEnabled: (key) => told.push(`endpoint ${key} enabled`),
-    onTask: (task) => tasks.push(task),
-    onAnnounced: () => told.push('announced'),
-  });
-  return { registry, clock };
-}
-
-const newApplication = (registry: Registry) =>
-  registry.applicationCreate({ uid: null, name: 'A', throttleRate: null, metadata: {} });
-const newEndpoint = (registry: Registry, application: Application, fields: object = {}) =>
-  registry.endpointCreate(application, {
-    uid: null,
-    url: 'http://a.example',
-    href: 'http://a.example/',
-    description: '',
-    disabled: false,
-    eventTypes: null,
-    channels: null,
-    throttleRate: null,
-    version: 1,
-    metadata: {},
-    headers: {},
-    secret: null,
-    ...fields,
-  });
 
 describe('what is in memory', () => {
   it('is read once for all who ask at the same time', async () => {
@@ -79,7 +37,7 @@ describe('what is in memory', () => {
         return store.endpointList(params);
       },
     });
-    const { key } = await newApplication(registry);
+    const { key } = await addApplication(registry);
     await Promise.all(Array.from({ length: 50 }, () => registry.registered(key)));
     expect(reads).toBe(1);
     await expect(registry.withEndpoints(99)).rejects.toThrow();
@@ -98,8 +56,8 @@ describe('what is in memory', () => {
       },
     });
     const before = newRegistry();
-    const application = await newApplication(before);
-    const { endpoint } = await newEndpoint(before, application);
+    const application = await addApplication(before);
+    const { endpoint } = await addEndpoint(before, application);
     const slow = registry.withEndpoints(application.key);
     await expect.poll(() => reads).toBe(1);
     await registry.endpointDelete(application, endpoint);
@@ -116,7 +74,7 @@ describe('what is in memory', () => {
         return store.applicationFind(params);
       },
     });
-    const application = await newApplication(registry);
+    const application = await addApplication(registry);
     await registry.withEndpoints(application.key);
     for (const ref of [application.id, '1', application.id, '1']) await registry.application(ref);
     expect(reads).toBe(2);
@@ -137,8 +95,8 @@ describe('what is in memory', () => {
 describe('a destination', () => {
   it('has the rates of the endpoint and of its application, as they are now', async () => {
     const registry = newRegistry();
-    const application = await newApplication(registry);
-    const { endpoint } = await newEndpoint(registry, application, { headers: { a: 'b' }, throttleRate: 5 });
+    const application = await addApplication(registry);
+    const { endpoint } = await addEndpoint(registry, application, { headers: { a: 'b' }, throttleRate: 5 });
     const rates = async () => {
       const { throttleRate, applicationThrottleRate } = (await registry.destination(endpoint.key)) ?? {};
       return [throttleRate, applicationThrottleRate];
@@ -166,23 +124,23 @@ describe('a destination', () => {
 
   it('is none any more when the endpoint is gone, or its application', async () => {
     const registry = newRegistry();
-    const application = await newApplication(registry);
-    const first = (await newEndpoint(registry, application)).endpoint;
-    const second = (await newEndpoint(registry, application)).endpoint;
+    const application = await addApplication(registry);
+    const first = (await addEndpoint(registry, application)).endpoint;
+    const second = (await addEndpoint(registry, application)).endpoint;
     await registry.endpointDelete(application, first);
     expect(await registry.destination(first.key)).toBeNull();
     await registry.applicationDelete(application);
     expect(await registry.destination(second.key)).toBeNull();
-    await expect(newEndpoint(registry, application)).rejects.toMatchObject({ code: 'not_found' });
+    await expect(addEndpoint(registry, application)).rejects.toMatchObject({ code: 'not_found' });
   });
 });
 
 describe('who is told', () => {
   it('of a change is the one that changed, or all of an application whose rate did', async () => {
     const registry = newRegistry();
-    const application = await newApplication(registry);
-    const { endpoint } = await newEndpoint(registry, application);
-    await newEndpoint(registry, application);
+    const application = await addApplication(registry);
+    const { endpoint } = await addEndpoint(registry, application);
+    await addEndpoint(registry, application);
     expect(told).toEqual([]);
     await registry.endpointUpdate(application, endpoint, { description: 'x' });
     await registry.endpointRotateSecret(application, endpoint, { secret: null, graceMs: 0 });
@@ -204,8 +162,8 @@ describe('an endpoint that takes nothing', () => {
 
   it('says since when, and by whom it was disabled', async () => {
     const { registry, clock } = withClock();
-    const application = await newApplication(registry);
-    const made = await newEndpoint(registry, application, { disabled: true, paused: true });
+    const application = await addApplication(registry);
+    const made = await addEndpoint(registry, application, { disabled: true, paused: true });
     const first = clock.now();
     expect(standing(made)).toEqual([true, 'manual', first, first]);
     await clock.advance(1_000);
@@ -221,8 +179,8 @@ describe('an endpoint that takes nothing', () => {
 
   it('lets go what a pause held when that ends, unless it is disabled then', async () => {
     const { registry } = withClock();
-    const application = await newApplication(registry);
-    const { endpoint } = await newEndpoint(registry, application);
+    const application = await addApplication(registry);
+    const { endpoint } = await addEndpoint(registry, application);
     const change = (changes: EndpointFieldChanges) => registry.endpointUpdate(application, endpoint, changes);
     await change({ paused: true });
     await change({ paused: true, disabled: true });
@@ -239,8 +197,8 @@ describe('an endpoint that takes nothing', () => {
 
   it('may be disabled for what it answered: once, and as long as it is there', async () => {
     const { registry, clock } = withClock();
-    const application = await newApplication(registry);
-    const { endpoint } = await newEndpoint(registry, application);
+    const application = await addApplication(registry);
+    const { endpoint } = await addEndpoint(registry, application);
     const disable = (endpointKey: number) =>
       registry.endpointDisable(endpointKey, { reason: 'gone', since: clock.now() });
     expect(await disable(endpoint.key)).toBe(true);
@@ -264,8 +222,8 @@ describe('an endpoint that takes nothing', () => {
 
   it('is known by a registry that never had it in memory', async () => {
     const first = withClock().registry;
-    const application = await newApplication(first);
-    const { endpoint } = await newEndpoint(first, application);
+    const application = await addApplication(first);
+    const { endpoint } = await addEndpoint(first, application);
     const { registry } = withClock();
     expect(await registry.endpointDisable(endpoint.key, { reason: 'failing', since: 0 })).toBe(true);
     expect((await registry.destination(endpoint.key))?.heldReason).toBe('endpoint_disabled');
@@ -278,17 +236,17 @@ describe('operators', () => {
   it('are told of endpoints once one of theirs listens, and not of that', async () => {
     const { registry } = withClock();
     await registry.start();
-    const application = await newApplication(registry);
-    await newEndpoint(registry, application);
+    const application = await addApplication(registry);
+    await addEndpoint(registry, application);
     expect(registry.announces(application.key, 'endpoint.updated')).toBe(false);
-    const listener = await newEndpoint(registry, registry.operational);
+    const listener = await addEndpoint(registry, registry.operational);
     await registry.endpointUpdate(registry.operational, listener.endpoint, { disabled: true });
     expect(await types()).toEqual([]);
     expect(told).not.toContain('announced');
     expect(registry.announces(application.key, 'endpoint.updated')).toBe(true);
     expect(registry.announces(registry.operational.key, 'endpoint.updated')).toBe(false);
 
-    const { endpoint } = await newEndpoint(registry, application, { uid: 'mine' });
+    const { endpoint } = await addEndpoint(registry, application, { uid: 'mine' });
     await registry.endpointRotateSecret(application, endpoint, { secret: null, graceMs: 0 });
     await registry.endpointUpdate(application, endpoint, { headers: { a: 'b' } });
     await registry.endpointUpdate(application, endpoint, { disabled: true });
@@ -321,19 +279,19 @@ describe('operators', () => {
     expect(data[8]).toEqual({ ...names, reason: 'failing', failSince: '1970-01-01T00:00:00.000Z' });
 
     await registry.endpointDelete(registry.operational, listener.endpoint);
-    await newEndpoint(registry, application);
+    await addEndpoint(registry, application);
     expect(await types()).toHaveLength(10);
   });
 
   it('are told only what one of theirs listens to', async () => {
     const { registry } = withClock();
     await registry.start();
-    const application = await newApplication(registry);
+    const application = await addApplication(registry);
     const { operational } = registry;
-    const listener = await newEndpoint(registry, operational, { eventTypes: ['endpoint.disabled'] });
+    const listener = await addEndpoint(registry, operational, { eventTypes: ['endpoint.disabled'] });
     const heard = () => announcementTypes.filter((type) => registry.announces(application.key, type));
     expect(heard()).toEqual(['endpoint.disabled']);
-    const { endpoint } = await newEndpoint(registry, application);
+    const { endpoint } = await addEndpoint(registry, application);
     await registry.destination(endpoint.key);
     expect(registry.failingAnnouncements(endpoint.key, { since: 0, disableAt: 9 })).toEqual([]);
     expect(told).not.toContain('announced');
@@ -351,12 +309,50 @@ describe('operators', () => {
     expect(heard()).toEqual([]);
   });
 
+  it('are told by what they listen to now, also when a read from before that is slow to come', async () => {
+    let letRead: (() => void) | null = null;
+    let isSlow = false;
+    const { registry } = withClock({
+      endpointList: async (params) => {
+        const found = await store.endpointList(params);
+        // It has its rows already.
+        if (isSlow) {
+          isSlow = false;
+          await new Promise<void>((resolve) => {
+            letRead = resolve;
+          });
+        }
+        return found;
+      },
+    });
+    await registry.start();
+    const { operational } = registry;
+    const application = await addApplication(registry);
+    const hears = () => registry.announces(application.key, 'endpoint.created');
+    isSlow = true;
+    const looked = registry.look();
+    await expect.poll(() => letRead).not.toBeNull();
+    const { endpoint } = await addEndpoint(registry, operational);
+    expect(hears()).toBe(true);
+    (letRead as unknown as () => void)();
+    await looked;
+    expect(hears()).toBe(true);
+    letRead = null;
+    isSlow = true;
+    const lookedAgain = registry.look();
+    await expect.poll(() => letRead).not.toBeNull();
+    await registry.endpointDelete(operational, endpoint);
+    (letRead as unknown as () => void)();
+    await lookedAgain;
+    expect(hears()).toBe(false);
+  });
+
   it('are told by the next run, too, and before an endpoint is disabled', async () => {
     const first = withClock().registry;
     await first.start();
-    await newEndpoint(first, first.operational);
-    const application = await newApplication(first);
-    const { endpoint } = await newEndpoint(first, application);
+    await addEndpoint(first, first.operational);
+    const application = await addApplication(first);
+    const { endpoint } = await addEndpoint(first, application);
     const { registry } = withClock();
     await registry.start();
     expect(registry.operational.id).toBe(first.operational.id);

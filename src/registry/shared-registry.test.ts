@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ManualClock, seededRandom } from '../../test/helpers/manual-clock.ts';
 import { type TestDatabase, testDatabase } from '../../test/helpers/postgres.ts';
+import { addApplication, addEndpoint, registryOn } from '../../test/helpers/registry.ts';
 import type { Application } from '../model/application.ts';
-import { createIds } from '../model/id.ts';
 import { openPostgresStore } from '../store/postgres/open.ts';
 import { type Store, StoreError } from '../store/store.ts';
 import { systemClock } from '../system/clock.ts';
 import { Keyring } from './keyring.ts';
-import { type EndpointFieldChanges, Registry } from './registry.ts';
+import type { EndpointFieldChanges, Registry } from './registry.ts';
 
 let database: TestDatabase;
 const stores: Store[] = [];
@@ -24,25 +24,11 @@ async function process(over: (store: Store) => Partial<Store> = () => ({})) {
   const opened = await openPostgresStore({ url: database.url, clock: systemClock });
   stores.push(opened);
   const store = { ...opened, ...over(opened) };
-  const clock = new ManualClock(Date.now() + stores.length);
-  const random = seededRandom(stores.length);
-  const ids = createIds(clock, random);
-  const told: string[] = [];
-  const registry = new Registry({
-    store,
-    clock,
-    random,
-    ids,
-    masterKey: { bytes: Buffer.alloc(32, 7), id: Buffer.alloc(4, 7) },
-    retrySchedule: { delaysMs: [1_000], jitter: 0 },
-    onEndpointChanged: (key) => told.push(`${key} changed`),
-    onEndpointDeleted: (key) => told.push(`${key} deleted`),
-    onApplicationDeleted: () => told.push('application deleted'),
-    onEndpointUnsure: (key) => told.push(`${key} unsure`),
-    onEndpointEnabled: (key) => told.push(`${key} enabled`),
-    onTask: () => {},
-    onAnnounced: () => told.push('announced'),
+  const made = registryOn(store, {
+    seed: stores.length,
+    clock: new ManualClock(Date.now() + stores.length),
   });
+  const { registry, told, clock, random, ids } = made;
   await registry.start();
   const keyring = new Keyring({ store, clock, random, ids, log: { warn: () => {} } });
   const hear = async (application: Application) => {
@@ -53,26 +39,6 @@ async function process(over: (store: Store) => Partial<Store> = () => ({})) {
   return { store, registry, keyring, told, hear };
 }
 
-const addApplication = (registry: Registry, uid: string | null = null) =>
-  registry.applicationCreate({ uid, name: 'A', throttleRate: null, metadata: {} });
-const addEndpoint = async (registry: Registry, application: Application, fields: object = {}) =>
-  (
-    await registry.endpointCreate(application, {
-      uid: null,
-      url: 'http://a.example',
-      href: 'http://a.example/',
-      description: '',
-      disabled: false,
-      eventTypes: null,
-      channels: null,
-      throttleRate: null,
-      version: 1,
-      metadata: {},
-      headers: {},
-      secret: null,
-      ...fields,
-    })
-  ).endpoint;
 const change = async (
   registry: Registry,
   application: Application,
@@ -87,7 +53,9 @@ describe('what another process changed', () => {
   it('is there for people at once, by every name', async () => {
     const [one, other] = [await process(), await process()];
     const application = await addApplication(one.registry, 'acme');
-    const { id } = await addEndpoint(one.registry, application, { description: 'first' });
+    const {
+      endpoint: { id },
+    } = await addEndpoint(one.registry, application, { description: 'first' });
     const shown = async (ref: string) => {
       const found = await other.registry.applicationNow(ref);
       return (await other.registry.endpoint(found, id)).endpoint.description;
@@ -119,7 +87,9 @@ describe('what another process changed', () => {
   it('is what a change is made on', async () => {
     const [one, other] = [await process(), await process()];
     const application = await addApplication(one.registry);
-    const { id, key } = await addEndpoint(one.registry, application);
+    const {
+      endpoint: { id, key },
+    } = await addEndpoint(one.registry, application);
     await other.registry.withEndpoints(application.key);
     await change(one.registry, application, id, { metadata: { a: '1' } });
     await other.registry.endpointUpdate(application, { key } as never, ({ endpoint }) => ({
@@ -135,14 +105,14 @@ describe('what another process changed', () => {
     const [one, other] = [await process(), await process()];
     const application = await addApplication(one.registry);
     const added: string[] = [];
-    for (let n = 0; n < 4; n++) added.push((await addEndpoint(one.registry, application)).id);
+    for (let n = 0; n < 4; n++) added.push((await addEndpoint(one.registry, application)).endpoint.id);
     const [first, second, third] = added as [string, string, string];
     const [a, b, c, d] = (await other.registry.withEndpoints(application.key)).endpoints.map(
       ({ endpoint }) => endpoint.key,
     );
     await change(one.registry, application, first, { disabled: true });
     await other.hear(application);
-    expect(other.told).toEqual([`${a} changed`]);
+    expect(other.told).toEqual([`endpoint ${a} changed`]);
     await change(one.registry, application, first, { disabled: false });
     await change(one.registry, application, second, { description: 'Another' });
     await one.registry.endpointDelete(
@@ -151,19 +121,28 @@ describe('what another process changed', () => {
     );
     await addEndpoint(one.registry, application);
     await other.hear(application);
-    expect(other.told).toEqual([`${a} enabled`, `${a} changed`, `${b} changed`, `${c} deleted`]);
+    expect(other.told).toEqual([
+      `endpoint ${a} enabled`,
+      `endpoint ${a} changed`,
+      `endpoint ${b} changed`,
+      `endpoint ${c} deleted`,
+    ]);
     await other.hear(application);
     expect(other.told).toEqual([]);
     await one.registry.applicationUpdate(application, { throttleRate: 5 });
     await other.hear(application);
-    expect(other.told.slice(0, 3)).toEqual([`${a} changed`, `${b} changed`, `${d} changed`]);
+    expect(other.told.slice(0, 3)).toEqual([
+      `endpoint ${a} changed`,
+      `endpoint ${b} changed`,
+      `endpoint ${d} changed`,
+    ]);
     await one.registry.applicationDelete(application);
     await other.hear(application);
     expect(other.told.slice(0, 4)).toEqual([
-      'application deleted',
-      `${a} deleted`,
-      `${b} deleted`,
-      `${d} deleted`,
+      `application ${application.key} deleted`,
+      `endpoint ${a} deleted`,
+      `endpoint ${b} deleted`,
+      `endpoint ${d} deleted`,
     ]);
     await other.hear(application);
     expect(other.told).toEqual([]);
@@ -172,11 +151,13 @@ describe('what another process changed', () => {
   it('is told of whoever finds it out: a person, a refused publish, or a look at everything', async () => {
     const [one, other] = [await process(), await process()];
     const application = await addApplication(one.registry);
-    const { id, key } = await addEndpoint(one.registry, application);
+    const {
+      endpoint: { id, key },
+    } = await addEndpoint(one.registry, application);
     const before = (await other.registry.withEndpoints(application.key)).application.revision;
     await change(one.registry, application, id, { description: 'second' });
     await other.registry.endpoint(await other.registry.applicationByKey(application.key), id);
-    expect(other.told).toEqual([`${key} changed`]);
+    expect(other.told).toEqual([`endpoint ${key} changed`]);
     // The signal that comes after it has nothing new.
     await other.hear(application);
     expect(other.told).toEqual([]);
@@ -185,11 +166,11 @@ describe('what another process changed', () => {
     expect(other.registry.registered(application.key)).not.toBeInstanceOf(Promise);
     other.registry.outdated(application.key, before + 1);
     await other.registry.registered(application.key);
-    expect(other.told).toEqual([`${key} changed`]);
+    expect(other.told).toEqual([`endpoint ${key} changed`]);
     await change(one.registry, application, id, { description: 'fourth' });
     await other.registry.look();
     await other.registry.withEndpoints(application.key);
-    expect(other.told.slice(1)).toEqual([`${key} changed`]);
+    expect(other.told.slice(1)).toEqual([`endpoint ${key} changed`]);
     await other.registry.look();
     await other.registry.withEndpoints(application.key);
     expect(other.told).toHaveLength(2);
@@ -203,16 +184,18 @@ describe('what another process changed', () => {
         away ? Promise.reject(new StoreError('unavailable', 'Not now.')) : store.endpointList(params),
     }));
     const application = await addApplication(one.registry);
-    const { id, key } = await addEndpoint(one.registry, application);
+    const {
+      endpoint: { id, key },
+    } = await addEndpoint(one.registry, application);
     await other.registry.withEndpoints(application.key);
     await change(one.registry, application, id, { description: 'second' });
     away = true;
     await other.hear(application);
-    expect(other.told).toEqual([`${key} unsure`]);
+    expect(other.told).toEqual([`endpoint ${key} unsure`]);
     expect(other.registry.endpointIsKnown(key)).toBe(true);
     away = false;
     await other.registry.withEndpoints(application.key);
-    expect(other.told).toEqual([`${key} unsure`, `${key} changed`]);
+    expect(other.told).toEqual([`endpoint ${key} unsure`, `endpoint ${key} changed`]);
   });
 });
 
@@ -225,7 +208,9 @@ describe('the count of changes in memory', () => {
       const [found] = await store.applicationRevisions({ applicationKeys: [application.key] });
       expect(inMemory.application.revision).toBe(found?.revision);
     };
-    const { id, key } = await addEndpoint(registry, application);
+    const {
+      endpoint: { id, key },
+    } = await addEndpoint(registry, application);
     await check();
     await change(registry, application, id, { disabled: true });
     await check();
@@ -243,7 +228,7 @@ describe('the count of changes in memory', () => {
     const nodes = [await process(), await process()] as const;
     const application = await addApplication(nodes[0].registry);
     const ids: string[] = [];
-    for (let n = 0; n < 3; n++) ids.push((await addEndpoint(nodes[0].registry, application)).id);
+    for (let n = 0; n < 3; n++) ids.push((await addEndpoint(nodes[0].registry, application)).endpoint.id);
     const pick = <T>(all: readonly T[]): T => all[Math.floor(random.fraction() * all.length)] as T;
     const work = async (step: number) => {
       const { registry } = pick(nodes);

@@ -10,8 +10,8 @@ export interface LaneState {
   readonly resident: number;
   readonly breaker: {
     readonly open: boolean;
-    /** In a row. */
-    readonly failures: number;
+    /** In a row; null: another node sends for it, and has counted them. */
+    readonly failures: number | null;
     /**
      * When the next delivery is tried, ms since the Unix epoch: that which is due first, but not before the breaker's own time.
      * Null while it is closed, while one is tried, and when none waits.
@@ -22,6 +22,18 @@ export interface LaneState {
   readonly throttled: boolean;
   /** Another node sends for it, and knows more. */
   readonly elsewhere: boolean;
+}
+
+/** Of an endpoint that another node sends for, and whose breaker is open there: `known` is what this one has of it. */
+export function brokenElsewhere(known: LaneState | null): LaneState {
+  return {
+    inFlight: known?.inFlight ?? 0,
+    limit: 1,
+    resident: known?.resident ?? 0,
+    breaker: { open: true, failures: null, probeAt: null },
+    throttled: false,
+    elsewhere: true,
+  };
 }
 
 export function laneState(lane: Lane, clock: Clock): LaneState {

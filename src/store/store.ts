@@ -24,7 +24,7 @@ export type {
 export type { EventTypeChanges } from './port/event-types.ts';
 export type { Backlog, LaneClaim } from './port/leases.ts';
 export type { MessageFilter, MessageRef, Publish, PublishResult } from './port/messages.ts';
-export type { EndedNode, NodeInfo, NodeView, Signal } from './port/nodes.ts';
+export type { EndedNode, NodeInfo, NodeLease, NodeView, Signal } from './port/nodes.ts';
 export type { Scanned } from './port/pages.ts';
 
 /**
@@ -78,8 +78,13 @@ export interface ListedNode {
   /** ms since the Unix epoch, by the store's clock. */
   readonly startedAt: number;
   readonly beatAt: number;
-  /** `silent`: its lease is over, and nobody has ended it yet. `ended`: what it had leased is being released. */
-  readonly state: 'live' | 'silent' | 'ended';
+  /** Its setting, within milliseconds; null: it left. */
+  readonly leaseMs: number | null;
+  /**
+   * `silent`: its lease is over, and nobody has ended it yet. `ended`: others ended it then, and release what it had leased. `left`:
+   * it ended by itself.
+   */
+  readonly state: 'live' | 'silent' | 'ended' | 'left';
 }
 
 /** What went wrong below the port. */

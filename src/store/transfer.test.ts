@@ -303,6 +303,29 @@ test.each(KINDS)(
   },
 );
 
+test.each(KINDS)(
+  'an import into %s that is finished is not repeated, and says that nothing is left to do: not what would remove all of it',
+  async (kind) => {
+    const [one, empty, target] = [
+      await place(kind, 'one'),
+      await place(kind, 'empty'),
+      await place(kind, 'target'),
+    ];
+    await filled(one, fillWithEverything);
+    await filled(empty, async () => {});
+    const { text } = await dump(one);
+    const nothing = (await dump(empty)).text;
+    expect((await imported(target, nothing)).code).toBe(0);
+    expect((await imported(target, text)).code).toBe(0);
+    const again = await imported(target, text);
+    expect(again.stderr).toMatch(/^The import of this file into this store is finished/);
+    expect(again.code).not.toBe(0);
+    expect(again.stderr).not.toMatch(/DROP SCHEMA|remove/);
+    expect((await imported(target, nothing)).stderr).toContain('or after the import of another file');
+    expect((await dump(target)).text.split('\n').slice(1)).toEqual(text.split('\n').slice(1));
+  },
+);
+
 test('lines that are no export are refused, with the line and what is there so far', async () => {
   const one = await place('sqlite', 'one');
   await filled(one, fillWithEverything);

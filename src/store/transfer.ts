@@ -53,6 +53,8 @@ export interface TransferTarget {
 /** In `meta` while an import is not finished: what is imported, and how many lines of it are done. */
 export const IMPORT_ID = 'import_id';
 export const IMPORT_LINES = 'import_lines';
+/** In `meta` from the end of an import on: what was imported. */
+export const IMPORTED_ID = 'imported_id';
 export const HEADER_LINES = 1;
 
 export const HALF_IMPORTED =
@@ -60,8 +62,11 @@ export const HALF_IMPORTED =
 
 /** What is said of a store that is not empty, with how to get an empty one. */
 export function notEmptySentence(table: TableName, remedy: string): string {
-  return `The store is not empty: it has rows in the table ${table}, as after the first start of a server. An import needs a store that was never used. ${remedy}`;
+  return `The store is not empty: it has rows in the table ${table}, as after the first start of a server, or after the import of another file. An import needs a store that was never used. ${remedy}`;
 }
+
+export const ALREADY_IMPORTED =
+  'The import of this file into this store is finished, and nothing is left to do: all of it is there, and servers can be started on it, or were. Nothing was changed.';
 
 export const OTHER_IMPORT =
   'An import of another file into this store is not finished. Finish that one first, or begin with an empty store.';

@@ -8,6 +8,7 @@ import { type Reply, startWorld, type World } from '../helpers/world.ts';
 
 let world: World;
 let storeFails = false;
+let connectionBreaks = false;
 /** What messages wait for before they are stored. */
 let storeOpens: Promise<void> = Promise.resolve();
 beforeAll(async () => {
@@ -17,10 +18,12 @@ beforeAll(async () => {
       applicationInsert: async (params) => {
         if (params.name === 'bug') throw new TypeError('a bug with phk_operator_key in its text');
         if (params.name === 'full') throw new StoreError('unavailable', 'The disk is full.');
+        if (params.name === 'lost') throw new StoreError('unknown', 'The connection broke.');
         return store.applicationInsert(params);
       },
       messageAccept: async (params) => {
         if (storeFails) throw new StoreError('unavailable', 'The disk is full.');
+        if (connectionBreaks) throw new StoreError('unknown', 'The connection broke.');
         await storeOpens;
         return store.messageAccept(params);
       },
@@ -54,6 +57,19 @@ describe('health', () => {
 });
 
 describe('an error', () => {
+  it('of a commit whose end nobody knows does not say that nothing was done', async () => {
+    const made = await world.operate('POST', '/api/v1/app', { name: 'lost' });
+    connectionBreaks = true;
+    const message = { eventType: 'ticket.created', payload: {} };
+    const published = await world.operate('POST', '/api/v1/app/1/msg', message);
+    connectionBreaks = false;
+    for (const { status, headers, text } of [made, published]) {
+      expect([status, headers['retry-after']]).toEqual([503, '2']);
+      expect(text).toContain('not known');
+      expect(text).not.toContain('Nothing was taken');
+    }
+  });
+
   it('of no route is 404, with code and detail', async () => {
     for (const path of ['/nothing', '/api/v1', '/api/v1/nothing', '/api/v2/app', '/api/v1/app/1/msg/x/y/z']) {
       const answer = await world.operate('GET', path);

@@ -131,7 +131,12 @@ test('lets a role publish, and nothing else', async () => {
   expect(await migrate(['--publisher-role', role])).toMatchObject({ code: 2 });
 });
 
-test('a role that may not make the schema is told what PostgreSQL says', async () => {
+const SERVED = {
+  POSTHORN_MASTER_KEY: Buffer.alloc(32, 5).toString('base64'),
+  POSTHORN_LISTEN: '127.0.0.1:0',
+};
+
+test('a role that may not make or use the schema is told what PostgreSQL says, and what to do, also by the server', async () => {
   const database = await testDatabase({ empty: true });
   const role = `weak_${new URL(database.url).pathname.slice(6)}`;
   await database.query(`CREATE ROLE "${role}" LOGIN`);
@@ -141,9 +146,51 @@ test('a role that may not make the schema is told what PostgreSQL says', async (
   });
   const url = new URL(database.url);
   url.username = role;
-  const { code, stderr } = await migrate([], { POSTHORN_STORE: url.href });
-  expect([code, stderr]).toEqual([
-    1,
-    expect.stringMatching(/^posthorn: PostgreSQL refuses that: permission denied .*\(42501\)\.$/m),
-  ]);
+  const env = { ...SERVED, POSTHORN_STORE: url.href, POSTHORN_DATA: temporaryFolder() };
+  const refused = async (...args: string[]) => {
+    const { code, stderr } = await posthorn(args, env).ended;
+    expect([args, code, stderr]).toEqual([
+      args,
+      1,
+      expect.stringMatching(/^posthorn: PostgreSQL refuses that: permission denied .* \(42501\)\. .*\n$/),
+    ]);
+    return stderr;
+  };
+  const name = url.pathname.slice(1);
+  for (const command of ['migrate', 'serve']) {
+    const said = await refused(command);
+    expect(said).toContain(`GRANT CREATE ON DATABASE "${name}" TO "${role}"`);
+    expect(said).toContain(`CREATE SCHEMA posthorn AUTHORIZATION "${role}"`);
+  }
+  // Made by another role.
+  expect(await migrate([], { POSTHORN_STORE: database.url })).toMatchObject({ code: 0 });
+  await database.query(`GRANT USAGE ON SCHEMA posthorn TO "${role}"`);
+  await database.query(`GRANT SELECT ON ALL TABLES IN SCHEMA posthorn TO "${role}"`);
+  expect(await refused('serve')).toContain('name the role that owns it in POSTHORN_STORE');
+  await database.query(`REVOKE CONNECT ON DATABASE "${name}" FROM public`);
+  expect(await refused('serve')).toContain(`Run GRANT CONNECT ON DATABASE "${name}" TO "${role}".`);
+});
+
+test('a database of another encoding is refused with what to do, also by the server', async () => {
+  const database = await testDatabase({ empty: true });
+  const url = new URL(database.url);
+  const name = `latin_${url.pathname.slice(6)}`;
+  await database.query(
+    `CREATE DATABASE "${name}" TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'`,
+  );
+  onTestFinished(async () => {
+    await database.query(`DROP DATABASE "${name}" WITH (FORCE)`);
+    await database.dispose();
+  });
+  url.pathname = `/${name}`;
+  const env = { ...SERVED, POSTHORN_STORE: url.href, POSTHORN_DATA: temporaryFolder() };
+  for (const command of ['migrate', 'serve']) {
+    const { code, stderr } = await posthorn([command], env).ended;
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(
+        /^posthorn: The database has the encoding LATIN1, .* needs one with UTF8: CREATE DATABASE .*\n$/,
+      ),
+    ]);
+  }
 });

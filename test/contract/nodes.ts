@@ -202,16 +202,34 @@ function severalAtOnce(test: ContractTest): void {
     expect((await beat(given.store, given.epoch)).live).toEqual(live);
     expect((await beat(other, epoch)).live).toEqual(live);
     expect((await given.store.nodeList()).map(({ name }) => name)).toEqual(['given', 'other']);
+    const leases = async () => {
+      const view = await beat(given.store, given.epoch);
+      return view.leases.map((each) => [each.name, Math.round(each.leaseMs / 1_000)]);
+    };
+    expect(await leases()).toEqual([
+      ['given', LEASE_MS / 1_000],
+      ['other', LEASE_MS / 1_000],
+    ]);
+    await other.nodeBeat({ epoch, leaseMs: 90_000 });
+    expect((await leases())[1]).toEqual(['other', 90]);
     await other.nodeLeave({ epoch });
     const view = await beat(given.store, given.epoch);
     expect(view.live).toEqual([given.epoch]);
-    expect(view.ended).toEqual([{ epoch, from: firstFence(epoch), before: firstFence(epoch + 1) }]);
+    expect(view.ended).toEqual([
+      { epoch, from: firstFence(epoch), before: firstFence(epoch + 1), name: 'other', silentMs: null },
+    ]);
   });
 
   test('ends a node that does not beat for as long as its lease holds', async (given) => {
     const other = await given.another();
     const { epoch } = await other.nodeJoin({ name: 'other', leaseMs: 0 });
     await expect.poll(async () => (await beat(given.store, given.epoch)).live).toEqual([given.epoch]);
+    const [ended] = (await beat(given.store, given.epoch)).ended;
+    expect(ended).toMatchObject({ epoch, name: 'other', silentMs: expect.any(Number) });
+    // It can't leave any more: that others ended it stays true.
+    await other.nodeLeave({ epoch });
+    const [still] = (await beat(given.store, given.epoch)).ended;
+    expect(still?.silentMs).toBeGreaterThanOrEqual(ended?.silentMs as number);
     expect(await other.nodeBeat({ epoch, leaseMs: LEASE_MS })).toBe('lost');
     const listed = (await given.store.nodeList()).find((each) => each.epoch === epoch);
     expect(listed).toMatchObject({ ended: true });

@@ -16,6 +16,9 @@ import pg from 'pg';
 
 /** PostgreSQL refuses to run as root; then it runs as this user (`nobody`). */
 const NOBODY = 65_534;
+/** So long a crashed server may take to end, looked at so often. */
+const ENDED_WITHIN_MS = 5_000;
+const LOOK_MS = 10;
 
 export interface PostgresServer {
   readonly port: number;
@@ -43,11 +46,20 @@ export interface PostgresOptions {
 }
 
 /** A real PostgreSQL on a port of its own, on loopback, with its data in a temporary folder. */
-export async function startPostgres({
-  binaries,
-  settings = [],
-}: PostgresOptions = {}): Promise<PostgresServer> {
+export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
   const folder = mkdtempSync(join(tmpdir(), 'posthorn-postgres-'));
+  try {
+    return await startIn(folder, options);
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function startIn(
+  folder: string,
+  { binaries, settings = [] }: PostgresOptions,
+): Promise<PostgresServer> {
   const isRoot = process.getuid?.() === 0;
   const owner = isRoot ? { uid: NOBODY, gid: NOBODY } : {};
   const bin = usableBinaries(
@@ -109,9 +121,24 @@ export async function startPostgres({
     await exited;
     child = null;
   };
-  const killed = () => void child?.kill('SIGQUIT');
+  // Of a process that ends without `dispose`.
+  const killed = () => {
+    child?.kill('SIGQUIT');
+    // It removes this file as the last thing that it does. Nothing else can be waited for while this process ends.
+    const isThere = () => existsSync(join(data, 'postmaster.pid'));
+    for (let waits = 0; waits < ENDED_WITHIN_MS / LOOK_MS && isThere(); waits++) {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOOK_MS);
+    }
+    rmSync(folder, { recursive: true, force: true });
+  };
   process.once('exit', killed);
-  await start();
+  try {
+    await start();
+  } catch (error) {
+    process.removeListener('exit', killed);
+    await stop('immediate');
+    throw error;
+  }
 
   return {
     port,

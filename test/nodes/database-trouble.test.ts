@@ -73,6 +73,11 @@ async function passesThrough(begin: () => Promise<unknown>, end: () => Promise<u
   for (const answer of underWay.splice(0)) answer();
   kept = null;
   for (let n = 0; n < 8; n++) expect(await publishStatus()).toBe(503);
+  // Nor does it hold its lease any more, and that is nothing new to whoever asks how it is.
+  await expect
+    .poll(() => world.engine.trouble, PATIENCE)
+    .toMatchObject({ name: 'StoreError', message: 'This node has no lease: nothing is sent.' });
+  expect(await healthStatus()).toBe(500);
   await end();
   await expect.poll(publishStatus, PATIENCE).toBe(202);
   await expect.poll(healthStatus, PATIENCE).toBe(200);
@@ -171,5 +176,12 @@ it('a table that somebody changed: what cannot be recorded waits, is told with i
   expect(receiver.received).toHaveLength(2);
 }, 60_000);
 
-const disconnect = () =>
-  server.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'posthorn'");
+/** All that there are, those among them that are just being made and nobody's yet. */
+async function disconnect(): Promise<void> {
+  const ended = () =>
+    server.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE backend_type = 'client backend' AND (usename = 'posthorn' OR usename IS NULL)`,
+    );
+  await expect.poll(async () => (await ended()).rowCount, PATIENCE).toBe(0);
+}

@@ -256,6 +256,39 @@ describe('what one of two nodes does', () => {
     await until(one, broken, { state: 'succeeded' });
     for (const world of [one, other]) await expect.poll(() => open(world), PATIENCE).toBe(false);
   });
+
+  it('has one breaker: both nodes show it open, and explain by it, whichever of them sends', async () => {
+    const both = await startBoth({ retryScheduleMs: [...Array(9).fill(20), HOUR_MS] });
+    const [one, other] = both;
+    const target = await receiver();
+    const uids = ['e', 'f', 'g', 'h'];
+    for (const uid of uids) await endpoint(one, uid, target);
+    const breakers = (uid: string) =>
+      Promise.all(
+        both.map(async (world) => (await ask(world, 200, 'GET', `/endpoint/${uid}/health`)).breaker),
+      );
+    const open = async (uid: string) => (await breakers(uid)).map((breaker) => breaker.open);
+    expect(await open('e')).toEqual([false, false]);
+    status = 500;
+    await publish(one, 1);
+    for (const uid of uids) await expect.poll(() => open(uid), PATIENCE).toEqual([true, true]);
+    const waits = await publish(other, 2);
+    for (const uid of uids) {
+      // Only the one that sends has counted.
+      const counted = async () => (await breakers(uid)).map(({ failures }) => failures !== null).toSorted();
+      await expect.poll(counted, PATIENCE).toEqual([false, true]);
+      for (const world of both) {
+        const explain = () => ask(world, 200, 'GET', `/msg/${waits}/endpoint/${uid}/explain`);
+        await expect.poll(explain, PATIENCE).toMatchObject({
+          waitsFor: 'breaker',
+          text: expect.stringMatching(/requests to the endpoint failed/),
+        });
+      }
+    }
+    status = 200;
+    await ask(other, 200, 'POST', `/msg/${waits}/endpoint/e/retry`);
+    await expect.poll(() => open('e'), PATIENCE).toEqual([false, false]);
+  });
 });
 
 describe('a node that ends', () => {

@@ -5,7 +5,7 @@ import { CamelCasePlugin, Kysely, sql as kyselySql, PostgresDialect } from 'kyse
 import pg from 'pg';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type PublishClient, PublishError, publish } from '../../src/index.ts';
+import { type MessageIn, type PublishClient, PublishError, publish } from '../../src/index.ts';
 import { Scene } from './scene.ts';
 
 /** What a product does with its own client: a transaction that writes a ticket and publishes, and its pool outside of one. */
@@ -233,6 +233,29 @@ describe('publish', () => {
     const publishing = publish(message, { client: client as unknown as PublishClient });
     await expect(publishing).rejects.toThrow(TypeError);
     await expect(publishing).rejects.toThrow(/^publish needs the client that your transaction runs on/);
+  });
+
+  it.each([
+    ['without the second argument', undefined],
+    ['with null', null],
+    ['with a client of another name', { db: {} }],
+  ])('says %s that it needs the client', async (_, on) => {
+    const message = { application: 1, eventType: 't', payload: {} };
+    const publishing = publish(message, on as unknown as { client: PublishClient });
+    await expect(publishing).rejects.toThrow(TypeError);
+    await expect(publishing).rejects.toThrow(
+      /^publish needs the client that your transaction runs on: \{ client/,
+    );
+  });
+
+  it.each([undefined, null])('refuses %s as message', async (message) => {
+    const publishing = publish(message as unknown as MessageIn, { client: { query: async () => [] } });
+    await expect(publishing).rejects.toMatchObject({
+      name: 'PublishError',
+      code: 'validation',
+      field: 'message',
+      sqlState: null,
+    });
   });
 
   it('says what to do in a database without Posthorn', async () => {

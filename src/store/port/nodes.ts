@@ -56,6 +56,8 @@ export interface NodeStore {
 export interface NodeView {
   /** Epochs of live nodes, ascending, own included. */
   readonly live: readonly number[];
+  /** Of the live nodes; none in a store that is not shared. */
+  readonly leases: readonly NodeLease[];
   /** Ended nodes whose leases may not all be released yet. */
   readonly ended: readonly EndedNode[];
   /** The store's wall time in the middle of the call, ms since the Unix epoch; null: its clock is this process's own. */
@@ -67,6 +69,17 @@ export interface EndedNode {
   /** Its fences are from `from` on and below `before`. */
   readonly from: number;
   readonly before: number;
+  /** As it joined; null: the store does not keep it. */
+  readonly name: string | null;
+  /** So long ago it was heard of for the last time, and then others ended it; null: it left by itself, or the store does not tell. */
+  readonly silentMs: number | null;
+}
+
+export interface NodeLease {
+  readonly epoch: number;
+  readonly name: string;
+  /** As it gave it with its last beat, within milliseconds. */
+  readonly leaseMs: number;
 }
 
 export interface NodeInfo {

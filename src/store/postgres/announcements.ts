@@ -1,23 +1,12 @@
 import type {
   Announcement,
   AttemptAnnouncementType,
-  EndpointAnnouncementType,
   NewEndpointAnnouncement,
 } from '../../model/announcement.ts';
+import { type AnnouncementRow, announcement } from '../rows/announcement-row.ts';
 import { bigints, texts } from './arrays.ts';
 import type { Backend } from './backend.ts';
 import { type Executor, statement } from './connection.ts';
-
-interface Row {
-  key: number;
-  type: string;
-  applicationKey: number;
-  endpointKey: number;
-  messageKey: number | null;
-  attemptId: string | null;
-  data: string | null;
-  createdAt: number;
-}
 
 /** An attempt that operators are told of. */
 export interface AttemptAnnouncement {
@@ -45,7 +34,7 @@ const INSERT = statement(
 export function announcements({ db }: Backend) {
   return {
     async announcementList({ limit }: { limit: number }): Promise<Announcement[]> {
-      return (await db.rows<Row>(LIST, [limit])).map(announcement);
+      return (await db.rows<AnnouncementRow>(LIST, [limit])).map(announcement);
     },
     async announcementDelete({ keys }: { keys: readonly number[] }): Promise<void> {
       if (keys.length > 0) await db.changes(DELETE, [bigints(keys)]);
@@ -105,11 +94,4 @@ export type EndpointAnnouncement = NewEndpointAnnouncement & {
   readonly endpointKey: number;
 };
 
-type Inserted = Omit<Row, 'key' | 'createdAt'>;
-
-function announcement({ type, messageKey, attemptId, data, ...of }: Row): Announcement {
-  if (messageKey === null || attemptId === null) {
-    return { ...of, type: type as EndpointAnnouncementType, data: JSON.parse(data ?? '{}') };
-  }
-  return { ...of, type: type as AttemptAnnouncementType, messageKey, attemptId };
-}
+type Inserted = Omit<AnnouncementRow, 'key' | 'createdAt'>;

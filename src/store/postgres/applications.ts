@@ -1,32 +1,17 @@
 import type { Application } from '../../model/application.ts';
-import type { ApplicationChanges, NewApplication } from '../store.ts';
+import { type ApplicationRow, application, numberOf } from '../rows/application-row.ts';
+import { namedChanges } from '../rows/named-changes.ts';
+import type { NewApplication, Store } from '../store.ts';
 import { bigints, storable } from './arrays.ts';
 import type { Backend } from './backend.ts';
-import { named } from './changes.ts';
 import { type Executor, statement } from './connection.ts';
 import { failures } from './failing.ts';
 import { lock } from './locks.ts';
-import { type Bounds, upwards } from './pages.ts';
+import { upwards } from './pages.ts';
 
-interface Row {
-  application_key: number;
-  id: string;
-  number: number;
-  uid: string | null;
-  name: string;
-  throttle_rate: number | null;
-  metadata: string;
-  revision: number;
-  created_at: number;
-  updated_at: number;
-}
-
-type ListParams = Bounds & { limit: number; fromEnd: boolean };
-type UpdateParams = { applicationKey: number; now: number; changes: ApplicationChanges };
-type DeleteParams = { applicationKey: number; now: number };
-
-/** How an application's number is written. */
-const NUMBER = /^[1-9]\d{0,14}$/;
+type ListParams = Parameters<Store['applicationList']>[0];
+type UpdateParams = Parameters<Store['applicationUpdate']>[0];
+type DeleteParams = Parameters<Store['applicationDelete']>[0];
 
 // Named one by one: `*` would be other columns to a session when a newer program adds one, and its prepared statements fail.
 const COLUMNS =
@@ -74,7 +59,7 @@ const MAKE_OPERATIONAL = statement(
 );
 const OPERATIONAL = statement(`SELECT ${COLUMNS} FROM posthorn.application WHERE number = 0`);
 const LAST_NUMBER = statement('SELECT coalesce(max(number), 0) AS number FROM posthorn.application');
-const LIST = upwards<Row>(
+const LIST = upwards<ApplicationRow>(
   (order) =>
     `SELECT ${COLUMNS} FROM posthorn.application
      WHERE deleted_at IS NULL AND number > 0 AND id > coalesce($1, '') AND id < coalesce($2, '~') ORDER BY id ${order} LIMIT $3`,
@@ -109,25 +94,25 @@ export function applications(backend: Backend) {
         const [, isTaken] = await Promise.all([lock(tx, 'applications'), taken(tx, uid, null)]);
         if (isTaken) return null;
         const values = [id, stored(uid), storable(name), throttleRate, JSON.stringify(metadata), now];
-        return found(await tx.row<Row>(INSERT, values));
+        return found(await tx.row<ApplicationRow>(INSERT, values));
       }),
     async applicationOperational({ id, now }: { id: string; now: number }): Promise<Application> {
       await db.changes(MAKE_OPERATIONAL, [id, now]);
-      return application((await db.row<Row>(OPERATIONAL)) as Row);
+      return application((await db.row<ApplicationRow>(OPERATIONAL)) as ApplicationRow);
     },
     async applicationFind({ ref }: { ref: string }): Promise<Application | null> {
       if (ref.includes('\0')) return null;
-      const rows = await db.rows<Row & { place: number }>(FIND, [ref, numberOf(ref)]);
+      const rows = await db.rows<ApplicationRow & { place: number }>(FIND, [ref, numberOf(ref)]);
       const [first = null] = rows.toSorted((one, other) => one.place - other.place);
       return found(first);
     },
     applicationFindByNumber: async ({ number }: { number: number }): Promise<Application | null> =>
-      found(await db.row<Row>(BY_NUMBER, [number])),
+      found(await db.row<ApplicationRow>(BY_NUMBER, [number])),
     applicationFindByKey: async ({
       applicationKey,
     }: {
       applicationKey: number;
-    }): Promise<Application | null> => found(await db.row<Row>(BY_KEY, [applicationKey])),
+    }): Promise<Application | null> => found(await db.row<ApplicationRow>(BY_KEY, [applicationKey])),
     applicationRevisions: ({ applicationKeys }: { applicationKeys: readonly number[] }) =>
       db.rows<{ applicationKey: number; revision: number }>(REVISIONS, [bigints(applicationKeys)]),
     applicationLastNumber: async (): Promise<number> =>
@@ -140,19 +125,19 @@ export function applications(backend: Backend) {
       changes,
     }: UpdateParams): Promise<Application | 'uid_taken' | null> =>
       db.transaction(async (tx) => {
-        const asked = named(changes);
+        const asked = namedChanges(changes);
         if (asked.uid !== undefined) await lock(tx, 'applications');
-        const present = found(await tx.row<Row>(LOCKED, [applicationKey]));
+        const present = found(await tx.row<ApplicationRow>(LOCKED, [applicationKey]));
         if (present === null) return null;
         if (await taken(tx, asked.uid, applicationKey)) return 'uid_taken';
         const { uid, name, throttleRate, metadata } = { ...present, ...asked };
         const [row] = await Promise.all([
-          tx.row<Row>(UPDATE, [
+          tx.row<ApplicationRow>(UPDATE, [
             ...[applicationKey, stored(uid), storable(name), throttleRate, JSON.stringify(metadata), now],
           ]),
           tell(tx, [{ kind: 'application', applicationKey }]),
         ]);
-        return application(row as Row);
+        return application(row as ApplicationRow);
       }),
     applicationDelete: removing(backend),
   };
@@ -188,29 +173,10 @@ async function taken(tx: Executor, uid: string | null | undefined, ownKey: numbe
   return (await tx.row(TAKEN, [storable(uid), numberOf(uid), ownKey])) !== null;
 }
 
-function numberOf(ref: string): number | null {
-  return NUMBER.test(ref) ? Number(ref) : null;
-}
-
 function stored(text: string | null): string | null {
   return text === null ? null : storable(text);
 }
 
-function found(row: Row | null): Application | null {
+function found(row: ApplicationRow | null): Application | null {
   return row === null ? null : application(row);
-}
-
-function application(row: Row): Application {
-  return {
-    key: row.application_key,
-    id: row.id,
-    number: row.number,
-    uid: row.uid,
-    name: row.name,
-    throttleRate: row.throttle_rate,
-    metadata: JSON.parse(row.metadata),
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
-    revision: row.revision,
-  };
 }

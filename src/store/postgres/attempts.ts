@@ -1,6 +1,5 @@
-import type { AttemptTrigger } from '../../model/attempt.ts';
-import type { ExchangeErrorCode } from '../../model/exchange.ts';
-import type { AttemptFilter, AttemptPage, ListedAttempt, Scanned } from '../store.ts';
+import { type AttemptRow, attempt } from '../rows/attempt-row.ts';
+import type { ListedAttempt, Scanned, Store } from '../store.ts';
 import { storable, texts } from './arrays.ts';
 import { ATTEMPT_IS_WANTED, attemptFilterValues } from './attempt-filter.ts';
 import type { Backend } from './backend.ts';
@@ -9,38 +8,11 @@ import { named } from './named.ts';
 import { towardsNewest } from './pages.ts';
 import { rowsOf, type ScanOf, scanBound, scanEdge, upToEdge } from './scan.ts';
 
-interface Row {
-  id: string;
-  message_key: number;
-  endpoint_key: number;
-  number: number;
-  trigger: AttemptTrigger;
-  url: string;
-  started_at: number;
-  duration_ms: number;
-  status: number | null;
-  retry_after: string | null;
-  error_code: ExchangeErrorCode | null;
-  error_message: string | null;
-  request_headers: string | null;
-  response_headers: string | null;
-  body: string;
-  message_id: string;
-  endpoint_id: string;
-}
-
-type ListParams = ({ applicationKey: number; messageKey: number } | { endpointKey: number }) &
-  AttemptPage & { filter?: AttemptFilter; scan?: number };
-type FindParams = { applicationKey: number; messageKey: number; id: string };
-type LatestParams = {
-  applicationKey: number;
-  messageKey: number;
-  endpointKeys: readonly number[];
-  before: string | null;
-  scan: number;
-};
-type CountParams = { endpointKey: number; from: string; to: string; scan: number };
-type Count = { succeeded: number; failed: number; scannedTo: string | null };
+type ListParams = Parameters<Store['attemptList']>[0];
+type FindParams = Parameters<Store['attemptFind']>[0];
+type LatestParams = Parameters<Store['attemptLatest']>[0];
+type CountParams = Parameters<Store['attemptCount']>[0];
+type Count = Awaited<ReturnType<Store['attemptCount']>>;
 type CountRow = { looked: number; succeeded: number; last: string | null; more: boolean };
 
 /** With the ids of what it belongs to, which are there as long as it is. */
@@ -103,12 +75,12 @@ export function attempts({ db }: Backend) {
       const lists = LISTS['messageKey' in params ? 'message' : 'endpoint'];
       const { all, wanted } = lists[upwards ? 'oldest' : 'newest'];
       const page = { ...whose, before: before && storable(before), after: after && storable(after), limit };
-      let found: Scanned<Row>;
+      let found: Scanned<AttemptRow>;
       if (filter === undefined) {
-        found = { rows: await db.rows<Row>(all.statement, all.values(page)), scannedTo: null };
+        found = { rows: await db.rows<AttemptRow>(all.statement, all.values(page)), scannedTo: null };
       } else {
         const values = wanted.values({ ...page, scan: scanBound(scan), ...attemptFilterValues(filter) });
-        found = rowsOf<Row>(await db.rows(wanted.statement, values), limit);
+        found = rowsOf<AttemptRow>(await db.rows(wanted.statement, values), limit);
       }
       const listed = found.rows.map(attempt);
       return { rows: upwards ? listed.reverse() : listed, scannedTo: found.scannedTo };
@@ -147,29 +119,6 @@ async function byIds(
   ids: readonly string[],
 ): Promise<ListedAttempt[]> {
   if (ids.length === 0) return [];
-  const rows = await db.rows<Row>(FIND, [applicationKey, messageKey, texts(ids)]);
+  const rows = await db.rows<AttemptRow>(FIND, [applicationKey, messageKey, texts(ids)]);
   return rows.map(attempt).sort((one, other) => (one.id < other.id ? 1 : -1));
-}
-
-function attempt(row: Row): ListedAttempt {
-  return {
-    id: row.id,
-    messageKey: row.message_key,
-    endpointKey: row.endpoint_key,
-    messageId: row.message_id,
-    endpointId: row.endpoint_id,
-    number: row.number,
-    trigger: row.trigger,
-    url: row.url,
-    exchange: {
-      startedAt: row.started_at,
-      durationMs: row.duration_ms,
-      status: row.status,
-      body: row.body,
-      requestHeaders: row.request_headers ?? '',
-      responseHeaders: row.response_headers ?? '',
-      retryAfter: row.retry_after,
-      error: row.error_code === null ? null : { code: row.error_code, message: row.error_message ?? '' },
-    },
-  };
 }

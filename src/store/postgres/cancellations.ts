@@ -1,6 +1,6 @@
 import type { DeliveryReason } from '../../model/delivery.ts';
 import type { Lease } from '../../model/lease.ts';
-import type { Stopped } from '../store.ts';
+import type { Stopped, Store } from '../store.ts';
 import { bigints } from './arrays.ts';
 import type { Backend } from './backend.ts';
 import { type Closed, closeDeliveries } from './closings.ts';
@@ -11,14 +11,9 @@ import { expiring } from './expiries.ts';
 import { listedRows } from './listed-rows.ts';
 import { stoppedSignals } from './stopped-signals.ts';
 
-type CancelParams = {
-  deliveries: readonly Place[];
-  reason: Extract<DeliveryReason, 'cancelled' | 'skipped' | 'expired'>;
-  failedToo?: boolean;
-  now: number;
-};
-type ExpireParams = { now: number; limit: number; scan: number };
-type Expired = Stopped & { messages: number; more: boolean };
+type CancelParams = Parameters<Store['deliveryCancel']>[0];
+type ExpireParams = Parameters<Store['deliveryExpire']>[0];
+type Expired = Awaited<ReturnType<Store['deliveryExpire']>>;
 const [SENDING, FAILED, CANCELLED] = [1, 3, 5];
 const OPEN = [0, 1, 4];
 const NOT_SENDING = [0, 4];

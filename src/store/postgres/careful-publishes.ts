@@ -1,15 +1,16 @@
-import type { Publish, PublishResult } from '../store.ts';
+import type { Line } from '../line.ts';
+import type { Publish, PublishResult, Store } from '../store.ts';
 import { bigints, texts } from './arrays.ts';
 import type { Backend } from './backend.ts';
 import { arraysOf, namesOf } from './columns.ts';
 import { type Executor, statement } from './connection.ts';
 import { claimEventIds } from './event-ids.ts';
 import { claimIdempotencyKeys } from './idempotency-claims.ts';
-import { type Line, lockLines, standingLines } from './lines.ts';
+import { lockLines, standingLines } from './lines.ts';
 import { MESSAGE_COLUMNS, PublishRows, revisionValues, SELDOM_COLUMNS } from './publish-rows.ts';
 import { storedSignals } from './stored-signals.ts';
 
-type AcceptParams = { publishes: readonly Publish[]; fence: number; now: number };
+type AcceptParams = Parameters<Store['messageAccept']>[0];
 
 const STALE = statement('SELECT posthorn.stale_applications($1::bigint[], $2::bigint[]) AS list');
 const KEYS = statement(

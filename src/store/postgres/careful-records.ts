@@ -1,5 +1,5 @@
 import type { Lease } from '../../model/lease.ts';
-import type { AttemptResult, EndpointFailingChange, Recorded } from '../store.ts';
+import type { AttemptResult, Recorded, Store } from '../store.ts';
 import { type AttemptAnnouncement, announcing } from './announcements.ts';
 import { bigints, integers, smallints, texts } from './arrays.ts';
 import type { Backend } from './backend.ts';
@@ -9,20 +9,10 @@ import { keyBounds, lockLinesOf, type Place } from './delivery-lines.ts';
 import { effects } from './effects.ts';
 import { failures } from './failing.ts';
 import { listedRows, withKeyLists } from './listed-rows.ts';
-import {
-  ATTEMPT_COLUMNS,
-  attemptValues,
-  keyValues,
-  SELDOM_ATTEMPT_COLUMNS,
-  seldomAttemptValues,
-  settled,
-} from './record-rows.ts';
+import { ALL_ATTEMPT_COLUMNS, allAttemptValues, keyValues, settled } from './record-rows.ts';
 import { stoppedSignals } from './stopped-signals.ts';
 
-type RecordParams = {
-  results: readonly AttemptResult[];
-  now: number;
-  failing: readonly EndpointFailingChange[];
+type RecordParams = Required<Parameters<Store['deliveryRecord']>[0]> & {
   /** Their attempts are on record, all of them. */
   onRecord: boolean;
 };
@@ -41,10 +31,9 @@ interface Row {
 }
 
 const [SENDING, SUCCEEDED, HELD, CANCELLED] = [1, 2, 4, 5];
-const COLUMNS = [...ATTEMPT_COLUMNS, ...SELDOM_ATTEMPT_COLUMNS];
 const INSERT_ATTEMPTS = statement(
-  `INSERT INTO posthorn.attempt (application_key, message_key, endpoint_key, ${namesOf(COLUMNS)})
-   SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], ${arraysOf(COLUMNS, 4).join(', ')})`,
+  `INSERT INTO posthorn.attempt (application_key, message_key, endpoint_key, ${namesOf(ALL_ATTEMPT_COLUMNS)})
+   SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], ${arraysOf(ALL_ATTEMPT_COLUMNS, 4).join(', ')})`,
 );
 const ON_RECORD = statement(
   `SELECT a.id FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS u (application_key, message_key, id)
@@ -206,7 +195,7 @@ function arrive(row: Row): void {
 
 async function insertAttempts(tx: Executor, results: readonly AttemptResult[]): Promise<void> {
   if (results.length === 0) return;
-  const values = [...keyValues(results), ...attemptValues(results), ...seldomAttemptValues(results)];
+  const values = [...keyValues(results), ...allAttemptValues(results)];
   await tx.changes(INSERT_ATTEMPTS, values);
 }
 

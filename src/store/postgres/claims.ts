@@ -1,13 +1,14 @@
 import type { LeasedDelivery } from '../../model/lease.ts';
-import type { LaneClaim } from '../store.ts';
+import type { Line } from '../line.ts';
+import type { LaneClaim, Store } from '../store.ts';
 import { bigints, integers, texts } from './arrays.ts';
 import type { Backend } from './backend.ts';
 import { nextDueOf } from './backlogs.ts';
 import { type Executor, statement } from './connection.ts';
 import { effects } from './effects.ts';
-import { type Line, tryLines } from './lines.ts';
+import { tryLines } from './lines.ts';
 
-type ClaimParams = { lanes: readonly LaneClaim[]; characters: number; dueBy: number; fence: number };
+type ClaimParams = Parameters<Store['deliveryClaimDue']>[0];
 type Claim = { claimed: LeasedDelivery[]; nextDueAt: number | null };
 
 /** What may be claimed, locked, without its payload. */

@@ -1,33 +1,22 @@
-import type { Delivery, DeliveryReason } from '../../model/delivery.ts';
-import type { EndpointDelivery } from '../store.ts';
+import type { Delivery } from '../../model/delivery.ts';
+import {
+  type DeliveryRow,
+  delivery,
+  type MessageDeliveryRow,
+  messageDelivery,
+} from '../rows/delivery-row.ts';
+import { type EndpointRow, endpoint } from '../rows/endpoint-row.ts';
+import type { EndpointDelivery, Store } from '../store.ts';
 import { bigints, storable } from './arrays.ts';
 import type { Backend } from './backend.ts';
 import { statement } from './connection.ts';
-import { ENDPOINT_COLUMNS, type EndpointRow, endpoint } from './endpoint-row.ts';
-import { stateOf } from './states.ts';
+import { ENDPOINT_COLUMNS } from './endpoint-columns.ts';
 
-interface Row {
-  message_key: number;
-  endpoint_key: number;
-  state: number;
-  attempt_count: number;
-  next_attempt_at: number | null;
-  order_key: string | null;
-  reason: DeliveryReason | null;
-}
-
-type ListParams = {
-  applicationKey: number;
-  messageKey: number;
-  limit: number;
-  before: number | null;
-  after: number | null;
-};
-type FindParams = { endpointKey: number; messageKeys: readonly number[] };
-type CountParams = { endpointKey?: number; limit?: number; now?: number };
-type Before = Delivery & { readonly messageId: string };
-type BeforeRow = Row & { message_id: string };
-type OpenCounts = Record<'pending' | 'sending' | 'held', number>;
+type ListParams = Parameters<Store['deliveryList']>[0];
+type FindParams = Parameters<Store['deliveryFind']>[0];
+type CountParams = Parameters<Store['deliveryCountOpen']>[0];
+type Before = Awaited<ReturnType<Store['deliveryBefore']>>;
+type OpenCounts = Awaited<ReturnType<Store['deliveryCountOpen']>>;
 type OpenRow = { timed: number; waiting: number; later: number; sending: number; held: number };
 
 const COLUMNS =
@@ -90,7 +79,7 @@ export function deliveries({ db }: Backend) {
     async deliveryList(params: ListParams): Promise<EndpointDelivery[]> {
       const { applicationKey, messageKey, limit, before, after } = params;
       const downwards = after === null && before !== null;
-      const rows = await db.rows<Row & EndpointRow & { endpoint_deleted: boolean }>(
+      const rows = await db.rows<DeliveryRow & EndpointRow & { endpoint_deleted: boolean }>(
         LISTS[downwards ? 'downwards' : 'upwards'],
         [applicationKey, messageKey, after, before, limit],
       );
@@ -102,16 +91,16 @@ export function deliveries({ db }: Backend) {
       return downwards ? listed.reverse() : listed;
     },
     async deliveryFind({ endpointKey, messageKeys }: FindParams): Promise<Delivery[]> {
-      const rows = await db.rows<Row>(FIND, [endpointKey, bigints(messageKeys)]);
+      const rows = await db.rows<DeliveryRow>(FIND, [endpointKey, bigints(messageKeys)]);
       return rows.map(delivery);
     },
-    async deliveryBefore(params: { messageKey: number; endpointKey: number }): Promise<Before | null> {
+    async deliveryBefore(params: { messageKey: number; endpointKey: number }): Promise<Before> {
       const { messageKey, endpointKey } = params;
-      return named(await db.row<BeforeRow>(BEFORE, [endpointKey, messageKey]));
+      return messageDelivery(await db.row<MessageDeliveryRow>(BEFORE, [endpointKey, messageKey]));
     },
-    async deliveryFirst(params: { endpointKey: number; orderKey: string }): Promise<Before | null> {
+    async deliveryFirst(params: { endpointKey: number; orderKey: string }): Promise<Before> {
       const { endpointKey, orderKey } = params;
-      return named(await db.row<BeforeRow>(FIRST, [endpointKey, storable(orderKey)]));
+      return messageDelivery(await db.row<MessageDeliveryRow>(FIRST, [endpointKey, storable(orderKey)]));
     },
     async deliveryCountOpen(params: CountParams): Promise<OpenCounts> {
       const { endpointKey, limit = Number.MAX_SAFE_INTEGER, now } = params;
@@ -122,21 +111,5 @@ export function deliveries({ db }: Backend) {
       const { timed, waiting, later, sending, held } = row as OpenRow;
       return { pending: Math.min(limit, timed + waiting + later), sending, held };
     },
-  };
-}
-
-function named(row: BeforeRow | null): Before | null {
-  return row === null ? null : { ...delivery(row), messageId: row.message_id };
-}
-
-function delivery(row: Row): Delivery {
-  return {
-    messageKey: row.message_key,
-    endpointKey: row.endpoint_key,
-    state: stateOf(row.state),
-    attemptCount: row.attempt_count,
-    nextAttemptAt: row.next_attempt_at,
-    orderKey: row.order_key,
-    reason: row.reason,
   };
 }

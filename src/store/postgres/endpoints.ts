@@ -1,23 +1,20 @@
-import type { NewEndpointAnnouncement } from '../../model/announcement.ts';
 import type { Endpoint } from '../../model/endpoint.ts';
-import type { NewTask } from '../../model/task.ts';
 import { webHookId } from '../../model/web-hook-id.ts';
-import type { EndpointChanges, NewEndpoint } from '../store.ts';
+import { type EndpointFields, type EndpointRow, endpoint, storedEndpoint } from '../rows/endpoint-row.ts';
+import { namedChanges } from '../rows/named-changes.ts';
+import type { NewEndpoint, Store } from '../store.ts';
 import { announcing } from './announcements.ts';
 import { storable } from './arrays.ts';
 import type { Backend } from './backend.ts';
-import { named } from './changes.ts';
 import { type Executor, statement, type Value } from './connection.ts';
-import { ENDPOINT_COLUMNS, type EndpointRow, endpoint } from './endpoint-row.ts';
+import { ENDPOINT_COLUMNS } from './endpoint-columns.ts';
 import { failures } from './failing.ts';
 import { restartTask } from './task-restarts.ts';
 import { insertTask } from './tasks.ts';
 
-type Fields = Omit<NewEndpoint, 'applicationKey' | 'id' | 'now'>;
-type Announced = { announcements?: readonly NewEndpointAnnouncement[] };
-type InsertParams = NewEndpoint & Announced & { limit: number };
-type DeleteParams = Announced & { applicationKey: number; endpointKey: number; now: number };
-type UpdateParams = DeleteParams & { changes: EndpointChanges; task?: NewTask };
+type InsertParams = Parameters<Store['endpointInsert']>[0];
+type DeleteParams = Parameters<Store['endpointDelete']>[0];
+type UpdateParams = Parameters<Store['endpointUpdate']>[0];
 
 /** Whoever changes an endpoint has the row of its application, so that these changes come one after the other. */
 const LOCK_APPLICATION = statement(
@@ -150,7 +147,7 @@ function changes(backend: Backend) {
         ]);
         if (present === null || present.applicationKey !== applicationKey) return null;
         if (isTaken) return 'uid_taken';
-        const fields = columns({ ...present, ...named(changes) });
+        const fields = columns({ ...present, ...namedChanges(changes) });
         const [row] = await Promise.all([
           tx.row<EndpointRow>(UPDATE, [endpointKey, now, ...fields]),
           tx.changes(CHANGED, [applicationKey]),
@@ -226,27 +223,28 @@ async function nextWebHookId(
 }
 
 /** In the order of `FIELDS`. */
-function columns(fields: Fields): Value[] {
+function columns(fields: EndpointFields): Value[] {
+  const row = storedEndpoint(fields);
   return [
-    fields.uid === null ? null : storable(fields.uid),
-    storable(fields.url),
-    storable(fields.href),
-    storable(fields.description),
-    fields.disabled ? 1 : 0,
-    fields.disabledReason,
-    fields.disabledAt,
-    fields.pausedAt,
-    fields.eventTypes === null ? null : JSON.stringify(fields.eventTypes),
-    fields.channels === null ? null : JSON.stringify(fields.channels),
-    fields.throttleRate,
-    fields.maxInFlight,
-    fields.ordering,
-    fields.retrySchedule === null ? null : JSON.stringify(fields.retrySchedule),
-    JSON.stringify(fields.finalStatuses),
-    fields.version,
-    JSON.stringify(fields.metadata),
-    fields.sealedHeaders,
-    fields.sealedSecret,
-    JSON.stringify(fields.secretExpiries),
+    row.uid === null ? null : storable(row.uid),
+    storable(row.url),
+    storable(row.href),
+    storable(row.description),
+    row.disabled,
+    row.disabledReason,
+    row.disabledAt,
+    row.pausedAt,
+    row.eventTypes,
+    row.channels,
+    row.throttleRate,
+    row.maxInFlight,
+    row.ordering,
+    row.retrySchedule,
+    row.finalStatuses,
+    row.version,
+    row.metadata,
+    row.sealedHeaders,
+    row.sealedSecret,
+    row.secretExpiries,
   ];
 }

@@ -1,26 +1,14 @@
-import type { EventType, Validation } from '../../model/event-type.ts';
-import type { EventTypeChanges } from '../store.ts';
+import type { EventType } from '../../model/event-type.ts';
+import { type EventTypeRow, eventType, storedEventType } from '../rows/event-type-row.ts';
+import { namedChanges } from '../rows/named-changes.ts';
+import type { Store } from '../store.ts';
 import { bigints, smallints, storable, texts } from './arrays.ts';
 import type { Backend } from './backend.ts';
-import { named } from './changes.ts';
 import { statement, type Value } from './connection.ts';
 import { lock } from './locks.ts';
 
-interface Row {
-  name: string;
-  description: string;
-  schemas: string | null;
-  archived: number;
-  deprecated: number;
-  feature_flags: string | null;
-  group_name: string | null;
-  validation: Validation;
-  created_at: number;
-  updated_at: number;
-}
-
-type InsertParams = { eventType: EventType; limit: number };
-type UpdateParams = { name: string; now: number; changes: EventTypeChanges };
+type InsertParams = Parameters<Store['eventTypeInsert']>[0];
+type UpdateParams = Parameters<Store['eventTypeUpdate']>[0];
 
 const COLUMNS =
   'name, description, schemas, archived, deprecated, feature_flags, group_name, validation, created_at, updated_at';
@@ -56,7 +44,7 @@ export function eventTypes({ db, tell }: Backend) {
       db.transaction(async (tx) => {
         const [, present, count] = await Promise.all([
           lock(tx, 'eventTypes'),
-          tx.row<Row>(BY_NAME, [storable(added.name)]),
+          tx.row<EventTypeRow>(BY_NAME, [storable(added.name)]),
           tx.row<{ count: number }>(COUNT),
         ]);
         if (present !== null && present.archived === 0) return 'exists';
@@ -64,7 +52,7 @@ export function eventTypes({ db, tell }: Backend) {
         const [result] = await Promise.all([
           present === null
             ? tx.changes(INSERT, columnsOf([added])).then(() => added)
-            : tx.row<Row>(UPDATE, fields(added)).then((row) => eventType(row as Row)),
+            : tx.row<EventTypeRow>(UPDATE, fields(added)).then((row) => eventType(row as EventTypeRow)),
           tell(tx, [{ kind: 'event_types' }]),
         ]);
         return result;
@@ -73,15 +61,15 @@ export function eventTypes({ db, tell }: Backend) {
       db.transaction(async (tx) => {
         const [, present] = await Promise.all([
           lock(tx, 'eventTypes'),
-          tx.row<Row>(BY_NAME, [storable(name)]),
+          tx.row<EventTypeRow>(BY_NAME, [storable(name)]),
         ]);
         if (present === null) return null;
-        const changed = { ...eventType(present), ...named(changes), name, updatedAt: now };
+        const changed = { ...eventType(present), ...namedChanges(changes), name, updatedAt: now };
         const [row] = await Promise.all([
-          tx.row<Row>(UPDATE, fields(changed)),
+          tx.row<EventTypeRow>(UPDATE, fields(changed)),
           tell(tx, [{ kind: 'event_types' }]),
         ]);
-        return eventType(row as Row);
+        return eventType(row as EventTypeRow);
       }),
     eventTypeDelete: ({ name }: { name: string }): Promise<boolean> =>
       db.transaction(async (tx) => {
@@ -89,56 +77,39 @@ export function eventTypes({ db, tell }: Backend) {
         if (deleted > 0) await tell(tx, [{ kind: 'event_types' }]);
         return deleted > 0;
       }),
-    eventTypeList: async (): Promise<EventType[]> => (await db.rows<Row>(LIST)).map(eventType),
+    eventTypeList: async (): Promise<EventType[]> => (await db.rows<EventTypeRow>(LIST)).map(eventType),
   };
 }
 
 /** In the order of `INSERT`. */
 function columnsOf(eventTypes: readonly EventType[]): Value[] {
+  const rows = eventTypes.map(storedEventType);
   return [
-    texts(eventTypes.map(({ name }) => name)),
-    texts(eventTypes.map(({ description }) => description)),
-    texts(eventTypes.map(({ schemas }) => json(schemas))),
-    smallints(eventTypes.map(({ archived }) => (archived ? 1 : 0))),
-    smallints(eventTypes.map(({ deprecated }) => (deprecated ? 1 : 0))),
-    texts(eventTypes.map(({ featureFlags }) => json(featureFlags))),
-    texts(eventTypes.map(({ groupName }) => groupName)),
-    texts(eventTypes.map(({ validation }) => validation)),
-    bigints(eventTypes.map(({ createdAt }) => createdAt)),
-    bigints(eventTypes.map(({ updatedAt }) => updatedAt)),
+    texts(rows.map(({ name }) => name)),
+    texts(rows.map(({ description }) => description)),
+    texts(rows.map(({ schemas }) => schemas)),
+    smallints(rows.map(({ archived }) => archived)),
+    smallints(rows.map(({ deprecated }) => deprecated)),
+    texts(rows.map(({ featureFlags }) => featureFlags)),
+    texts(rows.map(({ groupName }) => groupName)),
+    texts(rows.map(({ validation }) => validation)),
+    bigints(rows.map(({ createdAt }) => createdAt)),
+    bigints(rows.map(({ updatedAt }) => updatedAt)),
   ];
 }
 
 /** In the order of `UPDATE`. */
 function fields(changed: EventType): Value[] {
+  const row = storedEventType(changed);
   return [
-    storable(changed.name),
-    storable(changed.description),
-    json(changed.schemas),
-    changed.archived ? 1 : 0,
-    changed.deprecated ? 1 : 0,
-    json(changed.featureFlags),
-    changed.groupName === null ? null : storable(changed.groupName),
-    changed.validation,
-    changed.updatedAt,
+    storable(row.name),
+    storable(row.description),
+    row.schemas,
+    row.archived,
+    row.deprecated,
+    row.featureFlags,
+    row.groupName === null ? null : storable(row.groupName),
+    row.validation,
+    row.updatedAt,
   ];
-}
-
-function json(value: object | null): string | null {
-  return value === null ? null : JSON.stringify(value);
-}
-
-function eventType(row: Row): EventType {
-  return {
-    name: row.name,
-    description: row.description,
-    schemas: row.schemas === null ? null : JSON.parse(row.schemas),
-    archived: row.archived === 1,
-    deprecated: row.deprecated === 1,
-    featureFlags: row.feature_flags === null ? null : JSON.parse(row.feature_flags),
-    groupName: row.group_name,
-    validation: row.validation,
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
-  };
 }

@@ -1,12 +1,12 @@
-import type { Hurried } from '../store.ts';
+import { stateOf } from '../rows/delivery-states.ts';
+import type { Hurried, Store } from '../store.ts';
 import type { Backend } from './backend.ts';
 import { type Executor, statement } from './connection.ts';
 import { lockLinesOf } from './delivery-lines.ts';
 import { type Effects, effects } from './effects.ts';
-import { stateOf } from './states.ts';
 import { stoppedSignals } from './stopped-signals.ts';
 
-type HurryParams = { messageKey: number; endpointKey: number; now: number };
+type HurryParams = Parameters<Store['deliveryHurry']>[0];
 
 interface Row {
   applicationKey: number;

@@ -1,26 +1,14 @@
 import type { Key, KeySlot } from '../../model/key.ts';
+import { type KeyRow, key, storedKey } from '../rows/key-row.ts';
+import type { Store } from '../store.ts';
 import { bigints, storable, texts } from './arrays.ts';
 import type { Backend } from './backend.ts';
 import { statement, type Value } from './connection.ts';
-import { type Bounds, upwards } from './pages.ts';
+import { upwards } from './pages.ts';
 
-interface Row {
-  id: string;
-  name: string;
-  slot: KeySlot | null;
-  hash: Buffer;
-  application_key: number | null;
-  capabilities: string | null;
-  feature_flags: string;
-  created_at: number;
-  expires_at: number | null;
-  last_used_at: number | null;
-  replaced_by: string | null;
-}
-
-type ListParams = Bounds & { applicationKey?: number | null | undefined; limit: number };
-type RotateParams = { id: string; replacement: Key; expiresAt: number };
-type TouchParams = { uses: readonly { readonly id: string; readonly at: number }[] };
+type ListParams = Parameters<Store['keyList']>[0];
+type RotateParams = Parameters<Store['keyRotate']>[0];
+type TouchParams = Parameters<Store['keyTouch']>[0];
 
 const COLUMNS = `id, name, slot, hash, application_key, capabilities, feature_flags, created_at, expires_at, last_used_at,
   replaced_by`;
@@ -44,7 +32,7 @@ const BY_SLOT = statement(
   `SELECT ${COLUMNS} FROM posthorn.api_key WHERE slot = $1 AND revoked_at IS NULL ORDER BY created_at, id`,
 );
 const list = (condition: string, place = '') =>
-  upwards<Row>(
+  upwards<KeyRow>(
     (order) =>
       `SELECT ${COLUMNS} FROM posthorn.api_key WHERE ${condition} revoked_at IS NULL AND id > coalesce($1, '')
        AND id < coalesce($2, '~') ORDER BY ${place === '' ? '' : `${place} ${order},`} id ${order} LIMIT $3`,
@@ -77,11 +65,11 @@ export function keys({ db, tell }: Backend) {
         return true;
       }),
     keyFind: async ({ hash }: { hash: Buffer }): Promise<Key | null> =>
-      found(await db.row<Row>(BY_HASH, [hash])),
+      found(await db.row<KeyRow>(BY_HASH, [hash])),
     keyFindById: async ({ id }: { id: string }): Promise<Key | null> =>
-      found(await db.row<Row>(BY_ID, [storable(id)])),
+      found(await db.row<KeyRow>(BY_ID, [storable(id)])),
     keyListBySlot: async ({ slot }: { slot: KeySlot }): Promise<Key[]> =>
-      (await db.rows<Row>(BY_SLOT, [slot])).map(key),
+      (await db.rows<KeyRow>(BY_SLOT, [slot])).map(key),
     async keyList({ applicationKey, ...page }: ListParams): Promise<Key[]> {
       if (applicationKey === undefined) return (await LIST_ALL(db, page)).map(key);
       if (applicationKey === null) return (await LIST_OF_OPERATORS(db, page)).map(key);
@@ -95,7 +83,7 @@ export function keys({ db, tell }: Backend) {
       }),
     keyRotate: ({ id, replacement, expiresAt }: RotateParams): Promise<boolean> =>
       db.transaction(async (tx) => {
-        const present = await tx.row<Pick<Row, 'slot'>>(LOCKED, [storable(id)]);
+        const present = await tx.row<Pick<KeyRow, 'slot'>>(LOCKED, [storable(id)]);
         if (present === null) return false;
         if ((await tx.changes(INSERT, columns({ ...replacement, slot: present.slot }))) === 0) return false;
         await Promise.all([tx.changes(END, [id, expiresAt, replacement.id]), tell(tx, [{ kind: 'keys' }])]);
@@ -116,38 +104,23 @@ export function keys({ db, tell }: Backend) {
 }
 
 /** In the order of `INSERT`. */
-function columns(params: Key): Value[] {
+function columns(added: Key): Value[] {
+  const row = storedKey(added);
   return [
-    params.id,
-    storable(params.name),
-    params.slot,
-    params.hash,
-    params.applicationKey,
-    params.capabilities === null ? null : JSON.stringify(params.capabilities),
-    JSON.stringify(params.featureFlags),
-    params.createdAt,
-    params.expiresAt,
-    params.lastUsedAt,
-    params.replacedBy,
+    row.id,
+    storable(row.name),
+    row.slot,
+    row.hash,
+    row.applicationKey,
+    row.capabilities,
+    row.featureFlags,
+    row.createdAt,
+    row.expiresAt,
+    row.lastUsedAt,
+    row.replacedBy,
   ];
 }
 
-function found(row: Row | null): Key | null {
+function found(row: KeyRow | null): Key | null {
   return row === null ? null : key(row);
-}
-
-function key(row: Row): Key {
-  return {
-    id: row.id,
-    name: row.name,
-    slot: row.slot,
-    hash: row.hash,
-    applicationKey: row.application_key,
-    capabilities: row.capabilities === null ? null : JSON.parse(row.capabilities),
-    featureFlags: JSON.parse(row.feature_flags),
-    createdAt: row.created_at,
-    expiresAt: row.expires_at,
-    lastUsedAt: row.last_used_at,
-    replacedBy: row.replaced_by,
-  };
 }

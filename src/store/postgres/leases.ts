@@ -1,5 +1,5 @@
 import { type Lease, RESEND_DUE_AT } from '../../model/lease.ts';
-import type { Stopped } from '../store.ts';
+import type { Store } from '../store.ts';
 import { bigints } from './arrays.ts';
 import type { Backend } from './backend.ts';
 import { type Executor, statement } from './connection.ts';
@@ -7,8 +7,8 @@ import { lockLinesOf, type Place, placeValues } from './delivery-lines.ts';
 import { type Effects, effects } from './effects.ts';
 import { stoppedSignals } from './stopped-signals.ts';
 
-type ReleaseParams = { from: number; before: number; now: number; limit: number };
-type Released = { released: number; more: boolean; stored: Stopped['stored'] };
+type ReleaseParams = Parameters<Store['deliveryRelease']>[0];
+type Released = Awaited<ReturnType<Store['deliveryRelease']>>;
 type Leased = Place & { readonly fence: number };
 interface Freed {
   endpointKey: number;

@@ -1,20 +1,12 @@
+import type { Line } from '../line.ts';
 import { bigints, texts } from './arrays.ts';
 import { type Executor, statement } from './connection.ts';
 
 /**
- * A line: what is ordered by one key of one endpoint. Deliveries stand in it while they are pending, sending, failed or held,
- * oldest message first, and only the first may go out: it alone has a time, and only if it is pending. While one is being sent
- * none gets a time, whoever is first: an older one can come back into the line behind its back.
- *
  * Several processes change a line at once. Each takes its lock before it looks who is first, and keeps it until its commit: the
  * last one to look sees what all others did. New messages take it before they get their keys, so that a line's keys ascend in
  * the order of commits.
  */
-export interface Line {
-  readonly endpointKey: number;
-  readonly orderKey: string;
-}
-
 const LOCK = statement('SELECT posthorn.lock_lines($1::bigint[], $2::text[])');
 
 const TRY = statement(

@@ -1,9 +1,9 @@
 import { jsonSpellings } from '../../model/json-spellings.ts';
+import { stateCode } from '../rows/delivery-states.ts';
 import type { MessageFilter } from '../store.ts';
 import { texts } from './arrays.ts';
 import { EVENT_TYPE_COST, EVENT_TYPE_IS_WANTED, eventTypeValues } from './event-type-filter.ts';
 import { isPossible, listed } from './json-words.ts';
-import { stateCode } from './states.ts';
 
 const DELIVERIES =
   'FROM posthorn.delivery d WHERE d.application_key = m.application_key AND d.message_key = m.message_key';

@@ -1,5 +1,6 @@
 import type { Message } from '../../model/message.ts';
-import type { MessageFilter, Scanned } from '../store.ts';
+import { type MessageRow, message } from '../rows/message-row.ts';
+import type { Scanned, Store } from '../store.ts';
 import { bigints, storable } from './arrays.ts';
 import type { Backend } from './backend.ts';
 import { type Database, statement } from './connection.ts';
@@ -8,36 +9,11 @@ import { named } from './named.ts';
 import { towardsNewest } from './pages.ts';
 import { rowsOf, type ScanOf, scanBound, scanEdge, upToEdge } from './scan.ts';
 
-interface Row {
-  message_key: number;
-  application_key: number;
-  id: string;
-  event_id: string | null;
-  event_type: string;
-  channels: string | null;
-  tags: string | null;
-  deliver_at: number | null;
-  expires_at: number | null;
-  ordering_key: string | null;
-  matched: boolean;
-  created_at: number;
-}
-
 /** With the length of its payload in bytes; null: expunged. */
-type SizedRow = Row & { octets: number | null };
-interface ListParams {
-  applicationKey: number;
-  limit: number;
-  before: string | null;
-  after: string | null;
-  withPayload: boolean;
-  payloadCharacters?: number;
-  filter?: MessageFilter;
-  scan?: number;
-}
-
-type CountParams = { applicationKey: number; filter: MessageFilter; from: string; to: string; scan: number };
-type Counted = { count: number; scanned: number; scannedTo: string | null };
+type SizedRow = MessageRow & { octets: number | null };
+type ListParams = Parameters<Store['messageList']>[0];
+type CountParams = Parameters<Store['messageCount']>[0];
+type Counted = Awaited<ReturnType<Store['messageCount']>>;
 
 const COLUMNS = `m.message_key, m.application_key, m.id, m.event_id, m.event_type, m.channels, m.tags, m.deliver_at, m.expires_at,
   m.ordering_key, m.created_at, EXISTS (SELECT 1 FROM posthorn.delivery d
@@ -98,7 +74,7 @@ export function messages({ db }: Backend) {
       ref: string;
     }): Promise<Message | null> {
       if (ref.includes('\0')) return null;
-      const row = await db.row<Row & { payload: string | null }>(FIND, [applicationKey, ref]);
+      const row = await db.row<MessageRow & { payload: string | null }>(FIND, [applicationKey, ref]);
       return row === null ? null : message(row, row.payload);
     },
     async messageCount({ applicationKey, filter, from, to, scan }: CountParams): Promise<Counted> {
@@ -177,22 +153,4 @@ function fitting(rows: readonly SizedRow[], room: number): readonly SizedRow[] {
     return octets > room;
   });
   return last === -1 ? rows : rows.slice(0, last + 1);
-}
-
-function message(row: Row, payload: string | null): Message {
-  return {
-    key: row.message_key,
-    applicationKey: row.application_key,
-    id: row.id,
-    eventId: row.event_id,
-    eventType: row.event_type,
-    channels: row.channels === null ? null : JSON.parse(row.channels),
-    tags: row.tags === null ? null : JSON.parse(row.tags),
-    payload,
-    deliverAt: row.deliver_at,
-    expiresAt: row.expires_at,
-    orderingKey: row.ordering_key,
-    matched: row.matched,
-    createdAt: row.created_at,
-  };
 }

@@ -10,6 +10,8 @@ interface Row {
   beat: number;
   now: number;
   ended: 0 | 1;
+  left: boolean;
+  lease: number | null;
 }
 
 const JOIN = statement(
@@ -26,10 +28,15 @@ const END_OTHERS = statement(
      SELECT epoch FROM posthorn.node WHERE ended = 0 AND epoch != $1 AND expires_at < clock_timestamp()
      ORDER BY epoch FOR UPDATE SKIP LOCKED)`,
 );
-const LEAVE = statement('UPDATE posthorn.node SET ended = 1 WHERE epoch = $1');
+// The time of one that left is never over: so it can be told from one that died.
+const LEAVE = statement(
+  "UPDATE posthorn.node SET ended = 1, expires_at = 'infinity' WHERE epoch = $1 AND ended = 0",
+);
 const FORGET = statement('DELETE FROM posthorn.node WHERE epoch = $1 AND ended = 1');
 const LIST = statement(
-  `SELECT epoch, name, ended, floor(extract(epoch FROM started_at) * 1000)::bigint AS started,
+  `SELECT epoch, name, ended, expires_at = 'infinity' AS left,
+     CASE WHEN ended = 0 THEN floor(extract(epoch FROM expires_at - beat_at) * 1000)::bigint END AS lease,
+     floor(extract(epoch FROM started_at) * 1000)::bigint AS started,
      floor(extract(epoch FROM beat_at) * 1000)::bigint AS beat,
      floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now FROM posthorn.node ORDER BY epoch`,
 );
@@ -54,12 +61,17 @@ export function nodes({ db, self, tell }: Backend) {
         // Between the first statement and the last.
         now: (own.beat + own.now) / 2,
         live: rows.filter(({ ended }) => ended === 0).map((row) => row.epoch),
+        leases: rows.flatMap(({ epoch, name, lease }) =>
+          lease === null ? [] : [{ epoch, name, leaseMs: lease }],
+        ),
         ended: rows
           .filter(({ ended }) => ended === 1)
           .map((row) => ({
             epoch: row.epoch,
             from: firstFence(row.epoch),
             before: firstFence(row.epoch + 1),
+            name: row.name,
+            silentMs: row.left ? null : row.now - row.beat,
           })),
       };
     },

@@ -1,5 +1,5 @@
 import type { Lease } from '../../model/lease.ts';
-import type { MessageRef, Stopped } from '../store.ts';
+import type { MessageRef, Store } from '../store.ts';
 import { bigints } from './arrays.ts';
 import type { Backend } from './backend.ts';
 import { closeDeliveries } from './closings.ts';
@@ -8,9 +8,9 @@ import type { Place } from './delivery-lines.ts';
 import { type Effects, effects } from './effects.ts';
 import { stoppedSignals } from './stopped-signals.ts';
 
-type ExpiredParams = { now: number; keptSince: number; limit: number };
-type ExpungeParams = { messages: readonly MessageRef[]; now: number; scan?: number };
-type Expunged = Stopped & { expunged: number };
+type ExpiredParams = Parameters<Store['messageListExpired']>[0];
+type ExpungeParams = Parameters<Store['messageExpunge']>[0];
+type Expunged = Awaited<ReturnType<Store['messageExpunge']>>;
 
 const OPEN = [0, 1, 4];
 const [SENDING, CANCELLED] = [1, 5];

@@ -1,8 +1,8 @@
 import type { NewDelivery, NewMessage } from '../../model/message.ts';
+import { stateCode } from '../rows/delivery-states.ts';
 import type { Publish } from '../store.ts';
 import { bigints, integers, smallints, texts } from './arrays.ts';
 import type { Column } from './columns.ts';
-import { stateCode } from './states.ts';
 
 /** What every message has. */
 export const MESSAGE_COLUMNS: readonly Column[] = [

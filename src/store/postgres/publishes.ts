@@ -1,4 +1,4 @@
-import type { Publish, PublishResult } from '../store.ts';
+import type { Publish, PublishResult, Store } from '../store.ts';
 import type { Backend } from './backend.ts';
 import { carefulPublishes } from './careful-publishes.ts';
 import { arraysOf, namesOf } from './columns.ts';
@@ -7,7 +7,7 @@ import { answerOf, type Earlier, findKept } from './idempotency-claims.ts';
 import { MESSAGE_COLUMNS, PublishRows, revisionValues, SELDOM_COLUMNS } from './publish-rows.ts';
 import { storedSignals } from './stored-signals.ts';
 
-type AcceptParams = { publishes: readonly Publish[]; fence: number; now: number };
+type AcceptParams = Parameters<Store['messageAccept']>[0];
 interface Taken {
   /** Of the messages, ascending; null: there are none. */
   keys: number[] | null;

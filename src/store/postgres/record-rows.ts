@@ -1,7 +1,7 @@
+import { stateCode } from '../rows/delivery-states.ts';
 import type { AttemptResult } from '../store.ts';
 import { bigints, integers, texts } from './arrays.ts';
 import type { Column } from './columns.ts';
-import { stateCode } from './states.ts';
 
 /** What a result makes of its delivery, when its fence holds. */
 export interface Settled {
@@ -52,6 +52,8 @@ export const SELDOM_ATTEMPT_COLUMNS: readonly Column[] = [
   ['error_message', 'text'],
 ];
 
+export const ALL_ATTEMPT_COLUMNS: readonly Column[] = [...ATTEMPT_COLUMNS, ...SELDOM_ATTEMPT_COLUMNS];
+
 /** In the order of ATTEMPT_COLUMNS. */
 export function attemptValues(results: readonly AttemptResult[]): Buffer[] {
   const exchanges = results.map(({ attempt }) => attempt.exchange);
@@ -76,4 +78,9 @@ export function seldomAttemptValues(results: readonly AttemptResult[]): Buffer[]
     texts(results.map(({ attempt }) => attempt.exchange.error?.code ?? null)),
     texts(results.map(({ attempt }) => attempt.exchange.error?.message ?? null)),
   ];
+}
+
+/** In the order of ALL_ATTEMPT_COLUMNS. */
+export function allAttemptValues(results: readonly AttemptResult[]): Buffer[] {
+  return [...attemptValues(results), ...seldomAttemptValues(results)];
 }

@@ -1,4 +1,4 @@
-import { type AttemptResult, type EndpointFailingChange, type Recorded, StoreError } from '../store.ts';
+import { type AttemptResult, type Recorded, type Store, StoreError } from '../store.ts';
 import { bigints, smallints, texts } from './arrays.ts';
 import type { Backend } from './backend.ts';
 import { carefulRecords } from './careful-records.ts';
@@ -6,6 +6,7 @@ import { arraysOf, namesOf } from './columns.ts';
 import { statement, type Value } from './connection.ts';
 import { hasNoPartition, havePartitions } from './partition-tables.ts';
 import {
+  ALL_ATTEMPT_COLUMNS,
   ATTEMPT_COLUMNS,
   attemptValues,
   keyValues,
@@ -14,11 +15,7 @@ import {
   settled,
 } from './record-rows.ts';
 
-type RecordParams = {
-  results: readonly AttemptResult[];
-  now: number;
-  failing?: readonly EndpointFailingChange[];
-};
+type RecordParams = Parameters<Store['deliveryRecord']>[0];
 
 const NOTHING: Recorded = { held: [], dropped: [] };
 
@@ -134,7 +131,7 @@ function recording({ usual }: { usual: boolean }) {
   const SELDOM = ATTEMPTS + ATTEMPT_COLUMNS.length;
   const CHANGES = SELDOM + SELDOM_ATTEMPT_COLUMNS.length;
   const keys = [0, 1, 2].map((index) => `$${KEYS + index}::bigint[]`);
-  const attempt = usual ? ATTEMPT_COLUMNS : [...ATTEMPT_COLUMNS, ...SELDOM_ATTEMPT_COLUMNS];
+  const attempt = usual ? ATTEMPT_COLUMNS : ALL_ATTEMPT_COLUMNS;
   const attempts = [...keys, ...arraysOf(attempt, ATTEMPTS)];
   const numbers = `$${ATTEMPTS + ATTEMPT_COLUMNS.findIndex(([name]) => name === 'number')}::integer[]`;
   const changes = [...keys, `$${FENCES}::bigint[]`, numbers];

@@ -1,4 +1,5 @@
 import { RESEND_DUE_AT } from '../../model/lease.ts';
+import type { Store } from '../store.ts';
 import type { Backend } from './backend.ts';
 import { statement } from './connection.ts';
 
@@ -6,7 +7,7 @@ interface Counted {
   count: number;
   waiting: number;
 }
-type InsertParams = { messageKey: number; endpointKey: number; now: number; limit: number };
+type InsertParams = Parameters<Store['resendInsert']>[0];
 
 /** Others who ask for one of this endpoint's wait for the end of this: so they are counted. */
 const LOCK = statement(

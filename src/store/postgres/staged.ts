@@ -1,9 +1,10 @@
 import type { Timer } from '../../model/clock.ts';
+import type { Line } from '../line.ts';
 import type { Signal } from '../store.ts';
 import { bigints, texts } from './arrays.ts';
 import type { Backend } from './backend.ts';
 import { type Executor, statement } from './connection.ts';
-import { advanceLines, type Line } from './lines.ts';
+import { advanceLines } from './lines.ts';
 
 type Told = (signals: readonly Signal[]) => void;
 interface Staged {

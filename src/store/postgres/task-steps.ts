@@ -1,14 +1,16 @@
 import type { HeldReason } from '../../model/delivery.ts';
 import { type Endpoint, heldReason } from '../../model/endpoint.ts';
 import type { Task, TaskState } from '../../model/task.ts';
+import { stateCode } from '../rows/delivery-states.ts';
+import { type EndpointRow, endpoint } from '../rows/endpoint-row.ts';
+import { taskStates } from '../task-walk.ts';
 import { bigints } from './arrays.ts';
 import { cancelDeliveries } from './cancellations.ts';
 import { type Executor, statement } from './connection.ts';
 import type { Effects } from './effects.ts';
-import { ENDPOINT_COLUMNS, type EndpointRow, endpoint } from './endpoint-row.ts';
+import { ENDPOINT_COLUMNS } from './endpoint-columns.ts';
 import { reopenDeliveries } from './reopening.ts';
-import { stateCode } from './states.ts';
-import { statesWanted, walkTask } from './task-walks.ts';
+import { walkTask } from './task-walks.ts';
 
 interface StepParams {
   now: number;
@@ -74,7 +76,7 @@ export async function stepTask(
       ? await discard(tx, target.key, messageKeys, outcome)
       : await reopenDeliveries(tx, target, messageKeys, {
           ...{ now, rate: task.rate, outcome },
-          among: source.key === target.key ? statesWanted(task).map(stateCode) : ENDED,
+          among: source.key === target.key ? taskStates(task).map(stateCode) : ENDED,
         });
   const state = next === null ? 'finished' : 'running';
   return { scanned: walked.length, affected, position: next ?? task.to, state };

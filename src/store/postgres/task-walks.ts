@@ -1,21 +1,9 @@
-import type { DeliveryState } from '../../model/delivery.ts';
 import { type Endpoint, matches } from '../../model/endpoint.ts';
 import type { Task } from '../../model/task.ts';
-import type { MessageFilter } from '../store.ts';
+import { taskFilter, type Walk, type WalkBounds, type Walked } from '../task-walk.ts';
 import type { Executor, Value } from './connection.ts';
 import { MESSAGE_COST, MESSAGE_IS_WANTED, messageFilterValues } from './message-filter.ts';
 import { named } from './named.ts';
-
-export interface Walked {
-  readonly messageKey: number;
-  readonly wanted: boolean;
-}
-
-export interface Walk {
-  readonly walked: readonly Walked[];
-  /** Where the next walk begins; null: this came to the end. */
-  readonly next: string | null;
-}
 
 interface Row {
   id: string;
@@ -26,7 +14,6 @@ interface Row {
   channels: string | null;
 }
 
-type Bounds = { scan: number; most: number };
 /** Rows behind this one, the first ones first; null: from the beginning. */
 type Fetch = (last: Row | null, limit: number) => Promise<Row[]>;
 
@@ -55,7 +42,7 @@ const HELD = named(
 );
 
 /** What a task looks at next: messages by their ids, or what is held for an endpoint in the order of acceptance. */
-export function walkTask(tx: Executor, task: Task, target: Endpoint, bounds: Bounds): Promise<Walk> {
+export function walkTask(tx: Executor, task: Task, target: Endpoint, bounds: WalkBounds): Promise<Walk> {
   const { kind, filter, applicationKey, sourceKey, position, to } = task;
   const run = ({ statement, values }: typeof HELD, params: Record<string, Value>) =>
     tx.rows<Row>(statement, values(params));
@@ -65,7 +52,7 @@ export function walkTask(tx: Executor, task: Task, target: Endpoint, bounds: Bou
     // What was published after the task began is not of it; ids and keys need not ascend together when a clock was set back.
     return walk(fetch, bounds, ({ wanted }) => wanted);
   }
-  const params = { applicationKey, position, to, ...messageFilterValues(filterOf(task)) };
+  const params = { applicationKey, position, to, ...messageFilterValues(taskFilter(task)) };
   const fetch: Fetch = (last, limit) => run(MESSAGES, { ...params, last: last?.id ?? '', limit });
   return walk(fetch, bounds, ({ wanted, eventType, channels }) => {
     if (!wanted || kind !== 'replay-missing') return wanted;
@@ -74,7 +61,11 @@ export function walkTask(tx: Executor, task: Task, target: Endpoint, bounds: Bou
 }
 
 /** Ends before the row with which one of the bounds would be passed. The first row is looked at whatever it costs. */
-async function walk(fetch: Fetch, { scan, most }: Bounds, isWanted: (row: Row) => boolean): Promise<Walk> {
+async function walk(
+  fetch: Fetch,
+  { scan, most }: WalkBounds,
+  isWanted: (row: Row) => boolean,
+): Promise<Walk> {
   const walked: Walked[] = [];
   let last: Row | null = null;
   let looked = 0;
@@ -94,19 +85,3 @@ async function walk(fetch: Fetch, { scan, most }: Bounds, isWanted: (row: Row) =
   }
   return { walked, next: null };
 }
-
-function filterOf(task: Task): MessageFilter {
-  const { kind, filter, sourceKey, targetKey } = task;
-  if (kind === 'replay-missing') return { ...filter, missingFor: targetKey };
-  return { ...filter, endpointKey: sourceKey, states: statesWanted(task) };
-}
-
-/** What the deliveries that a task sends again are in, at the endpoint that it looks at. */
-export function statesWanted({ kind, filter }: Task): readonly DeliveryState[] {
-  if (kind === 'release' || kind === 'discard') return ['held'];
-  if (kind === 'replay-missing') return [];
-  return filter.states ?? (kind === 'recover' ? ['failed', 'held'] : USUALLY_REPLAYED);
-}
-
-/** All that is not open, but for what somebody did not want to be sent, or was too old for it. */
-const USUALLY_REPLAYED = ['succeeded', 'failed', 'held'] as const;

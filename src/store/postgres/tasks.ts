@@ -1,45 +1,20 @@
 import { TASKS_KEPT } from '../../limits.ts';
-import type { HeldReason } from '../../model/delivery.ts';
-import type { NewTask, Task, TaskKind, TaskState } from '../../model/task.ts';
-import type { Stopped } from '../store.ts';
+import type { NewTask, Task } from '../../model/task.ts';
+import { type TaskRow, task } from '../rows/task-row.ts';
+import type { Store } from '../store.ts';
 import { storable, texts } from './arrays.ts';
 import type { Backend } from './backend.ts';
 import { type Executor, statement } from './connection.ts';
 import { effects } from './effects.ts';
-import { type Bounds, inOrder } from './pages.ts';
+import { inOrder } from './pages.ts';
 import { stoppedSignals } from './stopped-signals.ts';
 import { restartTask } from './task-restarts.ts';
 import { lockTaskEndpoints, stepTask, taskWaits } from './task-steps.ts';
 
-type InsertParams = NewTask & { limit: number; applicationLimit: number };
-type StepParams = { id: string; now: number; scan: number; most: number };
-type Stepped = (Stopped & { task: Task }) | { waits: HeldReason };
-type ListParams = Bounds & {
-  applicationKey: number | null;
-  kinds?: readonly TaskKind[];
-  states?: readonly TaskState[];
-  limit: number;
-  fromEnd: boolean;
-};
-
-interface Row {
-  id: string;
-  kind: TaskKind;
-  application_key: number;
-  source_key: number;
-  target_key: number;
-  /** JSON. */
-  filter: string;
-  from_id: string;
-  to_id: string;
-  position: string;
-  rate: number;
-  scanned: number;
-  affected: number;
-  state: TaskState;
-  created_at: number;
-  updated_at: number;
-}
+type InsertParams = Parameters<Store['taskInsert']>[0];
+type StepParams = Parameters<Store['taskStep']>[0];
+type Stepped = Awaited<ReturnType<Store['taskStep']>>;
+type ListParams = Parameters<Store['taskList']>[0];
 
 const COLUMNS = `id, kind, application_key, source_key, target_key, filter, from_id, to_id, position, rate, scanned, affected, state,
   created_at, updated_at`;
@@ -86,7 +61,7 @@ const OF_ALL = { inState: lists('state = $5'), inAny: lists(anyOf('state', '$5')
 
 export function tasks(backend: Backend) {
   const { db, tell } = backend;
-  const found = (row: Row | null): Task | null => (row === null ? null : task(row));
+  const found = (row: TaskRow | null): Task | null => (row === null ? null : task(row));
 
   return {
     taskInsert: ({ limit, applicationLimit, ...params }: InsertParams) =>
@@ -94,7 +69,7 @@ export function tasks(backend: Backend) {
         const { applicationKey, sourceKey, filter } = params;
         await tx.rows(LOCK_APPLICATION, [applicationKey]);
         const again = filter.heldFor === undefined ? null : await restartTask(tx, params);
-        if (again !== null) return task((await tx.row<Row>(FIND, [again])) as Row);
+        if (again !== null) return task((await tx.row<TaskRow>(FIND, [again])) as TaskRow);
         const count = await tx.row<{ ofApplication: number; ofSource: number }>(COUNT, [
           applicationKey,
           sourceKey,
@@ -106,7 +81,7 @@ export function tasks(backend: Backend) {
         return begun;
       }),
     taskFind: async ({ id }: { id: string }): Promise<Task | null> =>
-      found(await db.row<Row>(FIND, [storable(id)])),
+      found(await db.row<TaskRow>(FIND, [storable(id)])),
     async taskList(params: ListParams): Promise<Task[]> {
       const { applicationKey, states, kinds, ...page } = params;
       const [state, ...others] = states ?? [];
@@ -121,14 +96,16 @@ export function tasks(backend: Backend) {
       );
       return rows.map(task);
     },
-    taskListRunning: async (): Promise<Task[]> => (await db.rows<Row>(RUNNING)).map(task),
-    taskStep: (params: StepParams): Promise<Stepped | null> =>
-      db.transaction((tx) => step(tx, params, backend)),
+    taskListRunning: async (): Promise<Task[]> => (await db.rows<TaskRow>(RUNNING)).map(task),
+    taskStep: (params: StepParams): Promise<Stepped> => db.transaction((tx) => step(tx, params, backend)),
     taskCancel: ({ id, now }: { id: string; now: number }): Promise<Task | null> =>
       db.transaction(async (tx) => {
-        const present = await tx.row<Row>(LOCK, [storable(id)]);
+        const present = await tx.row<TaskRow>(LOCK, [storable(id)]);
         if (present?.state !== 'running') return null;
-        const [cancelled] = await Promise.all([tx.row<Row>(CANCEL, [id, now]), tell(tx, [{ kind: 'task' }])]);
+        const [cancelled] = await Promise.all([
+          tx.row<TaskRow>(CANCEL, [id, now]),
+          tell(tx, [{ kind: 'task' }]),
+        ]);
         return found(cancelled);
       }),
     taskPurge: ({ before, limit }: { before: number; limit: number }): Promise<number> =>
@@ -137,17 +114,13 @@ export function tasks(backend: Backend) {
 }
 
 /** Of two who step a task at once, the second goes on from where the first came to. */
-async function step(
-  tx: Executor,
-  { id, now, ...bounds }: StepParams,
-  { tell }: Backend,
-): Promise<Stepped | null> {
-  const present = await tx.row<Row>(FIND, [storable(id)]);
+async function step(tx: Executor, { id, now, ...bounds }: StepParams, { tell }: Backend): Promise<Stepped> {
+  const present = await tx.row<TaskRow>(FIND, [storable(id)]);
   if (present?.state !== 'running') return null;
   // The endpoints before the task, as who changes an endpoint begins tasks of it.
   const [endpoints, locked] = await Promise.all([
     lockTaskEndpoints(tx, task(present)),
-    tx.row<Row>(LOCK, [id]),
+    tx.row<TaskRow>(LOCK, [id]),
   ]);
   if (locked?.state !== 'running') return null;
   const running = task(locked);
@@ -161,10 +134,10 @@ async function step(
   });
   const stopped = await outcome.end(now);
   const [advanced] = await Promise.all([
-    tx.row<Row>(ADVANCE, [id, position, state, scanned, affected, now]),
+    tx.row<TaskRow>(ADVANCE, [id, position, state, scanned, affected, now]),
     tell(tx, stoppedSignals(stopped)),
   ]);
-  return { ...stopped, task: task(advanced as Row) };
+  return { ...stopped, task: task(advanced as TaskRow) };
 }
 
 /**
@@ -175,14 +148,14 @@ export async function insertTask(tx: Executor, params: NewTask, kept = TASKS_KEP
   const { id, kind, applicationKey, sourceKey, targetKey, filter, from, to, rate, now } = params;
   const values = [id, kind, applicationKey, sourceKey, targetKey, storable(JSON.stringify(filter))];
   const [begun] = await Promise.all([
-    tx.row<Row>(INSERT, [...values, from, to, rate, now]),
+    tx.row<TaskRow>(INSERT, [...values, from, to, rate, now]),
     tx.changes(PURGE_OF, [applicationKey, kept]),
   ]);
-  return task(begun as Row);
+  return task(begun as TaskRow);
 }
 
 function lists(condition: string) {
-  return inOrder<Row>(
+  return inOrder<TaskRow>(
     (order) =>
       `SELECT ${COLUMNS} FROM posthorn.task WHERE ${condition} AND id > coalesce($1, '') AND id < coalesce($2, '~')
        AND ${anyOf('kind', '$4')} ORDER BY id ${order} LIMIT $3`,
@@ -191,24 +164,4 @@ function lists(condition: string) {
 
 function anyOf(column: string, values: string): string {
   return `(${values}::text[] IS NULL OR ${column} = ANY(${values}::text[]))`;
-}
-
-function task(row: Row): Task {
-  return {
-    id: row.id,
-    kind: row.kind,
-    applicationKey: row.application_key,
-    sourceKey: row.source_key,
-    targetKey: row.target_key,
-    filter: JSON.parse(row.filter),
-    from: row.from_id,
-    to: row.to_id,
-    position: row.position,
-    rate: row.rate,
-    scanned: row.scanned,
-    affected: row.affected,
-    state: row.state,
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
-  };
 }

@@ -37,7 +37,7 @@ function plainReader(table: TransferTable): ReadPage {
 /**
  * The large tables in the order of message keys, in which they were written and are best written again. Their indexes lead with the
  * application: so a window of keys is looked for in each, and what is found is put in order. For 100,000 applications that is
- * 100,000 looks into an index for 8,192 messages.
+ * 100,000 looks into an index for a page of at most 4,096 rows.
  */
 function partitionedReader(table: TransferTable): ReadPage {
   const [, second] = table.key;

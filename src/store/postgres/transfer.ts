@@ -1,10 +1,13 @@
 import { PARTITIONS_AHEAD, TRANSFER_LINES_STEP } from '../../limits.ts';
+import type { Line } from '../line.ts';
 import { StoreError } from '../store.ts';
 import {
+  ALREADY_IMPORTED,
   HALF_IMPORTED,
   HEADER_LINES,
   IMPORT_ID,
   IMPORT_LINES,
+  IMPORTED_ID,
   IMPORTED_TWICE,
   type LastNumbers,
   notEmptySentence,
@@ -23,7 +26,7 @@ import {
 } from '../transfer-tables.ts';
 import { bigints, byteArrays, texts } from './arrays.ts';
 import { type Database, type Executor, openDatabase, type Value } from './connection.ts';
-import { advanceLines, type Line } from './lines.ts';
+import { advanceLines } from './lines.ts';
 import { type LongSession, openLongSession } from './long-session.ts';
 import { type MigrateOptions, migrate, schemaState } from './migrate.ts';
 import { KEYS } from './partition-tables.ts';
@@ -142,7 +145,10 @@ export async function openPostgresTarget({
         tx.script(`ANALYZE ${TRANSFER_TABLES.map(({ name }) => `posthorn.${name}`)}`),
       );
       await session.transaction((tx) =>
-        tx.script(`DELETE FROM posthorn.meta WHERE name IN ('${IMPORT_ID}', '${IMPORT_LINES}')`),
+        tx.script(
+          `DELETE FROM posthorn.meta WHERE name IN ('${IMPORT_LINES}', '${IMPORTED_ID}');
+           UPDATE posthorn.meta SET name = '${IMPORTED_ID}' WHERE name = '${IMPORT_ID}'`,
+        ),
       );
     },
     close,
@@ -193,6 +199,7 @@ async function begin(tx: LongSession, id: number, masterKeyId: number | null): P
   const earlier = await metaGet(tx, IMPORT_ID);
   if (earlier === id) return { lines: (await metaGet(tx, IMPORT_LINES)) ?? HEADER_LINES };
   if (earlier !== null) throw new StoreError('incompatible', `${OTHER_IMPORT} ${EMPTY_STORE}`);
+  if ((await metaGet(tx, IMPORTED_ID)) === id) throw new StoreError('incompatible', ALREADY_IMPORTED);
   for (const { name } of TRANSFER_TABLES) {
     if ((await tx.arrays(`SELECT 1 FROM ${ownedRows(name)} LIMIT 1`)).length === 0) continue;
     throw new StoreError('incompatible', notEmptySentence(name, EMPTY_STORE));

@@ -1,9 +1,10 @@
+import type { Store } from '../store.ts';
 import type { Backend } from './backend.ts';
 import { closeDeliveries } from './closings.ts';
 import { type Executor, type Statement, statement } from './connection.ts';
 import type { Place } from './delivery-lines.ts';
 
-type WithdrawParams = { endpointKey: number; limit: number };
+type WithdrawParams = Parameters<Store['deliveryWithdraw']>[0];
 interface Takes {
   applicationKey: number;
   /** Why it takes nothing; null: it takes what comes. */

@@ -1,21 +1,10 @@
 import type {
   Announcement,
   AttemptAnnouncementType,
-  EndpointAnnouncementType,
   NewEndpointAnnouncement,
 } from '../../model/announcement.ts';
+import { type AnnouncementRow, announcement } from '../rows/announcement-row.ts';
 import { type Connection, transaction } from './connection.ts';
-
-interface Row {
-  key: number;
-  type: string;
-  applicationKey: number;
-  endpointKey: number;
-  messageKey: number | null;
-  attemptId: string | null;
-  data: string | null;
-  createdAt: number;
-}
 
 interface Of {
   readonly applicationKey: number;
@@ -33,7 +22,7 @@ export function announcements(connection: Connection) {
   const remove = connection.prepare('DELETE FROM announcement WHERE announcement_key = ?');
   return {
     announcementList: ({ limit }: { limit: number }): Announcement[] =>
-      (list.all(limit) as Row[]).map(announcement),
+      (list.all(limit) as AnnouncementRow[]).map(announcement),
     announcementDelete: ({ keys }: { keys: readonly number[] }): void =>
       transaction(connection, () => {
         for (const key of keys) remove.run(key);
@@ -57,11 +46,4 @@ export function announcing(connection: Connection) {
       insert.run({ ...of, type, data: null });
     },
   };
-}
-
-function announcement({ type, messageKey, attemptId, data, ...of }: Row): Announcement {
-  if (messageKey === null || attemptId === null) {
-    return { ...of, type: type as EndpointAnnouncementType, data: JSON.parse(data ?? '{}') };
-  }
-  return { ...of, type: type as AttemptAnnouncementType, messageKey, attemptId };
 }

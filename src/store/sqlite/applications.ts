@@ -1,28 +1,14 @@
 import type { Application } from '../../model/application.ts';
-import type { ApplicationChanges, NewApplication } from '../store.ts';
-import { named } from './changes.ts';
+import { type ApplicationRow, application, numberOf } from '../rows/application-row.ts';
+import { namedChanges } from '../rows/named-changes.ts';
+import type { NewApplication, Store } from '../store.ts';
 import { type Connection, transaction } from './connection.ts';
 import { failures } from './failing.ts';
-import { type Bounds, upwards } from './pages.ts';
+import { upwards } from './pages.ts';
 
-interface Row {
-  application_key: number;
-  id: string;
-  number: number;
-  uid: string | null;
-  name: string;
-  throttle_rate: number | null;
-  metadata: string;
-  created_at: number;
-  updated_at: number;
-}
-
-type ListParams = Bounds<string> & { limit: number; fromEnd: boolean };
-type UpdateParams = { applicationKey: number; now: number; changes: ApplicationChanges };
-type DeleteParams = { applicationKey: number; now: number };
-
-/** How an application's number is written. */
-const NUMBER = /^[1-9]\d{0,14}$/;
+type ListParams = Parameters<Store['applicationList']>[0];
+type UpdateParams = Parameters<Store['applicationUpdate']>[0];
+type DeleteParams = Parameters<Store['applicationDelete']>[0];
 
 export function applications(connection: Connection) {
   const { insert, byId, byUid, byNumber, byKey, highest, update, list, ...others } = prepare(connection);
@@ -40,7 +26,7 @@ export function applications(connection: Connection) {
   /** Whether another application is found by it. */
   function taken(uid: string | null, ownKey?: number): boolean {
     if (uid === null) return false;
-    const found = [byUid.get(uid), NUMBER.test(uid) ? byNumber.get(Number(uid)) : undefined] as Row[];
+    const found = [byUid.get(uid), byNumber.get(numberOf(uid))] as ApplicationRow[];
     return found.some((row) => row !== undefined && row.application_key !== ownKey);
   }
 
@@ -49,15 +35,15 @@ export function applications(connection: Connection) {
       transaction(connection, () => {
         if (taken(params.uid)) return null;
         const fields = { number: nextNumber(params.uid), metadata: JSON.stringify(params.metadata) };
-        return application(insert.get({ ...params, ...fields }) as Row);
+        return application(insert.get({ ...params, ...fields }) as ApplicationRow);
       }),
     applicationOperational: ({ id, now }: { id: string; now: number }): Application =>
       transaction(connection, () => {
         makeOperational.run(id, now, now);
-        return application(operational.get() as Row);
+        return application(operational.get() as ApplicationRow);
       }),
     applicationFind: ({ ref }: { ref: string }): Application | null =>
-      found(byId.get(ref) ?? byUid.get(ref) ?? (NUMBER.test(ref) ? byNumber.get(Number(ref)) : undefined)),
+      found(byId.get(ref) ?? byUid.get(ref) ?? byNumber.get(numberOf(ref))),
     applicationFindByNumber: ({ number }: { number: number }): Application | null =>
       found(byNumber.get(number)),
     applicationFindByKey: ({ applicationKey }: { applicationKey: number }): Application | null =>
@@ -70,10 +56,10 @@ export function applications(connection: Connection) {
       transaction(connection, () => {
         const present = found(byKey.get(applicationKey));
         if (present === null) return null;
-        const { uid, name, throttleRate, metadata } = { ...present, ...named(changes) };
+        const { uid, name, throttleRate, metadata } = { ...present, ...namedChanges(changes) };
         if (taken(uid, applicationKey)) return 'uid_taken';
         const fields = { uid, name, throttleRate, metadata: JSON.stringify(metadata) };
-        return application(update.get({ ...fields, applicationKey, now }) as Row);
+        return application(update.get({ ...fields, applicationKey, now }) as ApplicationRow);
       }),
     applicationDelete: ({ applicationKey, now }: DeleteParams): { endpointKeys: number[] } | null =>
       transaction(connection, () => {
@@ -106,7 +92,7 @@ function prepare(connection: Connection) {
     operational: connection.prepare('SELECT * FROM application WHERE number = 0'),
     // Deleted ones count: a number is never given again.
     highest: connection.prepare('SELECT coalesce(max(number), 0) FROM application').pluck(),
-    list: upwards<Row>(
+    list: upwards<ApplicationRow>(
       connection,
       (order) =>
         `SELECT * FROM application WHERE deleted_at IS NULL AND number > 0 AND id > coalesce(@after, '') AND id < coalesce(@before, '~')
@@ -136,20 +122,5 @@ function revisionOf({ key, revision }: Application): { applicationKey: number; r
 }
 
 function found(row: unknown): Application | null {
-  return row === undefined ? null : application(row as Row);
-}
-
-function application(row: Row): Application {
-  return {
-    key: row.application_key,
-    id: row.id,
-    number: row.number,
-    uid: row.uid,
-    name: row.name,
-    throttleRate: row.throttle_rate,
-    metadata: JSON.parse(row.metadata),
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
-    revision: 0,
-  };
+  return row === undefined ? null : application(row as ApplicationRow);
 }

@@ -1,30 +1,9 @@
-import type { AttemptTrigger } from '../../model/attempt.ts';
-import type { ExchangeErrorCode } from '../../model/exchange.ts';
-import type { AttemptFilter, AttemptPage, ListedAttempt, Scanned } from '../store.ts';
+import { type AttemptRow, attempt } from '../rows/attempt-row.ts';
+import type { ListedAttempt, Scanned, Store } from '../store.ts';
 import { ATTEMPT_IS_WANTED, attemptFilterValues } from './attempt-filter.ts';
 import type { Connection } from './connection.ts';
 import { towardsNewest } from './pages.ts';
 import { type ScannedRow, scan } from './scan.ts';
-
-interface Row {
-  id: string;
-  message_key: number;
-  endpoint_key: number;
-  number: number;
-  trigger: AttemptTrigger;
-  url: string;
-  started_at: number;
-  duration_ms: number;
-  status: number | null;
-  retry_after: string | null;
-  error_code: ExchangeErrorCode | null;
-  error_message: string | null;
-  request_headers: string | null;
-  response_headers: string | null;
-  body: string;
-  message_id: string;
-  endpoint_id: string;
-}
 
 export const ATTEMPT_COLUMNS = [
   'id',
@@ -44,18 +23,11 @@ export const ATTEMPT_COLUMNS = [
   'body',
 ];
 
-type ListParams = ({ applicationKey: number; messageKey: number } | { endpointKey: number }) &
-  AttemptPage & { filter?: AttemptFilter; scan?: number };
-type FindParams = { applicationKey: number; messageKey: number; id: string };
-type LatestParams = {
-  applicationKey: number;
-  messageKey: number;
-  endpointKeys: readonly number[];
-  before: string | null;
-  scan: number;
-};
-type CountParams = { endpointKey: number; from: string; to: string; scan: number };
-type Count = { succeeded: number; failed: number; scannedTo: string | null };
+type ListParams = Parameters<Store['attemptList']>[0];
+type FindParams = Parameters<Store['attemptFind']>[0];
+type LatestParams = Parameters<Store['attemptLatest']>[0];
+type CountParams = Parameters<Store['attemptCount']>[0];
+type Count = Awaited<ReturnType<Store['attemptCount']>>;
 
 export function attempts(connection: Connection) {
   const statements = prepare(connection);
@@ -68,13 +40,13 @@ export function attempts(connection: Connection) {
       const { before, after, limit, filter, scan: bound = Number.POSITIVE_INFINITY } = params;
       const upwards = towardsNewest(params);
       const { rows, scans } = list[upwards ? 'oldest' : 'newest'];
-      let found: { rows: Row[]; scannedTo: string | null };
+      let found: { rows: AttemptRow[]; scannedTo: string | null };
       if (filter === undefined) {
-        found = { rows: rows.all({ of, before, after, limit }) as Row[], scannedTo: null };
+        found = { rows: rows.all({ of, before, after, limit }) as AttemptRow[], scannedTo: null };
       } else {
         const values = { of, before, after, ...attemptFilterValues(filter) };
         const { keys, scannedTo } = scan(scans.iterate(values) as Iterable<ScannedRow>, limit, bound);
-        found = { rows: keys.map((key) => byKey.get(key) as Row), scannedTo };
+        found = { rows: keys.map((key) => byKey.get(key) as AttemptRow), scannedTo };
       }
       const listed = found.rows.map(attempt);
       return { rows: upwards ? listed.reverse() : listed, scannedTo: found.scannedTo };
@@ -85,7 +57,7 @@ export function attempts(connection: Connection) {
       let looked = 0;
       let scannedTo: string | null = null;
       for (const [id, key, of] of latest.iterate(range) as Iterable<[string, number, number]>) {
-        if (wanted.delete(of)) rows.push(attempt(byKey.get(key) as Row));
+        if (wanted.delete(of)) rows.push(attempt(byKey.get(key) as AttemptRow));
         if (wanted.size === 0) break;
         if (++looked < bound) continue;
         scannedTo = id;
@@ -95,7 +67,7 @@ export function attempts(connection: Connection) {
     },
     attemptFind({ messageKey, id }: FindParams): ListedAttempt | null {
       const row = find.get(messageKey, id);
-      return row === undefined ? null : attempt(row as Row);
+      return row === undefined ? null : attempt(row as AttemptRow);
     },
     attemptExpunge: ({ messageKey, id }: FindParams): boolean => expunge.run(messageKey, id).changes > 0,
     attemptCount({ scan: bound, ...params }: CountParams): Count {
@@ -149,28 +121,5 @@ function prepare(connection: Connection) {
        FROM (SELECT id, status ${counted} >= @from ORDER BY id LIMIT @bound)`,
     ),
     more: connection.prepare(`SELECT 1 ${counted} > @from LIMIT 1`),
-  };
-}
-
-function attempt(row: Row): ListedAttempt {
-  return {
-    id: row.id,
-    messageKey: row.message_key,
-    endpointKey: row.endpoint_key,
-    messageId: row.message_id,
-    endpointId: row.endpoint_id,
-    number: row.number,
-    trigger: row.trigger,
-    url: row.url,
-    exchange: {
-      startedAt: row.started_at,
-      durationMs: row.duration_ms,
-      status: row.status,
-      body: row.body,
-      requestHeaders: row.request_headers ?? '',
-      responseHeaders: row.response_headers ?? '',
-      retryAfter: row.retry_after,
-      error: row.error_code === null ? null : { code: row.error_code, message: row.error_message ?? '' },
-    },
   };
 }

@@ -1,17 +1,12 @@
 import type { DeliveryReason } from '../../model/delivery.ts';
 import type { Lease } from '../../model/lease.ts';
-import type { Stopped } from '../store.ts';
+import type { Stopped, Store } from '../store.ts';
 import { type Connection, transaction } from './connection.ts';
 import { type Effects, effects } from './effects.ts';
 
 type Place = { messageKey: number; endpointKey: number };
-type CancelParams = {
-  deliveries: readonly { readonly messageKey: number; readonly endpointKey: number }[];
-  reason: Extract<DeliveryReason, 'cancelled' | 'skipped' | 'expired'>;
-  failedToo?: boolean;
-  now: number;
-};
-type ExpireParams = { now: number; limit: number; scan: number };
+type CancelParams = Parameters<Store['deliveryCancel']>[0];
+type ExpireParams = Parameters<Store['deliveryExpire']>[0];
 type Due = { expiresAt: number; messageKey: number };
 type OpenOf = { looked: number; sending: number; open: string };
 type Before = { state: number; fence: number; orderKey: string | null };
@@ -60,7 +55,7 @@ export function cancellations(connection: Connection) {
   };
 }
 
-type Expired = Stopped & { messages: number; more: boolean };
+type Expired = Awaited<ReturnType<Store['deliveryExpire']>>;
 
 /**
  * Cancels what waits or is held of a message that is too old, at most so many. Its row goes when none is left; while one is under

@@ -1,10 +1,10 @@
 import type { LeasedDelivery } from '../../model/lease.ts';
-import type { LaneClaim } from '../store.ts';
+import type { LaneClaim, Store } from '../store.ts';
 import { nextDueOf } from './backlogs.ts';
 import { type Connection, transaction } from './connection.ts';
 import { type Effects, effects } from './effects.ts';
 
-type ClaimParams = { lanes: readonly LaneClaim[]; characters: number; dueBy: number; fence: number };
+type ClaimParams = Parameters<Store['deliveryClaimDue']>[0];
 /** As `.raw()` gives it: an object for each row would be made twice. */
 type Row = [
   messageKey: number,

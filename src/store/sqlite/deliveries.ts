@@ -1,27 +1,21 @@
 import type { Statement } from 'better-sqlite3';
-import type { Delivery, DeliveryReason } from '../../model/delivery.ts';
-import type { EndpointDelivery } from '../store.ts';
+import type { Delivery } from '../../model/delivery.ts';
+import {
+  type DeliveryRow,
+  delivery,
+  type MessageDeliveryRow,
+  messageDelivery,
+} from '../rows/delivery-row.ts';
+import { type EndpointRow, endpoint } from '../rows/endpoint-row.ts';
+import type { EndpointDelivery, Store } from '../store.ts';
 import type { Connection } from './connection.ts';
-import { type EndpointRow, endpoint } from './endpoint-row.ts';
-import { type Bounds, upwards } from './pages.ts';
-import { stateOf } from './states.ts';
+import { upwards } from './pages.ts';
 
-interface Row {
-  message_key: number;
-  endpoint_key: number;
-  state: number;
-  attempt_count: number;
-  next_attempt_at: number | null;
-  order_key: string | null;
-  reason: DeliveryReason | null;
-}
-
-type ListParams = { applicationKey: number; messageKey: number; limit: number } & Bounds<number>;
-type FindParams = { endpointKey: number; messageKeys: readonly number[] };
-type CountParams = { endpointKey?: number; limit?: number; now?: number };
-type Before = Delivery & { readonly messageId: string };
-type BeforeRow = Row & { message_id: string };
-type OpenCounts = Record<'pending' | 'sending' | 'held', number>;
+type ListParams = Parameters<Store['deliveryList']>[0];
+type FindParams = Parameters<Store['deliveryFind']>[0];
+type CountParams = Parameters<Store['deliveryCountOpen']>[0];
+type Before = Awaited<ReturnType<Store['deliveryBefore']>>;
+type OpenCounts = Awaited<ReturnType<Store['deliveryCountOpen']>>;
 
 export function deliveries(connection: Connection) {
   const { list, find, counts, before, first } = prepare(connection);
@@ -36,13 +30,13 @@ export function deliveries(connection: Connection) {
     deliveryFind: ({ endpointKey, messageKeys }: FindParams): Delivery[] =>
       messageKeys.flatMap((messageKey) => {
         const row = find.get(messageKey, endpointKey);
-        return row === undefined ? [] : [delivery(row as Row)];
+        return row === undefined ? [] : [delivery(row as DeliveryRow)];
       }),
-    deliveryBefore(params: { messageKey: number; endpointKey: number }): Before | null {
-      return named(before.get(params) as BeforeRow | undefined);
+    deliveryBefore(params: { messageKey: number; endpointKey: number }): Before {
+      return messageDelivery(before.get(params) as MessageDeliveryRow | undefined);
     },
-    deliveryFirst(params: { endpointKey: number; orderKey: string }): Before | null {
-      return named(first.get(params) as BeforeRow | undefined);
+    deliveryFirst(params: { endpointKey: number; orderKey: string }): Before {
+      return messageDelivery(first.get(params) as MessageDeliveryRow | undefined);
     },
     deliveryCountOpen({ endpointKey, limit = Number.MAX_SAFE_INTEGER, now }: CountParams): OpenCounts {
       const { timed, waiting, later, sending, held } = counts[endpointKey === undefined ? 'all' : 'one'];
@@ -66,7 +60,7 @@ function prepare(connection: Connection) {
     held: count(`state = 4 ${endpoint}`),
   });
   return {
-    list: upwards<Row & EndpointRow>(
+    list: upwards<DeliveryRow & EndpointRow & { deleted_at: number | null }>(
       connection,
       (order) =>
         `SELECT d.*, e.* FROM delivery d JOIN endpoint e ON e.endpoint_key = d.endpoint_key
@@ -87,21 +81,5 @@ function prepare(connection: Connection) {
     ),
     find: connection.prepare('SELECT * FROM delivery WHERE message_key = ? AND endpoint_key = ?'),
     counts: { all: countsOf(''), one: countsOf('AND endpoint_key = @endpointKey') },
-  };
-}
-
-function named(row: BeforeRow | undefined): Before | null {
-  return row === undefined ? null : { ...delivery(row), messageId: row.message_id };
-}
-
-function delivery(row: Row): Delivery {
-  return {
-    messageKey: row.message_key,
-    endpointKey: row.endpoint_key,
-    state: stateOf(row.state),
-    attemptCount: row.attempt_count,
-    nextAttemptAt: row.next_attempt_at,
-    orderKey: row.order_key,
-    reason: row.reason,
   };
 }

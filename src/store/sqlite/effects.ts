@@ -1,16 +1,10 @@
-import type { Lease } from '../../model/lease.ts';
+import { type Gathered, gather } from '../gathered.ts';
 import type { Stopped } from '../store.ts';
 import type { Connection } from './connection.ts';
-import { type Line, lines } from './lines.ts';
+import { lines } from './lines.ts';
 
-/** Gathers in a transaction what memory has to follow, and the lines that changed: they advance when all is done. */
-export interface Effects {
-  /** It was leased, and is no longer. */
-  dropped(lease: Lease): void;
-  /** Something of an endpoint waits in the store, due then. */
-  stored(endpointKey: number, dueAt: number): void;
-  /** A delivery that is ordered by this, if by anything, came into its line or left it. */
-  changed(endpointKey: number, orderKey: string | null): void;
+/** What a transaction gathers for its end. */
+export interface Effects extends Gathered {
   /** Advances the lines. `now`: when those whose turn it became are due. */
   end(now: number): Stopped;
 }
@@ -18,26 +12,15 @@ export interface Effects {
 export function effects(connection: Connection): () => Effects {
   const advance = lines(connection);
   return () => {
-    const dropped: Lease[] = [];
-    const due = new Map<number, number>();
-    const changed = new Map<string, Line>();
-    const stored = (endpointKey: number, dueAt: number) => {
-      due.set(endpointKey, Math.min(due.get(endpointKey) ?? dueAt, dueAt));
-    };
+    const gathered = gather();
     return {
-      dropped({ messageKey, endpointKey, fence, resendKey }) {
-        dropped.push({ messageKey, endpointKey, fence, resendKey });
-      },
-      stored,
-      changed(endpointKey, orderKey) {
-        if (orderKey !== null) changed.set(`${endpointKey} ${orderKey}`, { endpointKey, orderKey });
-      },
+      ...gathered,
       end(now) {
-        for (const line of changed.values()) {
+        for (const line of gathered.lines()) {
           const dueAt = advance(line, now);
-          if (dueAt !== null) stored(line.endpointKey, dueAt);
+          if (dueAt !== null) gathered.stored(line.endpointKey, dueAt);
         }
-        return { dropped, stored: Array.from(due, ([endpointKey, dueAt]) => ({ endpointKey, dueAt })) };
+        return gathered.stopped();
       },
     };
   };

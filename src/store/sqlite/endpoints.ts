@@ -1,17 +1,13 @@
-import type { NewEndpointAnnouncement } from '../../model/announcement.ts';
 import type { Endpoint } from '../../model/endpoint.ts';
-import type { NewTask } from '../../model/task.ts';
 import { webHookId } from '../../model/web-hook-id.ts';
-import type { EndpointChanges, NewEndpoint } from '../store.ts';
+import { type EndpointRow, endpoint, storedEndpoint } from '../rows/endpoint-row.ts';
+import { namedChanges } from '../rows/named-changes.ts';
+import type { Store } from '../store.ts';
 import { announcing } from './announcements.ts';
-import { named } from './changes.ts';
 import { type Connection, transaction } from './connection.ts';
-import { type EndpointRow, endpoint } from './endpoint-row.ts';
 import { failures } from './failing.ts';
 import { taskRestarts } from './task-restarts.ts';
 import { beginTask } from './tasks.ts';
-
-type Fields = Omit<NewEndpoint, 'applicationKey' | 'id' | 'now'>;
 
 export function endpoints(connection: Connection) {
   const statements = prepare(connection);
@@ -51,7 +47,7 @@ export function endpoints(connection: Connection) {
         if (live >= limit) return 'limit';
         if (taken(applicationKey, params.uid)) return 'uid_taken';
         const own = { applicationKey, id, now, webHookId: nextWebHookId(applicationKey, params.uid, now) };
-        const inserted = endpoint(insert.get({ ...columns(params), ...own }) as EndpointRow);
+        const inserted = endpoint(insert.get({ ...storedEndpoint(params), ...own }) as EndpointRow);
         announce(announcements, { applicationKey, endpointKey: inserted.key, now });
         return inserted;
       }),
@@ -64,7 +60,7 @@ export function endpoints(connection: Connection) {
         const present = find(endpointKey);
         if (present === null || present.applicationKey !== applicationKey) return null;
         if (taken(applicationKey, changes.uid, endpointKey)) return 'uid_taken';
-        const fields = columns({ ...present, ...named(changes) });
+        const fields = storedEndpoint({ ...present, ...namedChanges(changes) });
         const changed = endpoint(update.get({ ...fields, endpointKey, now }) as EndpointRow);
         if (present.disabled && !changed.disabled) works(endpointKey);
         announce(announcements, { applicationKey, endpointKey, now });
@@ -87,10 +83,9 @@ interface Second {
   number: number;
   second: number;
 }
-type Announced = { announcements?: readonly NewEndpointAnnouncement[] };
-type InsertParams = NewEndpoint & Announced & { limit: number };
-type DeleteParams = Announced & { applicationKey: number; endpointKey: number; now: number };
-type UpdateParams = DeleteParams & { changes: EndpointChanges; task?: NewTask };
+type InsertParams = Parameters<Store['endpointInsert']>[0];
+type DeleteParams = Parameters<Store['endpointDelete']>[0];
+type UpdateParams = Parameters<Store['endpointUpdate']>[0];
 
 function prepare(connection: Connection) {
   return {
@@ -132,30 +127,5 @@ function prepare(connection: Connection) {
     remove: connection.prepare(
       'UPDATE endpoint SET deleted_at = ?, uid = NULL WHERE endpoint_key = ? AND application_key = ? AND deleted_at IS NULL',
     ),
-  };
-}
-
-function columns(fields: Fields) {
-  return {
-    uid: fields.uid,
-    url: fields.url,
-    href: fields.href,
-    description: fields.description,
-    disabled: fields.disabled ? 1 : 0,
-    disabledReason: fields.disabledReason,
-    disabledAt: fields.disabledAt,
-    pausedAt: fields.pausedAt,
-    eventTypes: fields.eventTypes === null ? null : JSON.stringify(fields.eventTypes),
-    channels: fields.channels === null ? null : JSON.stringify(fields.channels),
-    throttleRate: fields.throttleRate,
-    maxInFlight: fields.maxInFlight,
-    ordering: fields.ordering,
-    retrySchedule: fields.retrySchedule === null ? null : JSON.stringify(fields.retrySchedule),
-    finalStatuses: JSON.stringify(fields.finalStatuses),
-    version: fields.version,
-    metadata: JSON.stringify(fields.metadata),
-    sealedHeaders: fields.sealedHeaders,
-    sealedSecret: fields.sealedSecret,
-    secretExpiries: JSON.stringify(fields.secretExpiries),
   };
 }

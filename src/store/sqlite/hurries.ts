@@ -1,9 +1,9 @@
-import type { Hurried } from '../store.ts';
+import { stateOf } from '../rows/delivery-states.ts';
+import type { Hurried, Store } from '../store.ts';
 import { type Connection, transaction } from './connection.ts';
 import { effects } from './effects.ts';
-import { stateOf } from './states.ts';
 
-type HurryParams = { messageKey: number; endpointKey: number; now: number };
+type HurryParams = Parameters<Store['deliveryHurry']>[0];
 
 interface Row {
   state: number;

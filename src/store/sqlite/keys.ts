@@ -1,33 +1,21 @@
 import type { Key, KeySlot } from '../../model/key.ts';
+import { type KeyRow, key, storedKey } from '../rows/key-row.ts';
+import type { Store } from '../store.ts';
 import { type Connection, transaction } from './connection.ts';
-import { type Bounds, upwards } from './pages.ts';
+import { upwards } from './pages.ts';
 
-interface Row {
-  id: string;
-  name: string;
-  slot: KeySlot | null;
-  hash: Buffer;
-  application_key: number | null;
-  capabilities: string | null;
-  feature_flags: string;
-  created_at: number;
-  expires_at: number | null;
-  last_used_at: number | null;
-  replaced_by: string | null;
-}
-
-type ListParams = Bounds<string> & { applicationKey?: number | null | undefined; limit: number };
-type RotateParams = { id: string; replacement: Key; expiresAt: number };
-type TouchParams = { uses: readonly { readonly id: string; readonly at: number }[] };
+type ListParams = Parameters<Store['keyList']>[0];
+type RotateParams = Parameters<Store['keyRotate']>[0];
+type TouchParams = Parameters<Store['keyTouch']>[0];
 
 export function keys(connection: Connection) {
   const { insert, byHash, byId, bySlot, listOf, listAll, revoke, end, touch, purge } = prepare(connection);
 
   return {
-    keyInsert: (params: Key): boolean => insert.run(columns(params)).changes > 0,
+    keyInsert: (params: Key): boolean => insert.run(storedKey(params)).changes > 0,
     keyFind: ({ hash }: { hash: Buffer }): Key | null => found(byHash.get(hash)),
     keyFindById: ({ id }: { id: string }): Key | null => found(byId.get(id)),
-    keyListBySlot: ({ slot }: { slot: KeySlot }): Key[] => (bySlot.all(slot) as Row[]).map(key),
+    keyListBySlot: ({ slot }: { slot: KeySlot }): Key[] => (bySlot.all(slot) as KeyRow[]).map(key),
     keyList: ({ applicationKey, ...page }: ListParams): Key[] =>
       (applicationKey === undefined ? listAll(page) : listOf({ ...page, applicationKey })).map(key),
     keyRevoke: ({ id, now }: { id: string; now: number }): boolean => revoke.run(now, id).changes > 0,
@@ -35,7 +23,7 @@ export function keys(connection: Connection) {
       transaction(connection, () => {
         const present = found(byId.get(id));
         if (present === null) return false;
-        if (insert.run(columns({ ...replacement, slot: present.slot })).changes === 0) return false;
+        if (insert.run(storedKey({ ...replacement, slot: present.slot })).changes === 0) return false;
         return end.run({ id, expiresAt, replacedBy: replacement.id }).changes > 0;
       }),
     keyTouch: ({ uses }: TouchParams): void =>
@@ -52,7 +40,7 @@ const ENDED = 'min(coalesce(revoked_at, expires_at), coalesce(expires_at, revoke
 
 function prepare(connection: Connection) {
   const list = (condition: string) =>
-    upwards<Row>(
+    upwards<KeyRow>(
       connection,
       (order) =>
         `SELECT * FROM api_key WHERE ${condition} revoked_at IS NULL AND id > coalesce(@after, '')
@@ -92,30 +80,6 @@ function prepare(connection: Connection) {
   };
 }
 
-function columns({ capabilities, featureFlags, ...rest }: Key) {
-  return {
-    ...rest,
-    capabilities: capabilities === null ? null : JSON.stringify(capabilities),
-    featureFlags: JSON.stringify(featureFlags),
-  };
-}
-
 function found(row: unknown): Key | null {
-  return row === undefined ? null : key(row as Row);
-}
-
-function key(row: Row): Key {
-  return {
-    id: row.id,
-    name: row.name,
-    slot: row.slot,
-    hash: row.hash,
-    applicationKey: row.application_key,
-    capabilities: row.capabilities === null ? null : JSON.parse(row.capabilities),
-    featureFlags: JSON.parse(row.feature_flags),
-    createdAt: row.created_at,
-    expiresAt: row.expires_at,
-    lastUsedAt: row.last_used_at,
-    replacedBy: row.replaced_by,
-  };
+  return row === undefined ? null : key(row as KeyRow);
 }

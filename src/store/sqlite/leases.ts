@@ -1,10 +1,10 @@
 import { type Lease, RESEND_DUE_AT } from '../../model/lease.ts';
-import type { Stopped } from '../store.ts';
+import type { Store } from '../store.ts';
 import { type Connection, transaction } from './connection.ts';
 import { effects } from './effects.ts';
 
-type ReleaseParams = { from: number; before: number; now: number; limit: number };
-type Released = { released: number; more: boolean; stored: Stopped['stored'] };
+type ReleaseParams = Parameters<Store['deliveryRelease']>[0];
+type Released = Awaited<ReturnType<Store['deliveryRelease']>>;
 type ReleasedRow = { endpointKey: number; orderKey: string | null; dueAt: number };
 
 /** Leases that come back: those given back, and those that a process left when it ended. */

@@ -1,8 +1,8 @@
 import { jsonSpellings } from '../../model/json-spellings.ts';
+import { stateCode } from '../rows/delivery-states.ts';
 import type { MessageFilter } from '../store.ts';
 import { EVENT_TYPE_COST, EVENT_TYPE_IS_WANTED, eventTypeValues } from './event-type-filter.ts';
 import { listed } from './scan.ts';
-import { stateCode } from './states.ts';
 
 /**
  * The filter as SQL on a message `m`. One text for all filters: what is not asked for is NULL and costs a glance. The

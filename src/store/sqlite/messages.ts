@@ -1,39 +1,15 @@
 import type { Message } from '../../model/message.ts';
-import type { MessageFilter, Scanned } from '../store.ts';
+import { type MessageRow, message } from '../rows/message-row.ts';
+import type { MessageFilter, Scanned, Store } from '../store.ts';
 import type { Connection } from './connection.ts';
 import { MESSAGE_COST, MESSAGE_IS_WANTED, messageFilterValues } from './message-filter.ts';
 import { towardsNewest } from './pages.ts';
 import { type ScannedRow, scan } from './scan.ts';
 
-interface Row {
-  message_key: number;
-  application_key: number;
-  id: string;
-  event_id: string | null;
-  event_type: string;
-  channels: string | null;
-  tags: string | null;
-  deliver_at: number | null;
-  expires_at: number | null;
-  ordering_key: string | null;
-  matched: 0 | 1;
-  created_at: number;
-  payload: string | null;
-}
-
-interface ListParams {
-  applicationKey: number;
-  limit: number;
-  before: string | null;
-  after: string | null;
-  withPayload: boolean;
-  payloadCharacters?: number;
-  filter?: MessageFilter;
-  scan?: number;
-}
-
-type CountParams = { applicationKey: number; filter: MessageFilter; from: string; to: string; scan: number };
-type Counted = { count: number; scanned: number; scannedTo: string | null };
+type FullRow = MessageRow & { payload: string | null };
+type ListParams = Parameters<Store['messageList']>[0];
+type CountParams = Parameters<Store['messageCount']>[0];
+type Counted = Awaited<ReturnType<Store['messageCount']>>;
 
 /** In the order they are inserted. */
 export const MESSAGE_COLUMNS = [
@@ -56,11 +32,11 @@ export function messages(connection: Connection) {
   const { byId, byEventId, lists, scans, counts, byKey } = prepare(connection);
 
   /** One by one: what the page has no room for is not read. */
-  function page(rows: Iterable<Row>, payloadCharacters = Number.POSITIVE_INFINITY): Message[] {
+  function page(rows: Iterable<FullRow>, payloadCharacters = Number.POSITIVE_INFINITY): Message[] {
     const found: Message[] = [];
     let characters = 0;
     for (const row of rows) {
-      found.push(message(row));
+      found.push(message(row, row.payload));
       characters += row.payload?.length ?? 0;
       if (characters > payloadCharacters && found.length > 1) break;
     }
@@ -74,7 +50,7 @@ export function messages(connection: Connection) {
     const { keys, scannedTo } = scan(rows, limit, bound);
     const full = byKey[params.withPayload ? 'with' : 'without'];
     const found = page(
-      each(keys, (key) => full.get(key) as Row),
+      each(keys, (key) => full.get(key) as FullRow),
       params.payloadCharacters,
     );
     // A page that its payloads ended goes on behind its last row, not behind all that was looked at.
@@ -83,8 +59,10 @@ export function messages(connection: Connection) {
 
   return {
     messageFind({ applicationKey, ref }: { applicationKey: number; ref: string }): Message | null {
-      const row = byId.get(applicationKey, ref) ?? byEventId.get(applicationKey, ref);
-      return row === undefined ? null : message(row as Row);
+      const row = (byId.get(applicationKey, ref) ?? byEventId.get(applicationKey, ref)) as
+        | FullRow
+        | undefined;
+      return row === undefined ? null : message(row, row.payload);
     },
     messageCount({ scan: bound, filter, ...params }: CountParams): Counted {
       const counted = { count: 0, scanned: 0 };
@@ -103,7 +81,7 @@ export function messages(connection: Connection) {
       const { filter, withPayload, applicationKey, before, after, limit, payloadCharacters } = params;
       const list = () => {
         const statement = lists[upwards ? 'oldest' : 'newest'][withPayload ? 'with' : 'without'];
-        const rows = statement.iterate(applicationKey, before, after, limit) as Iterable<Row>;
+        const rows = statement.iterate(applicationKey, before, after, limit) as Iterable<FullRow>;
         return { rows: page(rows, payloadCharacters), scannedTo: null };
       };
       const found = filter === undefined ? list() : filtered(params, filter, upwards);
@@ -159,23 +137,5 @@ function prepare(connection: Connection) {
     scans: { newest: scans('DESC'), oldest: scans('ASC') },
     counts: scan('m.id >= @from AND m.id < @to', 'ASC'),
     byKey: { with: byKey(columns.with), without: byKey(columns.without) },
-  };
-}
-
-function message(row: Row): Message {
-  return {
-    key: row.message_key,
-    applicationKey: row.application_key,
-    id: row.id,
-    eventId: row.event_id,
-    eventType: row.event_type,
-    channels: row.channels === null ? null : JSON.parse(row.channels),
-    tags: row.tags === null ? null : JSON.parse(row.tags),
-    payload: row.payload,
-    deliverAt: row.deliver_at,
-    expiresAt: row.expires_at,
-    orderingKey: row.ordering_key,
-    matched: row.matched === 1,
-    createdAt: row.created_at,
   };
 }

@@ -6,6 +6,8 @@ type Node = { -readonly [Name in keyof NodeInfo]: NodeInfo[Name] };
 
 /** All processes before this one, as one node: they are gone, as the file is locked, but for what they left leased. */
 const EARLIER = 0;
+/** There is nobody whom it would tell anything. */
+const UNTOLD = { name: null, silentMs: null };
 
 /**
  * One process at a time has the file, and is the only node for as long as it has it, whether it beats or not. Only the epoch
@@ -26,7 +28,7 @@ export function nodes(connection: Connection) {
   return {
     nodeJoin({ name }: { name: string }): { epoch: number } {
       const epoch = nextEpoch.get() as number;
-      if (known.size === 0) earlier = { epoch: EARLIER, from: 0, before: firstFence(epoch) };
+      if (known.size === 0) earlier = { epoch: EARLIER, from: 0, before: firstFence(epoch), ...UNTOLD };
       for (const node of known.values()) node.ended = true;
       const startedAt = now();
       known.set(epoch, { epoch, name, startedAt, beatAt: startedAt, ended: false });
@@ -37,7 +39,7 @@ export function nodes(connection: Connection) {
       if (node === undefined || node.ended) return 'lost';
       node.beatAt = now();
       const ended = [...known.values()].filter((each) => each.ended).map(fencesOf);
-      return { live: [epoch], ended: earlier === null ? ended : [earlier, ...ended], now: null };
+      return { live: [epoch], leases: [], ended: earlier === null ? ended : [earlier, ...ended], now: null };
     },
     nodeLeave({ epoch }: { epoch: number }): void {
       const node = known.get(epoch);
@@ -55,7 +57,7 @@ export function nodes(connection: Connection) {
 }
 
 function fencesOf({ epoch }: NodeInfo): EndedNode {
-  return { epoch, from: firstFence(epoch), before: firstFence(epoch + 1) };
+  return { epoch, from: firstFence(epoch), before: firstFence(epoch + 1), ...UNTOLD };
 }
 
 /** Runs what it is given one after the other. */

@@ -1,5 +1,5 @@
 import type { Lease } from '../../model/lease.ts';
-import type { MessageRef, Stopped } from '../store.ts';
+import type { MessageRef, Store } from '../store.ts';
 import { type Connection, transaction } from './connection.ts';
 import { type Effects, effects } from './effects.ts';
 
@@ -10,9 +10,9 @@ interface WalkedRow {
   gone: 0 | 1;
 }
 
-type ExpiredParams = { now: number; keptSince: number; limit: number };
-type ExpungeParams = { messages: readonly MessageRef[]; now: number; scan?: number };
-type Expunged = Stopped & { expunged: number };
+type ExpiredParams = Parameters<Store['messageListExpired']>[0];
+type ExpungeParams = Parameters<Store['messageExpunge']>[0];
+type Expunged = Awaited<ReturnType<Store['messageExpunge']>>;
 type OpenOf = { looked: number; open: string };
 type OpenRow = [endpointKey: number, state: number, fence: number, orderKey: string | null];
 

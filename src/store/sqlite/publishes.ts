@@ -1,13 +1,13 @@
 import type { NewMessage } from '../../model/message.ts';
-import type { Publish, PublishResult } from '../store.ts';
+import { stateCode } from '../rows/delivery-states.ts';
+import type { Publish, PublishResult, Store } from '../store.ts';
 import { bulkInsert } from './bulk-insert.ts';
 import { type Connection, transaction } from './connection.ts';
 import { idempotency } from './idempotency.ts';
 import { type IsFirst, newcomers } from './lines.ts';
 import { MESSAGE_COLUMNS } from './messages.ts';
-import { stateCode } from './states.ts';
 
-type AcceptParams = { publishes: readonly Publish[]; fence: number; now: number };
+type AcceptParams = Parameters<Store['messageAccept']>[0];
 
 const DELIVERY_COLUMNS = [
   'message_key',

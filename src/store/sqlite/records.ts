@@ -1,18 +1,14 @@
 import type { AttemptAnnouncementType } from '../../model/announcement.ts';
-import type { AttemptResult, EndpointFailingChange, Recorded } from '../store.ts';
+import { stateCode } from '../rows/delivery-states.ts';
+import type { AttemptResult, Recorded, Store } from '../store.ts';
 import { announcing } from './announcements.ts';
 import { ATTEMPT_COLUMNS } from './attempts.ts';
 import { bulkInsert } from './bulk-insert.ts';
 import { type Connection, transaction } from './connection.ts';
 import { type Effects, effects } from './effects.ts';
 import { failures } from './failing.ts';
-import { stateCode } from './states.ts';
 
-type RecordParams = {
-  results: readonly AttemptResult[];
-  now: number;
-  failing?: readonly EndpointFailingChange[];
-};
+type RecordParams = Parameters<Store['deliveryRecord']>[0];
 
 /** The hot path's other end: attempts and what they did, one transaction. */
 export function records(connection: Connection) {

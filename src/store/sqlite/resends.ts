@@ -1,6 +1,7 @@
+import type { Store } from '../store.ts';
 import { type Connection, transaction } from './connection.ts';
 
-type InsertParams = { messageKey: number; endpointKey: number; now: number; limit: number };
+type InsertParams = Parameters<Store['resendInsert']>[0];
 
 /** Attempts that a person asked for. Claims lease them, and the record of the attempt removes them. */
 export function resends(connection: Connection) {

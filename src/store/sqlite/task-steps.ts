@@ -1,13 +1,14 @@
 import type { HeldReason } from '../../model/delivery.ts';
 import { type Endpoint, heldReason } from '../../model/endpoint.ts';
 import type { Task, TaskState } from '../../model/task.ts';
+import { type EndpointRow, endpoint } from '../rows/endpoint-row.ts';
 import type { Stopped } from '../store.ts';
+import type { Walked } from '../task-walk.ts';
 import { cancelling } from './cancellations.ts';
 import type { Connection } from './connection.ts';
 import { effects } from './effects.ts';
-import { type EndpointRow, endpoint } from './endpoint-row.ts';
 import { reopening } from './reopening.ts';
-import { taskWalks, type Walked } from './task-walks.ts';
+import { taskWalks } from './task-walks.ts';
 
 interface StepParams {
   now: number;

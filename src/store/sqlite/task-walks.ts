@@ -1,19 +1,8 @@
 import { type Endpoint, matches } from '../../model/endpoint.ts';
 import type { Task } from '../../model/task.ts';
-import type { MessageFilter } from '../store.ts';
+import { taskFilter, type Walk, type WalkBounds, type Walked } from '../task-walk.ts';
 import type { Connection } from './connection.ts';
 import { MESSAGE_COST, MESSAGE_IS_WANTED, messageFilterValues } from './message-filter.ts';
-
-export interface Walked {
-  readonly messageKey: number;
-  readonly wanted: boolean;
-}
-
-export interface Walk {
-  readonly walked: readonly Walked[];
-  /** Where the next walk begins; null: this came to the end. */
-  readonly next: string | null;
-}
 
 interface Row {
   id: string;
@@ -23,8 +12,6 @@ interface Row {
   eventType: string;
   channels: string | null;
 }
-
-type Bounds = { scan: number; most: number };
 
 /** What a task looks at next: messages by their ids, or what is held for an endpoint in the order of acceptance. */
 export function taskWalks(connection: Connection) {
@@ -41,7 +28,7 @@ export function taskWalks(connection: Connection) {
      ORDER BY d.message_key`,
   );
 
-  return (task: Task, target: Endpoint, bounds: Bounds): Walk => {
+  return (task: Task, target: Endpoint, bounds: WalkBounds): Walk => {
     const { kind, filter, applicationKey, sourceKey, position, to } = task;
     if (kind === 'release' || kind === 'discard') {
       const values = { sourceKey, applicationKey, position, to, heldFor: filter.heldFor ?? null };
@@ -49,7 +36,7 @@ export function taskWalks(connection: Connection) {
       // What was published after the task began is not of it; ids and keys need not ascend together when a clock was set back.
       return walk(rows, bounds, ({ wanted }) => wanted === 1);
     }
-    const values = { applicationKey, position, to, ...messageFilterValues(filterOf(task)) };
+    const values = { applicationKey, position, to, ...messageFilterValues(taskFilter(task)) };
     return walk(messages.iterate(values) as Iterable<Row>, bounds, ({ wanted, eventType, channels }) => {
       if (wanted === 0 || kind !== 'replay-missing') return wanted === 1;
       return matches(target, { eventType, channels: channels === null ? null : JSON.parse(channels) });
@@ -58,7 +45,7 @@ export function taskWalks(connection: Connection) {
 }
 
 /** Ends before the row with which one of the bounds would be passed. The first row is looked at whatever it costs. */
-function walk(rows: Iterable<Row>, { scan, most }: Bounds, isWanted: (row: Row) => boolean): Walk {
+function walk(rows: Iterable<Row>, { scan, most }: WalkBounds, isWanted: (row: Row) => boolean): Walk {
   const walked: Walked[] = [];
   let looked = 0;
   let found = 0;
@@ -71,12 +58,3 @@ function walk(rows: Iterable<Row>, { scan, most }: Bounds, isWanted: (row: Row) 
   }
   return { walked, next: null };
 }
-
-function filterOf({ kind, filter, sourceKey, targetKey }: Task): MessageFilter {
-  if (kind === 'replay-missing') return { ...filter, missingFor: targetKey };
-  const usual = kind === 'recover' ? (['failed', 'held'] as const) : USUALLY_REPLAYED;
-  return { ...filter, endpointKey: sourceKey, states: filter.states ?? usual };
-}
-
-/** All that is not open, but for what somebody did not want to be sent, or was too old for it. */
-const USUALLY_REPLAYED = ['succeeded', 'failed', 'held'] as const;

@@ -1,42 +1,16 @@
 import { TASKS_KEPT } from '../../limits.ts';
-import type { NewTask, Task, TaskKind, TaskState } from '../../model/task.ts';
-import type { Stopped } from '../store.ts';
+import type { NewTask, Task } from '../../model/task.ts';
+import { type TaskRow, task } from '../rows/task-row.ts';
+import type { Store } from '../store.ts';
 import { type Connection, transaction } from './connection.ts';
-import { type Bounds, inOrder } from './pages.ts';
+import { inOrder } from './pages.ts';
 import { taskRestarts } from './task-restarts.ts';
 import { taskSteps } from './task-steps.ts';
 
-interface Row {
-  id: string;
-  kind: TaskKind;
-  application_key: number;
-  source_key: number;
-  target_key: number;
-  /** JSON. */
-  filter: string;
-  from_id: string;
-  to_id: string;
-  position: string;
-  rate: number;
-  scanned: number;
-  affected: number;
-  state: TaskState;
-  created_at: number;
-  updated_at: number;
-}
-
-type InsertParams = NewTask & { limit: number; applicationLimit: number };
-type StepParams = { id: string; now: number; scan: number; most: number };
-type Stepped =
-  | (Stopped & { task: Task })
-  | { waits: NonNullable<ReturnType<ReturnType<typeof taskSteps>['waits']>> };
-type ListParams = Bounds<string> & {
-  applicationKey: number | null;
-  kinds?: readonly TaskKind[];
-  states?: readonly TaskState[];
-  limit: number;
-  fromEnd: boolean;
-};
+type InsertParams = Parameters<Store['taskInsert']>[0];
+type StepParams = Parameters<Store['taskStep']>[0];
+type Stepped = Awaited<ReturnType<Store['taskStep']>>;
+type ListParams = Parameters<Store['taskList']>[0];
 
 export function tasks(connection: Connection) {
   const { count, find, running, listsOfState, listsOfAny, advance, cancel, purge } = prepare(connection);
@@ -75,15 +49,15 @@ export function tasks(connection: Connection) {
           : lists.one({ ...page, ...wanted, applicationKey });
       return rows.map(task);
     },
-    taskListRunning: (): Task[] => (running.all() as Row[]).map(task),
-    taskStep: ({ id, ...params }: StepParams): Stepped | null =>
+    taskListRunning: (): Task[] => (running.all() as TaskRow[]).map(task),
+    taskStep: ({ id, ...params }: StepParams): Stepped =>
       transaction(connection, () => {
         const present = found(id);
         if (present === null || present.state !== 'running') return null;
         const waits = steps.waits(present);
         if (waits !== null) return { waits };
         const { stopped, ...moved } = steps.step(present, params);
-        return { ...stopped, task: task(advance.get({ ...moved, id, now: params.now }) as Row) };
+        return { ...stopped, task: task(advance.get({ ...moved, id, now: params.now }) as TaskRow) };
       }),
     taskCancel: (params: { id: string; now: number }): Task | null => one(cancel.get(params)),
     taskPurge: (params: { before: number; limit: number }): number => purge.run(params).changes,
@@ -105,7 +79,7 @@ export function beginTask(connection: Connection, kept = TASKS_KEPT): (params: N
        (SELECT id FROM task WHERE application_key = @applicationKey ORDER BY id DESC LIMIT 1 OFFSET @kept)`,
   );
   return (params) => {
-    const begun = task(insert.get({ ...params, filter: JSON.stringify(params.filter) }) as Row);
+    const begun = task(insert.get({ ...params, filter: JSON.stringify(params.filter) }) as TaskRow);
     purge.run({ applicationKey: params.applicationKey, kept });
     return begun;
   };
@@ -114,7 +88,7 @@ export function beginTask(connection: Connection, kept = TASKS_KEPT): (params: N
 function prepare(connection: Connection) {
   // The index is named: without statistics SQLite takes the one that knows nothing of states.
   const list = (from: string, condition: string) =>
-    inOrder<Row>(
+    inOrder<TaskRow>(
       connection,
       (order) =>
         `SELECT * FROM ${from} WHERE ${condition} AND id > coalesce(@after, '') AND id < coalesce(@before, '~')
@@ -156,25 +130,5 @@ function prepare(connection: Connection) {
 }
 
 function one(row: unknown): Task | null {
-  return row === undefined ? null : task(row as Row);
-}
-
-function task(row: Row): Task {
-  return {
-    id: row.id,
-    kind: row.kind,
-    applicationKey: row.application_key,
-    sourceKey: row.source_key,
-    targetKey: row.target_key,
-    filter: JSON.parse(row.filter),
-    from: row.from_id,
-    to: row.to_id,
-    position: row.position,
-    rate: row.rate,
-    scanned: row.scanned,
-    affected: row.affected,
-    state: row.state,
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
-  };
+  return row === undefined ? null : task(row as TaskRow);
 }

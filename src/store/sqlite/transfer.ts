@@ -1,11 +1,14 @@
 import { join } from 'node:path';
 import { TRANSFER_LINES_STEP, TRANSFER_PAGE_BYTES } from '../../limits.ts';
+import type { Line } from '../line.ts';
 import { StoreError } from '../store.ts';
 import {
+  ALREADY_IMPORTED,
   HALF_IMPORTED,
   HEADER_LINES,
   IMPORT_ID,
   IMPORT_LINES,
+  IMPORTED_ID,
   IMPORTED_TWICE,
   type LastNumbers,
   notEmptySentence,
@@ -25,7 +28,7 @@ import {
 import { type Connection, openConnection, transaction } from './connection.ts';
 import { asStoreError } from './errors.ts';
 import { makeFolder } from './folder.ts';
-import { type Line, lines } from './lines.ts';
+import { lines } from './lines.ts';
 import { lockFolder } from './lock.ts';
 import { type MigrateOptions, migrate, schemaState } from './migrate.ts';
 
@@ -101,7 +104,10 @@ export async function openSqliteTarget({
         if (last === null) break;
       }
       atOnce(() => keepNumbers(connection, lastNumbers));
-      atOnce(() => connection.prepare('DELETE FROM meta WHERE name IN (?, ?)').run(IMPORT_ID, IMPORT_LINES));
+      atOnce(() => {
+        connection.prepare('DELETE FROM meta WHERE name IN (?, ?)').run(IMPORT_LINES, IMPORTED_ID);
+        connection.prepare('UPDATE meta SET name = ? WHERE name = ?').run(IMPORTED_ID, IMPORT_ID);
+      });
     },
     close: async () => opened.close(),
   };
@@ -228,6 +234,7 @@ function begin(connection: Connection, id: number, masterKeyId: number | null): 
   const earlier = metaGet(connection, IMPORT_ID);
   if (earlier === id) return { lines: metaGet(connection, IMPORT_LINES) ?? HEADER_LINES };
   if (earlier !== null) throw new StoreError('incompatible', `${OTHER_IMPORT} ${EMPTY_STORE}`);
+  if (metaGet(connection, IMPORTED_ID) === id) throw new StoreError('incompatible', ALREADY_IMPORTED);
   for (const { name } of TRANSFER_TABLES) {
     if (connection.prepare(`SELECT 1 FROM ${name} LIMIT 1`).get() === undefined) continue;
     throw new StoreError('incompatible', notEmptySentence(name, EMPTY_STORE));

@@ -1,6 +1,6 @@
 import { heldReason } from '../../model/endpoint.ts';
+import { type EndpointRow, endpoint } from '../rows/endpoint-row.ts';
 import { type Connection, transaction } from './connection.ts';
-import { type EndpointRow, endpoint } from './endpoint-row.ts';
 
 /**
  * What happens to the open deliveries of an endpoint that takes none. Its row decides, within the transaction. No line has to
@@ -28,7 +28,7 @@ export function withdrawals(connection: Connection) {
   return {
     deliveryWithdraw: ({ endpointKey, limit }: { endpointKey: number; limit: number }): number =>
       transaction(connection, () => {
-        const row = find.get(endpointKey) as EndpointRow | undefined;
+        const row = find.get(endpointKey) as (EndpointRow & { deleted_at: number | null }) | undefined;
         if (row === undefined) return 0;
         const deleted = row.deleted_at !== null;
         const reason = deleted ? 'endpoint_deleted' : heldReason(endpoint(row));

@@ -39,18 +39,23 @@ export const EndpointHealth = Type.Object(
     breaker: Type.Object(
       {
         open: Type.Boolean(),
-        failures: Type.Integer({ description: 'In a row, up to now.' }),
+        failures: nullable(
+          Type.Integer({
+            description:
+              'In a row, up to now. Null: another node sends to the endpoint, and has counted them.',
+          }),
+        ),
         nextProbe: nullable(
           Type.String({
             format: 'date-time',
             description:
-              'When the next delivery goes out to try the endpoint: the one that is due first, but not before the breaker lets it. Null: one is under way, or none waits.',
+              'When the next delivery goes out to try the endpoint: the one that is due first, but not before the breaker lets it. Null: one is under way, none waits, or another node sends to the endpoint.',
           }),
         ),
       },
       { description: 'While it is open, deliveries wait, and their schedules with them.' },
     ),
-    inFlight: Type.Integer({ description: 'Requests under way.' }),
+    inFlight: Type.Integer({ description: 'Requests under way, at the node that answers this.' }),
     maxInFlight: Type.Integer({
       description: 'Requests under way at once, at most.',
       examples: [IN_FLIGHT_PER_ENDPOINT],

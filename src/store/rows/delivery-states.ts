@@ -1,6 +1,6 @@
 import type { DeliveryState } from '../../model/delivery.ts';
 
-/** In the order of their codes in the file. */
+/** In the order of their codes in the tables. */
 const STATES: readonly DeliveryState[] = ['pending', 'sending', 'succeeded', 'failed', 'held', 'cancelled'];
 
 export function stateCode(state: DeliveryState): number {

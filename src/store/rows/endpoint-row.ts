@@ -1,4 +1,7 @@
 import type { DisabledReason, Endpoint, Ordering } from '../../model/endpoint.ts';
+import type { NewEndpoint } from '../store.ts';
+
+export type EndpointFields = Omit<NewEndpoint, 'applicationKey' | 'id' | 'now'>;
 
 export interface EndpointRow {
   endpoint_key: number;
@@ -31,15 +34,6 @@ export interface EndpointRow {
   updated_at: number;
 }
 
-/**
- * Of `e`, a row of `posthorn.endpoint`. One by one: `*` would be other columns to a session when a newer program adds one, and its
- * prepared statements fail.
- */
-export const ENDPOINT_COLUMNS = `e.endpoint_key, e.application_key, e.id, e.web_hook_id, e.uid, e.url, e.href, e.description,
-  e.disabled, e.disabled_reason, e.disabled_at, e.paused_at, e.event_types, e.channels, e.throttle_rate, e.max_in_flight,
-  e.ordering, e.retry_schedule, e.final_statuses, e.version, e.metadata, e.sealed_headers, e.sealed_secret, e.secret_expiries,
-  e.created_at, e.updated_at`;
-
 export function endpoint(row: EndpointRow): Endpoint {
   return {
     key: row.endpoint_key,
@@ -68,5 +62,31 @@ export function endpoint(row: EndpointRow): Endpoint {
     secretExpiries: JSON.parse(row.secret_expiries),
     createdAt: row.created_at,
     updatedAt: row.updated_at,
+  };
+}
+
+/** What an endpoint's row is made of beside its keys and times, with what the store keeps as text or as a number. */
+export function storedEndpoint(fields: EndpointFields) {
+  return {
+    uid: fields.uid,
+    url: fields.url,
+    href: fields.href,
+    description: fields.description,
+    disabled: fields.disabled ? 1 : 0,
+    disabledReason: fields.disabledReason,
+    disabledAt: fields.disabledAt,
+    pausedAt: fields.pausedAt,
+    eventTypes: fields.eventTypes === null ? null : JSON.stringify(fields.eventTypes),
+    channels: fields.channels === null ? null : JSON.stringify(fields.channels),
+    throttleRate: fields.throttleRate,
+    maxInFlight: fields.maxInFlight,
+    ordering: fields.ordering,
+    retrySchedule: fields.retrySchedule === null ? null : JSON.stringify(fields.retrySchedule),
+    finalStatuses: JSON.stringify(fields.finalStatuses),
+    version: fields.version,
+    metadata: JSON.stringify(fields.metadata),
+    sealedHeaders: fields.sealedHeaders,
+    sealedSecret: fields.sealedSecret,
+    secretExpiries: JSON.stringify(fields.secretExpiries),
   };
 }

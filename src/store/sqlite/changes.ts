@@ -1,4 +1,0 @@
-/** Without the fields that are there but undefined: those are not named. */
-export function named<Changes extends object>(changes: Changes): Changes {
-  return Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined)) as Changes;
-}
