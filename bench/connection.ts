@@ -3,6 +3,8 @@ import { connect, type Socket } from 'node:net';
 
 export interface Answer {
   readonly status: number;
+  /** Whether it says when to come back. */
+  readonly retryAfter: boolean;
   readonly body: string;
 }
 
@@ -68,6 +70,7 @@ export class Connection {
         this.#waiting = null;
         waiting?.resolve({
           status: Number(head.slice(9, 12)),
+          retryAfter: /^retry-after: *\d+ *$/im.test(head),
           body: bytes.toString('utf8', headEnd + 4, end),
         });
         return;

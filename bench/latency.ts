@@ -4,7 +4,8 @@ import { type ServerProcess, withServer } from './server-process.ts';
 import { mean, type Quantiles, quantiles } from './statistics.ts';
 
 const PER_SECOND = 1_000;
-const WARM_UP_SECONDS = 2;
+const SECONDS = { usual: 10, quick: 1 };
+const WARM_UP_SECONDS = { usual: 2, quick: 0.5 };
 
 export const LATENCY_TARGET = 'to received: p50 <= 5 ms, p99 <= 25 ms';
 
@@ -38,13 +39,14 @@ function measure(bench: Workbench): ReturnType<Row['measure']> {
 
 /** Of a server that is ready and has no hooks yet. */
 export async function measureLatency(bench: Workbench, server: ServerProcess): ReturnType<Row['measure']> {
-  const seconds = bench.quick ? 3 : 10;
+  const kind = bench.quick ? 'quick' : 'usual';
+  const seconds = SECONDS[kind];
   await createHook(server.url, `${bench.receiverUrl}/hook`);
   const publish = publishing(bench, server.url);
   const bare: Send = (duration) =>
     bench.limit.ask('steady', { receiver: bench.receiverUrl, perSecond: PER_SECOND, seconds: duration });
 
-  await steady(bench, publish, WARM_UP_SECONDS);
+  await steady(bench, publish, WARM_UP_SECONDS[kind]);
   const before = await steady(bench, bare, seconds / 2);
   const run = await steady(bench, publish, seconds);
   const after = await steady(bench, bare, seconds / 2);

@@ -15,13 +15,13 @@ let number = 0;
 
 const handlers = {
   /** Sends `count` bodies as fast as it can. Returns when it began, on the monotonic clock. */
-  flood: async ({ receiver, count }: { receiver: string; count: number }) => {
+  flood: async ({ receiver, count, bytes = 0 }: { receiver: string; count: number; bytes?: number }) => {
     const pool = new Pool(receiver, { connections: CONNECTIONS, pipelining: 1 });
     let left = count;
     const startedAt = monotonicMs();
     await Promise.all(
       Array.from({ length: CONNECTIONS }, async () => {
-        while (left-- > 0) await post(pool, monotonicMs());
+        while (left-- > 0) await post(pool, monotonicMs(), bytes);
       }),
     );
     await pool.destroy();
@@ -40,7 +40,12 @@ const handlers = {
   }) => {
     const pool = new Pool(receiver, { connections: CONNECTIONS, pipelining: 1 });
     const lanes = Array.from({ length: CONNECTIONS }, () => pool);
-    const latencies = await steadily({ lanes, perSecond, seconds, send: post });
+    const latencies = await steadily({
+      lanes,
+      perSecond,
+      seconds,
+      send: (lane, sentAt) => post(lane, sentAt, 0),
+    });
     await pool.destroy();
     return latencies;
   },
@@ -50,10 +55,10 @@ export type Limit = typeof handlers;
 
 answerParent(handlers);
 
-function post(pool: Pool, sentAt: number): Promise<void> {
+function post(pool: Pool, sentAt: number, bytes: number): Promise<void> {
   const id = `msg_${String(++number).padStart(27, '0')}`;
   const timestamp = Math.floor(Date.now() / 1000);
-  const body = Buffer.from(payloadText(number, sentAt));
+  const body = Buffer.from(payloadText(number, sentAt, bytes));
   const signature = createHmac('sha256', key).update(`${id}.${timestamp}.`).update(body).digest('base64');
   const headers = ['content-type', 'application/json', 'user-agent', 'Posthorn-Bench', 'webhook-id', id];
   headers.push('webhook-timestamp', String(timestamp), 'webhook-signature', `v1,${signature}`);

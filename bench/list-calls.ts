@@ -1,5 +1,5 @@
-import { FAILED, RARE, type StoredMessage } from './fill.ts';
-import type { FilledStore } from './filled-store.ts';
+import { FAILED, RARE } from './fill.ts';
+import type { FilledStore, StoredMessage } from './filled-store.ts';
 
 /** A read of the operator API. */
 export interface ListCall {
@@ -46,7 +46,10 @@ const byFilter: readonly ListCall[] = [
 /** Counts every row, of an index. */
 const stats = page('stats, everything', ({ endpointId }) => `${APPLICATION}/endpoint/${endpointId}/stats`);
 
-export const listCalls: readonly ListCall[] = [...byIndex, stats, ...byFilter];
+/** What pages of the console ask for. */
+export const consoleCalls: readonly ListCall[] = [...byIndex, stats];
+
+export const listCalls: readonly ListCall[] = [...consoleCalls, ...byFilter];
 
 /** A text that no message has. */
 export const SEARCH_IN_VAIN = `${MESSAGES}?search=nothing%20has%20this`;

@@ -8,6 +8,7 @@ import { BATCH_PATH, batchBody, channelBody, publishHead, SINGLE_PATH, singleBod
 import { steadily } from './steady.ts';
 
 const BATCH_MESSAGES = 500;
+const BATCH_BYTES = 1024 * 1024;
 const BATCH_CONNECTIONS = 4;
 const SINGLE_CONNECTIONS = 32;
 /** How long a publisher that is told to come back later (429, 503) waits: far less than `Retry-After` asks, to keep the pressure up. */
@@ -25,6 +26,10 @@ interface Batch {
   readonly receiver: string;
   readonly count: number;
   readonly backlog: number | null;
+  /** Deliveries that each message leads to; a call leads to as many as it does with one. Left out: 1. */
+  readonly fanOut?: number;
+  /** Of each body; left out: as it is, about 1 KB. */
+  readonly bytes?: number;
 }
 
 interface Published {
@@ -36,11 +41,13 @@ interface Published {
 
 const handlers = {
   /**
-   * Publishes `count` messages in batches. With a `backlog`, never more than that many ahead of what the receiver has;
-   * without, as fast as the server takes them.
+   * Publishes `count` messages in batches. With a `backlog`, never more than that many deliveries ahead of what the receiver
+   * has; without, as fast as the server takes them.
    */
   batch: async (params: Batch) => {
-    const { servers, receiver, count, backlog } = params;
+    const { servers, receiver, count, backlog, fanOut = 1, bytes = 0 } = params;
+    const most = Math.min(BATCH_MESSAGES / fanOut, bytes === 0 ? BATCH_MESSAGES : BATCH_BYTES / bytes);
+    const ofOneCall = Math.max(1, Math.floor(most));
     const gauge = backlog === null ? null : await Connection.open(receiver);
     let left = count;
     let received = 0;
@@ -49,14 +56,14 @@ const handlers = {
       BATCH_CONNECTIONS,
       async (connection) => {
         while (left > 0) {
-          if (gauge !== null && backlog !== null && count - left - received >= backlog) {
+          if (gauge !== null && backlog !== null && (count - left) * fanOut - received >= backlog) {
             await pause(1);
             continue;
           }
-          const size = Math.min(left, BATCH_MESSAGES);
+          const size = Math.min(left, ofOneCall);
           left -= size;
           const sentAt = monotonicMs();
-          const payloads = Array.from({ length: size }, () => payloadText(++number, sentAt));
+          const payloads = Array.from({ length: size }, () => payloadText(++number, sentAt, bytes));
           await publish(connection, batch, batchBody(payloads));
         }
       },
@@ -107,6 +114,39 @@ const handlers = {
     });
     for (const connection of connections) connection.close();
     return { startedAt };
+  },
+
+  /**
+   * Publishes batches (or single messages) for some seconds on many connections, each sending the next as soon as it has any
+   * answer: no waiting, whatever the server asks for.
+   */
+  flood: async (params: { server: string; connections: number; batch: number; seconds: number }) => {
+    const { server, connections: count, batch: size, seconds } = params;
+    const connections = await openAll([server], count);
+    const flood = { acknowledged: [] as [number, number][], answers: {} as Record<string, number> };
+    let [offered, longestMs, withoutRetryAfter] = [0, 0, 0];
+    const startedAt = monotonicMs();
+    const run = async (connection: Connection) => {
+      while (monotonicMs() - startedAt < seconds * 1000) {
+        const sentAt = monotonicMs();
+        const first = number + 1;
+        const payloads = Array.from({ length: size }, () => payloadText(++number, sentAt));
+        offered += size;
+        const one = size === 1 ? singleBody(payloads[0] as string) : null;
+        const { status, retryAfter } = await connection.post(
+          one === null ? batch : single,
+          one ?? batchBody(payloads),
+        );
+        longestMs = Math.max(longestMs, monotonicMs() - sentAt);
+        flood.answers[status] = (flood.answers[status] ?? 0) + 1;
+        if (status === 202) flood.acknowledged.push([first, size]);
+        else if (!retryAfter) withoutRetryAfter++;
+      }
+    };
+    await Promise.all(connections.map(run));
+    const ms = monotonicMs() - startedAt;
+    for (const connection of connections) connection.close();
+    return { ...flood, offered, longestMs, withoutRetryAfter, ms };
   },
 };
 

@@ -20,18 +20,19 @@ export const neighbours: Row = {
   meaning:
     `${PER_SECOND} messages/s, each to one of ${ENDPOINTS} endpoints of one company, of which ${BAD} never answer, ${BAD} answer 500 and ${BAD} take ` +
     `${SLOW_MS / 1_000} s: from publish to arrival at the ${HEALTHY} others, and how many arrive a second`,
-  unit: 'ms, or messages/s',
+  unit: '',
   beside: 'the same messages without the bad ones',
   target: 'p99 ratio <= 1.5',
-  meets: (lines) => median(lines, 'healthy p99', 'ratio') <= 1.5,
+  meets: (lines) => median(lines, 'healthy p99, ms', 'ratio') <= 1.5,
+  notQuick: 'a thousand endpoints have to be made, and what hangs shows after a while',
   measure: async (bench) => {
-    const { without, beside } = await measureNeighbours(bench, bench.quick ? 6 : 30);
+    const { without, beside } = await measureNeighbours(bench, bench.quick ? 4 : 30);
     const before = quantiles(without.latencies);
     const after = quantiles(beside.latencies);
     const figures = (['p50', 'p99', 'p99.9'] as const).map((name) => {
-      return { name: `healthy ${name}`, value: after[name], beside: before[name] };
+      return { name: `healthy ${name}, ms`, value: after[name], beside: before[name] };
     });
-    figures.push({ name: 'healthy rate', value: beside.perSecond, beside: without.perSecond });
+    figures.push({ name: 'healthy rate, messages/s', value: beside.perSecond, beside: without.perSecond });
     return { figures, notes: {} };
   },
 };

@@ -23,9 +23,25 @@ const ticket = JSON.stringify({
   },
 }).slice(1);
 
-/** One payload. Its number, and the time it was sent, come first, so that a receiver finds them without parsing. */
-export function payloadText(number: number, sentAt: number): string {
-  return `{"sentAt":${sentAt.toFixed(3)},"number":${number},${ticket}`;
+/** Filled with the text of a long mail, to so many bytes in all; made once for each size. */
+const padded = new Map<number, string>();
+
+/**
+ * One payload. Its number, and the time it was sent, come first, so that a receiver finds them without parsing.
+ * @param bytes Of all of it, about; 0: as it is, a little over 1 KB.
+ */
+export function payloadText(number: number, sentAt: number, bytes = 0): string {
+  return `{"sentAt":${sentAt.toFixed(3)},"number":${number},${bytes === 0 ? ticket : ticketOf(bytes)}`;
+}
+
+function ticketOf(bytes: number): string {
+  let text = padded.get(bytes);
+  if (text === undefined) {
+    const missing = Math.max(0, bytes - Buffer.byteLength(ticket) - USUAL_HEAD_BYTES);
+    text = `"mail":"${MAIL.repeat(Math.ceil(missing / MAIL.length)).slice(0, missing)}",${ticket}`;
+    padded.set(bytes, text);
+  }
+  return text;
 }
 
 /** `sentAt` of a received body, or NaN. */
@@ -41,4 +57,7 @@ export function numberOf(body: Buffer): number {
   );
 }
 
+const MAIL = 'Hello, I write again about the invoice of March, which is still not right. ';
+/** `sentAt`, `number`, and the name of the mail. */
+const USUAL_HEAD_BYTES = 60;
 const SENT_AT = '{"sentAt":';

@@ -1,4 +1,5 @@
 import { Child } from './child.ts';
+import { monotonicMs } from './clock.ts';
 import type { Limit } from './limit.ts';
 import type { Load } from './load.ts';
 import type { Receiver } from './receiver.ts';
@@ -27,6 +28,7 @@ export interface Row {
   readonly title: string;
   /** One sentence: what happens, and what the figures are. */
   readonly meaning: string;
+  /** Empty where the names of the figures say it. */
   readonly unit: string;
   /** What the figures are held against. */
   readonly beside: string;
@@ -34,6 +36,8 @@ export interface Row {
   readonly target: string;
   /** Whether the medians reach the target; null without one. */
   readonly meets: ((lines: readonly Line[]) => boolean) | null;
+  /** Why --quick leaves it out unless it is asked for by name: it cannot be small. */
+  readonly notQuick?: string;
   /** A run that is still not over by then hangs; left out: 120. */
   readonly longestSeconds?: number;
   /**
@@ -51,21 +55,21 @@ export interface Line {
   readonly ratio: Sample;
 }
 
-export interface RowResult extends Omit<Row, 'measure' | 'meets' | 'longestSeconds'> {
+export interface RowResult extends Omit<Row, 'measure' | 'meets' | 'notQuick' | 'longestSeconds'> {
   readonly verdict: 'met' | 'missed' | null;
   readonly lines: readonly Line[];
   readonly notes: Readonly<Record<string, Sample>>;
 }
 
 /** The bare limit and the receiver run at full speed only after about this many requests: measured, 24 then 36 thousand/s. */
-const WARM_UP = 60_000;
+const WARM_UP = { usual: 60_000, quick: 20_000 };
 
 export async function openWorkbench(quick: boolean): Promise<Workbench> {
   const receiver = new Child<Receiver>(new URL('./receiver.ts', import.meta.url));
   const load = new Child<Load>(new URL('./load.ts', import.meta.url));
   const limit = new Child<Limit>(new URL('./limit.ts', import.meta.url));
   const receiverUrl = await receiver.ask('listen');
-  await limit.ask('flood', { receiver: receiverUrl, count: WARM_UP });
+  await limit.ask('flood', { receiver: receiverUrl, count: quick ? WARM_UP.quick : WARM_UP.usual });
   return { receiver, load, limit, receiverUrl, quick };
 }
 
@@ -83,7 +87,9 @@ export async function measureRow(
   const measured: Awaited<ReturnType<Row['measure']>>[] = [];
   for (let run = 1; run <= runs; run++) {
     progress(`(${row.id}) ${row.title}, run ${run} of ${runs}`);
+    const startedAt = monotonicMs();
     measured.push(await row.measure(bench));
+    progress(`    ${((monotonicMs() - startedAt) / 1000).toFixed(1)} s`);
   }
   const [first] = measured;
   if (first === undefined) throw new Error('A row needs at least one run.');
@@ -102,7 +108,7 @@ export async function measureRow(
       sample(measured.map((each) => each.notes[name] as number)),
     ]),
   );
-  const { measure: _, longestSeconds: __, meets, ...about } = row;
+  const { measure: _, longestSeconds: __, notQuick: ___, meets, ...about } = row;
   const verdict = meets === null ? null : meets(lines) ? 'met' : 'missed';
   return { ...about, verdict, lines, notes };
 }

@@ -5,23 +5,33 @@
 //   npm run bench -- --rows a,b --runs 5 --json figures.json
 
 import { writeFileSync } from 'node:fs';
+import { backlog } from './backlog.ts';
+import { bodies } from './bodies.ts';
 import { endAfter } from './cleanup.ts';
+import { fanOut } from './fan-out.ts';
+import { growth } from './growth.ts';
 import { hangingHook } from './hanging-hook.ts';
 import { latency } from './latency.ts';
-import { lists } from './lists.ts';
+import { hugeLists, lists } from './lists.ts';
 import { describeMachine, machineText } from './machine.ts';
 import { neighbours } from './neighbours.ts';
 import { nodeLatency, nodes } from './nodes.ts';
+import { overload } from './overload.ts';
+import { readingBeside } from './reading-beside.ts';
+import { rooms, roomsOfCalls } from './rooms.ts';
 import { closeWorkbench, measureRow, openWorkbench, type Row, type RowResult } from './row.ts';
 import { searching } from './searching.ts';
+import { cores } from './senders.ts';
 import { tableText } from './table.ts';
-import { burst, pacedBatches, singles } from './throughput.ts';
+import { burst, ordinary, pacedBatches, singles } from './throughput.ts';
 import { flagsOf, refuse } from './usage.ts';
 
 const rows: readonly Row[] = [
   pacedBatches,
   burst,
+  ordinary,
   singles,
+  fanOut,
   nodes,
   nodeLatency,
   latency,
@@ -29,16 +39,27 @@ const rows: readonly Row[] = [
   neighbours,
   lists,
   searching,
+  growth,
+  hugeLists,
+  backlog,
+  bodies,
+  rooms,
+  roomsOfCalls,
+  overload,
+  readingBeside,
+  cores,
 ];
 const SECONDS_A_RUN = 120;
 
-const list = rows.map(({ id, title, target }) => {
-  return `  ${id.padEnd(4)}${title}${target === '' ? '' : ` (target: ${target})`}`;
+const list = rows.map(({ id, title, target, notQuick }) => {
+  const goal = target === '' ? '' : ` (target: ${target})`;
+  const slow = notQuick === undefined ? '' : `; not with --quick: ${notQuick}`;
+  return `  ${id.padEnd(4)}${title}${goal}${slow}`;
 });
 const usage = `Usage: npm run bench -- [options]
 
 Options:
-  --quick        one short run each, under a minute in all
+  --quick        one short run each, under a minute in all; says that it works, the figures are coarse
   --runs N       runs of each row (3; with --quick 1)
   --rows a,b     only these rows
   --json FILE    the figures as JSON too
@@ -61,7 +82,8 @@ const values = flagsOf(
   usage,
 );
 const runs = Number(values.runs ?? (values.quick ? 1 : 3));
-const wanted = values.rows?.split(',') ?? rows.map(({ id }) => id);
+const usual = rows.filter(({ notQuick }) => !values.quick || notQuick === undefined);
+const wanted = values.rows?.split(',') ?? usual.map(({ id }) => id);
 const unknown = wanted.filter((id) => !rows.some((row) => row.id === id));
 if (unknown.length > 0) refuse(`There is no row "${unknown[0]}".`, usage);
 if (!Number.isInteger(runs) || runs < 1) refuse(`--runs "${values.runs}" is not a number from 1 on.`, usage);
@@ -72,6 +94,10 @@ const machine = describeMachine();
 console.log(`${machineText(machine)}\n`);
 const bench = await openWorkbench(values.quick);
 const results: RowResult[] = [];
+for (const { id, title, notQuick } of rows) {
+  if (values.rows === undefined && notQuick !== undefined && !wanted.includes(id))
+    console.error(`(${id}) ${title} is left out: ${notQuick}.`);
+}
 for (const row of asked) {
   results.push(await measureRow(row, bench, runs, (text) => console.error(text)));
 }

@@ -45,6 +45,13 @@ export class ServerFolder {
   }
 }
 
+export interface ServerOptions {
+  /** Settings besides those that all servers here have. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Flags of Node.js, such as `--cpu-prof`. */
+  readonly node?: readonly string[];
+}
+
 /** The real server, as `posthorn serve` starts it. */
 export class ServerProcess {
   readonly url: string;
@@ -54,12 +61,12 @@ export class ServerProcess {
   readonly #ended: Promise<unknown>;
   #readyAfterMs: number | null = null;
 
-  constructor(params: { folder: ServerFolder; port: number; env?: Record<string, string> }) {
+  constructor(params: { folder: ServerFolder; port: number } & ServerOptions) {
     this.#folder = params.folder;
     this.url = `http://127.0.0.1:${params.port}`;
     // A file takes the log whatever happens here; a pipe that nobody reads would stop the server.
     const log = openSync(params.folder.logFile, 'a');
-    this.#process = spawn(process.execPath, [PROGRAM, 'serve'], {
+    this.#process = spawn(process.execPath, [...(params.node ?? []), PROGRAM, 'serve'], {
       cwd: params.folder.path,
       stdio: ['ignore', log, log],
       env: { ...inherited(), ...settings(params.folder, params.port), ...params.env },
@@ -182,10 +189,10 @@ export async function freePort(): Promise<number> {
 /** Runs `work` against a server in a folder of its own; both are gone afterwards. A folder that is given stays. */
 export async function withServer<T>(
   work: (server: ServerProcess) => Promise<T>,
-  given: ServerFolder | null = null,
+  { folder: given, ...options }: { folder?: ServerFolder } & ServerOptions = {},
 ): Promise<T> {
   const folder = given ?? new ServerFolder();
-  const server = new ServerProcess({ folder, port: await freePort() });
+  const server = new ServerProcess({ folder, port: await freePort(), ...options });
   try {
     await server.ready();
     return await work(server);
@@ -194,6 +201,6 @@ export async function withServer<T>(
     throw error;
   } finally {
     await server.kill();
-    if (given === null) folder.remove();
+    if (given === undefined) folder.remove();
   }
 }

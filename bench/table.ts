@@ -12,7 +12,7 @@ export function tableText(results: readonly RowResult[]): string {
       cells.push([
         first ? result.id : '',
         first ? result.title : '',
-        `${name}, ${result.unit}`,
+        result.unit === '' ? name : `${name}, ${result.unit}`,
         figure(value.median),
         spread(value, figure),
         figure(beside.median),

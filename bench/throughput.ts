@@ -9,17 +9,24 @@ const ARRIVED_WITHIN_MS = 120_000;
 export const BACKLOG = 3_000;
 
 export interface Publishing {
-  /** Messages of one run, and of the quick one. */
+  /** Deliveries of one run, and of the quick one. */
   readonly count: number;
   readonly quickCount: number;
   readonly warmUp: number;
-  /** Publishes `count` messages; resolves with when it began. */
+  /** Publishes what leads to `count` deliveries; resolves with when it began. */
   publish(
     bench: Workbench,
     servers: readonly string[],
     count: number,
   ): Promise<{ startedAt: number; turnedAway: number }>;
 }
+
+export const singleCalls: Publishing = {
+  count: 40_000,
+  quickCount: 3_000,
+  warmUp: 8_000,
+  publish: ({ load }, servers, count) => load.ask('single', { servers, count }),
+};
 
 export const pacedBatches: Row = {
   id: 'a',
@@ -44,6 +51,19 @@ export const burst: Row = {
   measure: (bench) => measure(bench, batches(null)),
 };
 
+export const ordinary: Row = {
+  id: 'a3',
+  title: 'batch publish, ordinary receiver',
+  meaning:
+    'as (a), to a receiver on an ordinary node:http server; the one of all other rows reads HTTP by hand and is far cheaper than any real one',
+  unit: 'deliveries/s',
+  beside: 'bare limit to the same receiver',
+  target: '',
+  meets: null,
+  measure: async (bench) =>
+    measure(bench, batches(BACKLOG), { receiver: await bench.receiver.ask('listenOrdinary') }),
+};
+
 export const singles: Row = {
   id: 'b',
   title: 'one call per publish',
@@ -53,40 +73,54 @@ export const singles: Row = {
   beside: 'bare limit',
   target: 'ratio >= 0.5',
   meets: (lines) => median(lines, 'rate', 'ratio') >= 0.5,
-  measure: (bench) =>
-    measure(bench, {
-      count: 40_000,
-      quickCount: 12_000,
-      warmUp: 8_000,
-      publish: ({ load }, servers, count) => load.ask('single', { servers, count }),
-    }),
+  measure: (bench) => measure(bench, singleCalls),
 };
 
-export function batches(backlog: number | null): Publishing {
+export function batches(
+  backlog: number | null,
+  change: { fanOut?: number; bytes?: number } = {},
+): Publishing {
   return {
     count: 60_000,
-    quickCount: 20_000,
+    quickCount: 3_000,
     warmUp: 15_000,
     publish: ({ load, receiverUrl }, servers, count) =>
-      load.ask('batch', { servers, receiver: receiverUrl, count, backlog }),
+      load.ask('batch', {
+        servers,
+        receiver: receiverUrl,
+        count: count / (change.fanOut ?? 1),
+        backlog,
+        ...change,
+      }),
   };
 }
 
-async function measure(bench: Workbench, publishing: Publishing): ReturnType<Row['measure']> {
-  const count = bench.quick ? publishing.quickCount : publishing.count;
+async function measure(bench: Workbench, publishing: Publishing, to: Flood = {}): ReturnType<Row['measure']> {
+  const { count, warmUp } = counts(bench, publishing);
   return withServer(async (server) => {
-    await createHook(server.url, `${bench.receiverUrl}/hook`);
-    await delivered(bench, [server], publishing, publishing.warmUp);
-    const before = await bareLimit(bench, count);
+    await createHook(server.url, `${to.receiver ?? bench.receiverUrl}/hook`);
+    await delivered(bench, [server], publishing, warmUp);
+    const receiverCpuMs = await bench.receiver.ask('cpuMs');
+    const before = await bareLimit(bench, count, to);
+    const receiverUs = (((await bench.receiver.ask('cpuMs')) - receiverCpuMs) / count) * 1000;
     const run = await delivered(bench, [server], publishing, count);
-    const after = await bareLimit(bench, count);
+    const after = await bareLimit(bench, count, to);
     const figures = [{ name: 'rate', value: run.perSecond, beside: mean(before, after) }];
-    const notes = { 'told to wait (429, 503)': run.turnedAway, 'received more than once': run.repeats };
+    const notes = {
+      'receiver CPU, us a delivery of the bare limit': receiverUs,
+      'told to wait (429, 503)': run.turnedAway,
+      'received more than once': run.repeats,
+    };
     return {
       figures,
       notes: run.cpuUs === null ? notes : { 'server CPU, us a delivery': run.cpuUs, ...notes },
     };
   });
+}
+
+/** Deliveries of one run, and of the warm-up before it. */
+export function counts({ quick }: Workbench, { count, quickCount, warmUp }: Publishing) {
+  return quick ? { count: quickCount, warmUp: Math.floor(quickCount / 2) } : { count, warmUp };
 }
 
 /** Publishes to these servers until all has arrived. */
@@ -119,13 +153,16 @@ function cpuMs(servers: readonly ServerProcess[]): number | null {
   }, 0);
 }
 
-export async function bareLimit(
-  { receiver, limit, receiverUrl, ...bench }: Workbench,
-  count: number,
-): Promise<number> {
-  await receiver.ask('expect', { count });
-  const { startedAt } = await limit.ask('flood', { receiver: receiverUrl, count });
-  const endedAt = await arrived({ receiver, limit, receiverUrl, ...bench }, count);
+/** What the bare limit sends, and where to, when it is not the usual. */
+export interface Flood {
+  readonly receiver?: string;
+  readonly bytes?: number;
+}
+
+export async function bareLimit(bench: Workbench, count: number, flood: Flood = {}): Promise<number> {
+  await bench.receiver.ask('expect', { count });
+  const { startedAt } = await bench.limit.ask('flood', { receiver: bench.receiverUrl, count, ...flood });
+  const endedAt = await arrived(bench, count);
   return count / ((endedAt - startedAt) / 1000);
 }
 
