@@ -214,6 +214,13 @@ export const PARTITIONS_AHEAD = 2;
 export const PARTITION_CLOSED_MS = 600_000;
 /** Keys in all that one call deletes of what names the messages of a dropped partition, and by one statement. */
 export const PARTITION_KEYS = { call: 500_000, step: 10_000 };
+/**
+ * A step of retention deletes so many rows that it takes `ms`, by how long the last one took; then everything else has the time of so
+ * many steps. A publish waits for one step at the most.
+ */
+export const RETENTION_STEP = { rows: { least: 50, first: 300, most: 3_000 }, ms: 5, pauses: 3 };
+/** When what was too old, and open, is looked at again (SQLite). */
+export const RETENTION_LOOK_AGAIN_MS = 3_600_000;
 /** Rows, and bytes of their texts, that an export reads and an import writes at once; and a line of an export, in bytes. */
 export const TRANSFER_PAGE_ROWS = 4_096;
 export const TRANSFER_PAGE_BYTES = 4 * 1024 * 1024;

@@ -5,13 +5,15 @@ import { Announcements, type AnnouncementsOptions } from './announcements.ts';
 import { Expiry, type ExpiryOptions } from './expiry.ts';
 import { expungeExpired, type PayloadsOptions } from './payloads.ts';
 import { Tasks, type TasksOptions } from './tasks.ts';
+import { Tending, type TendingOptions } from './tending.ts';
 
 export interface JobsOptions {
   store: AnnouncementsOptions['store'] &
     ExpiryOptions['store'] &
     PayloadsOptions['store'] &
     TasksOptions['store'] &
-    Pick<Store, 'idempotencyPurge' | 'keyPurge' | 'taskPurge' | 'storeTend'>;
+    TendingOptions['store'] &
+    Pick<Store, 'idempotencyPurge' | 'keyPurge' | 'taskPurge'>;
   clock: Clock;
   publish: AnnouncementsOptions['publish'];
   /** What was stopped or set free. */
@@ -31,6 +33,7 @@ export class Jobs {
   readonly announcements: Announcements;
   readonly #options: JobsOptions;
   readonly #expiry: Expiry;
+  readonly #tending: Tending;
   #timer: Timer | null = null;
   #stopped = false;
 
@@ -39,6 +42,7 @@ export class Jobs {
     this.tasks = new Tasks(options);
     this.announcements = new Announcements(options);
     this.#expiry = new Expiry(options);
+    this.#tending = new Tending(options);
   }
 
   /** Takes up what others left, and begins its rounds. */
@@ -46,13 +50,14 @@ export class Jobs {
     await this.look();
     if (this.#stopped) return;
     this.#expiry.start();
+    this.#tending.start();
     this.#roundLater();
   }
 
   /** For good. A step that is under way goes on to its end. */
   stop(): void {
     this.#stopped = true;
-    for (const part of [this.tasks, this.announcements, this.#expiry]) part.stop();
+    for (const part of [this.tasks, this.announcements, this.#expiry, this.#tending]) part.stop();
     this.#timer?.cancel();
   }
 
@@ -69,7 +74,7 @@ export class Jobs {
 
   /** What is over by time. One that fails keeps no other from its turn; all come again with the next round. */
   async #round(): Promise<void> {
-    const { store, clock, follow, keepMs } = this.#options;
+    const { store, clock, follow } = this.#options;
     const now = clock.now();
     // In case that one was laid aside just after its endpoint was enabled, or written without a word.
     this.tasks.again();
@@ -86,7 +91,6 @@ export class Jobs {
     await this.#attempt('old tasks could not be deleted', () =>
       this.#repeat(() => store.taskPurge({ before: now - TASK_KEPT_MS, limit: STEP_ROWS })),
     );
-    await this.#attempt('the tables could not be looked after', () => store.storeTend({ now, keepMs }));
     this.#roundLater();
   }
 

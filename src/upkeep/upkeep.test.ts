@@ -34,7 +34,7 @@ function upkeeping(store: Partial<UpkeepOptions['store']>) {
       messageExpunge: async ({ messages }) => ({ expunged: messages.length, ...NOTHING }),
       idempotencyPurge: async () => 0,
       keyPurge: async () => 0,
-      storeTend: async () => {},
+      storeTend: async () => ({ more: false }),
       ...store,
     },
     clock,
@@ -181,7 +181,10 @@ describe('upkeep', () => {
         calls.push('announcements');
         return [];
       },
-      storeTend: async ({ keepMs }) => void calls.push(`tend ${keepMs}`),
+      storeTend: async ({ keepMs }) => {
+        calls.push(`tend ${keepMs}`);
+        return { more: false };
+      },
       deliveryCancel: async () => {
         calls.push('cancel');
         return { cancelled: [], ...NOTHING };

@@ -22,6 +22,7 @@ import { payloadContract } from './payloads.ts';
 import { recordContract } from './records.ts';
 import { replayContract } from './replays.ts';
 import { resendContract } from './resends.ts';
+import { retentionContract } from './retention.ts';
 import { taskContract } from './tasks.ts';
 import { webHookIdContract } from './web-hook-ids.ts';
 import { withdrawalContract } from './withdrawals.ts';
@@ -53,6 +54,7 @@ export function storeContract(driver: ContractDriver): void {
     describe('attempt lists', () => attemptListContract(test));
     describe('attemptList with a filter', () => attemptFilterContract(test));
     describe('attempts', () => attemptReadContract(test));
+    describe('retention', () => retentionContract(test));
     describe('tasks', () => taskContract(test));
     describe('tasks by kind:', () => replayContract(test));
     describe('answers', () => answerContract(test));

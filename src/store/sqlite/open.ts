@@ -25,6 +25,7 @@ import { payloads } from './payloads.ts';
 import { publishes } from './publishes.ts';
 import { records } from './records.ts';
 import { resends } from './resends.ts';
+import { retention } from './retention.ts';
 import { tasks } from './tasks.ts';
 import { refuseHalfImported } from './transfer.ts';
 import { upkeep } from './upkeep.ts';
@@ -84,6 +85,7 @@ export function storeOn(connection: Connection, lock: { release(): void }): Stor
     ...tasks(connection),
     ...announcements(connection),
     ...answers(connection),
+    ...retention(connection),
     ...upkeep(connection),
   };
   let closed = false;

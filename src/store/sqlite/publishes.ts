@@ -5,6 +5,7 @@ import { bulkInsert } from './bulk-insert.ts';
 import { type Connection, transaction } from './connection.ts';
 import { idempotency } from './idempotency.ts';
 import { type IsFirst, newcomers } from './lines.ts';
+import { lastMessageKey } from './message-keys.ts';
 import { MESSAGE_COLUMNS } from './messages.ts';
 
 type AcceptParams = Parameters<Store['messageAccept']>[0];
@@ -80,12 +81,6 @@ export function publishes(connection: Connection) {
     idempotencyFind: keys.earlier,
     idempotencyPurge: keys.purge,
   };
-}
-
-function lastMessageKey(connection: Connection): number {
-  const sql = `SELECT max(coalesce((SELECT max(message_key) FROM message), 0),
-    coalesce((SELECT max(message_key) FROM delivery), 0)) AS key`;
-  return (connection.prepare(sql).get() as { key: number }).key;
 }
 
 /** Finds the first event id of a publish that is taken: in the store, by the batch, or by the publish itself. */

@@ -24,6 +24,7 @@ import { payloads } from './payloads.ts';
 import { publishes } from './publishes.ts';
 import { records } from './records.ts';
 import { resends } from './resends.ts';
+import { retention } from './retention.ts';
 import { tasks } from './tasks.ts';
 import { upkeep } from './upkeep.ts';
 import { withdrawals } from './withdrawals.ts';
@@ -237,6 +238,7 @@ function preparedStatements(): string[] {
     announcements,
     failing,
     answers,
+    retention,
     upkeep,
   ];
   for (const room of rooms) room(recording);

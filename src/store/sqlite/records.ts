@@ -22,6 +22,7 @@ export function records(connection: Connection) {
   const onRecord = connection.prepare('SELECT 1 FROM attempt WHERE message_key = ? AND id = ?');
   const isOnRecord = ({ attempt }: AttemptResult) =>
     onRecord.get(attempt.messageKey, attempt.id) !== undefined;
+  const forgetIfGone = forgetting(connection);
   const begin = effects(connection);
   const fail = failures(connection);
 
@@ -40,6 +41,7 @@ export function records(connection: Connection) {
           const settled = settle(result, outcome);
           if (settled && result.announce !== null && !known.has(result))
             announce(result, result.announce, now);
+          if (!settled) forgetIfGone(result);
           return settled;
         });
         const { dropped } = outcome.end(now);
@@ -79,6 +81,15 @@ function settling(connection: Connection): (result: AttemptResult, outcome: Effe
     if (settle.run(...settled(result)).changes === 0) return settleLate(result, outcome);
     outcome.changed(endpointKey, orderKey);
     return true;
+  };
+}
+
+/** An attempt that nobody waited for, and that ended after its message was forgotten, is no part of anything any more. */
+function forgetting(connection: Connection): (result: AttemptResult) => void {
+  const isThere = connection.prepare('SELECT 1 FROM message WHERE message_key = ?');
+  const remove = connection.prepare('DELETE FROM attempt WHERE message_key = ? AND id = ?');
+  return ({ attempt: { messageKey, id } }) => {
+    if (isThere.get(messageKey) === undefined) remove.run(messageKey, id);
   };
 }
 
