@@ -1,5 +1,12 @@
-import { ENDED_KEY_KEPT_MS, IDEMPOTENCY_KEPT_MS, TASK_KEPT_MS } from '../limits.ts';
+import {
+  ENDED_KEY_KEPT_MS,
+  HOURS_KEPT_MS,
+  IDEMPOTENCY_KEPT_MS,
+  MINUTES_KEPT_MS,
+  TASK_KEPT_MS,
+} from '../limits.ts';
 import type { Clock, Timer } from '../model/clock.ts';
+import { HOUR_MS } from '../model/tally.ts';
 import type { Stopped, Store } from '../store/store.ts';
 import { Announcements, type AnnouncementsOptions } from './announcements.ts';
 import { Expiry, type ExpiryOptions } from './expiry.ts';
@@ -13,7 +20,7 @@ export interface JobsOptions {
     PayloadsOptions['store'] &
     TasksOptions['store'] &
     TendingOptions['store'] &
-    Pick<Store, 'idempotencyPurge' | 'keyPurge' | 'taskPurge'>;
+    Pick<Store, 'idempotencyPurge' | 'keyPurge' | 'taskPurge' | 'tallyRoll' | 'tallyPurge'>;
   clock: Clock;
   publish: AnnouncementsOptions['publish'];
   /** What was stopped or set free. */
@@ -91,7 +98,18 @@ export class Jobs {
     await this.#attempt('old tasks could not be deleted', () =>
       this.#repeat(() => store.taskPurge({ before: now - TASK_KEPT_MS, limit: STEP_ROWS })),
     );
+    await this.#attempt('statistics could not be rolled up', () => this.#rollUp(now));
     this.#roundLater();
+  }
+
+  /** Minutes into hours; and hours are forgotten. */
+  async #rollUp(now: number): Promise<void> {
+    const { store, keepMs } = this.#options;
+    const minutesKept = now - MINUTES_KEPT_MS;
+    const rolled = { before: minutesKept - (minutesKept % HOUR_MS), limit: STEP_ROWS };
+    await this.#repeat(() => store.tallyRoll(rolled));
+    const before = now - Math.max(HOURS_KEPT_MS, keepMs ?? 0);
+    await this.#repeat(() => store.tallyPurge({ before, limit: STEP_ROWS }));
   }
 
   async #attempt(failure: string, work: () => Promise<void>): Promise<void> {

@@ -1,12 +1,14 @@
 import type { AttemptAnnouncementType } from '../../model/announcement.ts';
 import { stateCode } from '../rows/delivery-states.ts';
 import type { AttemptResult, Recorded, Store } from '../store.ts';
+import { attemptTallies } from '../tally-batch.ts';
 import { announcing } from './announcements.ts';
 import { ATTEMPT_COLUMNS } from './attempts.ts';
 import { bulkInsert } from './bulk-insert.ts';
 import { type Connection, transaction } from './connection.ts';
 import { type Effects, effects } from './effects.ts';
 import { failures } from './failing.ts';
+import { tallying } from './tallies.ts';
 
 type RecordParams = Parameters<Store['deliveryRecord']>[0];
 
@@ -25,6 +27,7 @@ export function records(connection: Connection) {
   const forgetIfGone = forgetting(connection);
   const begin = effects(connection);
   const fail = failures(connection);
+  const tally = tallying(connection);
 
   return {
     deliveryRecord: ({ results, now, failing = [] }: RecordParams): Recorded =>
@@ -36,6 +39,7 @@ export function records(connection: Connection) {
           else addAttempt(values, result.attempt);
         }
         insert(values);
+        tally(attemptTallies(results.filter((result) => !known.has(result))), now);
         const outcome = begin();
         const held = results.map((result) => {
           const settled = settle(result, outcome);
