@@ -163,6 +163,7 @@ export async function compose(params: Required<AppParams>, store: Store, broken:
     keyring,
     accept: engine.accept,
     reader: engine.reader,
+    statistics: engine.statistics,
     redelivery: engine.redelivery,
     explainer: engine.explainer,
     pulse: {

@@ -12,6 +12,7 @@ import { Telling } from './nodes/telling.ts';
 import { Explainer } from './query/explain.ts';
 import { Reader } from './query/reader.ts';
 import { Redelivery } from './query/redelivery.ts';
+import { Statistics } from './query/statistics.ts';
 import { Disabling } from './record/disabling.ts';
 import { Failing } from './record/failing.ts';
 import { Recorder } from './record/recorder.ts';
@@ -53,6 +54,7 @@ export interface Engine {
   readonly accept: Accept;
   readonly registry: Registry;
   readonly reader: Reader;
+  readonly statistics: Statistics;
   /** Sending again, and never again. */
   readonly redelivery: Redelivery;
   readonly explainer: Explainer;
@@ -84,6 +86,7 @@ export function createEngine(options: EngineOptions): Engine {
     accept,
     registry,
     reader,
+    statistics: rooms.statistics,
     redelivery,
     explainer,
     state: (endpointKey) => laneOf(rooms, endpointKey),
@@ -158,6 +161,7 @@ interface Rooms {
   readonly failing: Failing;
   readonly registry: Registry;
   readonly reader: Reader;
+  readonly statistics: Statistics;
   readonly redelivery: Redelivery;
   readonly explainer: Explainer;
   readonly upkeep: Upkeep;
@@ -318,6 +322,7 @@ function laneOf({ schedule, failing, membership }: Rooms, endpointKey: number): 
 function requests(options: EngineOptions, rooms: Rooms) {
   const { store, clock, ids, retrySchedule } = options;
   const reader = new Reader(store, clock);
+  const statistics = new Statistics(store, clock);
   const redelivery = new Redelivery({
     store,
     ids,
@@ -340,7 +345,7 @@ function requests(options: EngineOptions, rooms: Rooms) {
     eventType: (name) => rooms.registry.eventTypeFind(name),
     payloadProblems: (...asked) => rooms.registry.payloadProblems(...asked),
   });
-  return { reader, redelivery, explainer };
+  return { reader, statistics, redelivery, explainer };
 }
 
 /** What goes on by itself. */

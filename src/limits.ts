@@ -225,6 +225,23 @@ export const PARTITIONS_AHEAD = 2;
 export const PARTITION_CLOSED_MS = 600_000;
 /** Keys in all that one call deletes of what names the messages of a dropped partition, and by one statement. */
 export const PARTITION_KEYS = { call: 500_000, step: 10_000 };
+/**
+ * A step of retention deletes so many rows that it takes `ms`, by how long the last one took; then everything else has the time of so
+ * many steps. A publish waits for one step at the most.
+ */
+export const RETENTION_STEP = { rows: { least: 50, first: 300, most: 3_000 }, ms: 5, pauses: 3 };
+/** When what was too old, and open, is looked at again (SQLite). */
+export const RETENTION_LOOK_AGAIN_MS = 3_600_000;
+/**
+ * Statistics by the minute are kept so long at the least, until they are made into hours; those by the hour as long as messages are,
+ * or so long.
+ */
+export const MINUTES_KEPT_MS = 6 * 3_600_000;
+export const HOURS_KEPT_MS = 90 * 86_400_000;
+/** Minutes or hours that one answer may have. */
+export const STATISTICS_BUCKETS = 1_500;
+/** Deliveries of each state that are counted of a backlog: there are so many, or more. */
+export const BACKLOG_COUNTED = 10_000;
 /** Rows, and bytes of their texts, that an export reads and an import writes at once; and a line of an export, in bytes. */
 export const TRANSFER_PAGE_ROWS = 4_096;
 export const TRANSFER_PAGE_BYTES = 4 * 1024 * 1024;

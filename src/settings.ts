@@ -213,7 +213,7 @@ const schema: { readonly [Name in Exclude<keyof Settings, 'mode'>]: Setting<Sett
     form: 'duration',
     default: 'none',
     parse: parseRetention,
-    doc: 'With PostgreSQL: how long messages, deliveries and attempts are kept at least, from 1d to 3650d, or none: for good; they go a partition at a time, and never while anything of it is open.',
+    doc: 'How long messages, deliveries and attempts are kept at least, from 1d to 3650d, or none: for good; none goes while anything of it is open, and with PostgreSQL they go a partition at a time.',
   },
   senderThreads: {
     env: 'POSTHORN_SENDERS',
@@ -286,7 +286,7 @@ function sentence(
 }
 
 function crossCheck(values: Record<string, unknown>, sources: Record<string, string>): string[] {
-  return [...equalSecrets(values, sources), ...missingMasterKey(values), ...idleRetention(values)];
+  return [...equalSecrets(values, sources), ...missingMasterKey(values)];
 }
 
 /** Each node would generate one of its own, and could not open what the others sealed. */
@@ -294,14 +294,6 @@ function missingMasterKey({ mode, store, masterKey }: Record<string, unknown>): 
   if (mode === 'development' || store === 'sqlite' || store === undefined || masterKey !== null) return [];
   return [
     'POSTHORN_MASTER_KEY is not set, and every node on a PostgreSQL database needs the same one. Write what "openssl rand -base64 32" prints, and keep it: without it the signing secrets in the database are lost.',
-  ];
-}
-
-/** Rows of a file are kept for good so far: whoever believes otherwise shall hear of it. */
-function idleRetention({ store, retentionMs }: Record<string, unknown>): string[] {
-  if (store !== 'sqlite' || retentionMs === null || retentionMs === undefined) return [];
-  return [
-    'POSTHORN_RETENTION has no effect on SQLite, which keeps messages for good (payloads end after 90 days). Remove it, or write none.',
   ];
 }
 

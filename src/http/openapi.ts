@@ -23,6 +23,7 @@ const TAGS = [
   'Message Attempt',
   'Task',
   'Event Type',
+  'Statistics',
   'Operational Webhook',
   'Health',
 ];

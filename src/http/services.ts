@@ -8,6 +8,7 @@ import type { RetrySchedule } from '../model/retry-schedule.ts';
 import type { Explainer } from '../query/explain.ts';
 import type { Reader } from '../query/reader.ts';
 import type { Redelivery } from '../query/redelivery.ts';
+import type { Statistics } from '../query/statistics.ts';
 import type { Answers } from '../registry/answers.ts';
 import type { Keyring } from '../registry/keyring.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -18,6 +19,7 @@ export interface HttpServices {
   readonly keyring: Keyring;
   readonly accept: Pick<Accept, 'earlier' | 'publish'>;
   readonly reader: Reader;
+  readonly statistics: Statistics;
   readonly redelivery: Redelivery;
   readonly explainer: Explainer;
   readonly pulse: Pulse;

@@ -4,7 +4,6 @@ import type { Application } from '../model/application.ts';
 import type { Clock } from '../model/clock.ts';
 import type { Delivery, DeliveryState } from '../model/delivery.ts';
 import type { Endpoint } from '../model/endpoint.ts';
-import { firstIdAt } from '../model/id.ts';
 import type { Message } from '../model/message.ts';
 import type {
   AttemptFilter,
@@ -33,10 +32,6 @@ interface PayloadsAsked {
   readonly payloadCharacters: number | null;
 }
 
-/** Ids of a scan by time end where the ids of the next 4 ms begin. */
-const ID_STEP_MS = 4;
-/** Attempts counted in one step: 2 ms, as only an index is read. */
-const COUNT_STEP_ROWS = 20_000;
 /** Deliveries looked through in one step, for the one that a page goes on from. */
 const DELIVERY_STEP_ROWS = 1_000;
 
@@ -179,31 +174,6 @@ export class Reader {
       if (message?.id === id) messages.set(id, message);
     }
     return messages;
-  }
-
-  /**
-   * An endpoint's attempts made from `since` and before `until`, ms since the Unix epoch; `until` null: up to now.
-   * Throws `too_many_requests`.
-   */
-  attemptCounts(
-    endpoint: Endpoint,
-    range: { readonly since: number; readonly until: number | null },
-    isGone: () => boolean,
-  ): Promise<{ succeeded: number; failed: number }> {
-    const total = { succeeded: 0, failed: 0 };
-    let from = firstIdAt('atmpt', range.since);
-    const to = firstIdAt('atmpt', range.until ?? this.#clock.now() + ID_STEP_MS);
-    return this.#turns.within(endpoint.applicationKey, async (turn) => {
-      for (;;) {
-        const step = { endpointKey: endpoint.key, from, to, scan: COUNT_STEP_ROWS };
-        const { succeeded, failed, scannedTo } = await this.#store.attemptCount(step);
-        total.succeeded += succeeded;
-        total.failed += failed;
-        if (scannedTo === null || isGone()) return total;
-        from = justAfter(scannedTo);
-        await turn();
-      }
-    });
   }
 
   /**

@@ -9,12 +9,20 @@ import type { KeyStore } from './port/keys.ts';
 import type { LeaseStore } from './port/leases.ts';
 import type { MessageStore } from './port/messages.ts';
 import type { NodeStore } from './port/nodes.ts';
+import type { TallyStore } from './port/tallies.ts';
 import type { TaskStore } from './port/tasks.ts';
 
 export type { KeptAnswer } from './port/answers.ts';
 export type { ApplicationChanges, NewApplication } from './port/applications.ts';
 export type { AttemptFilter, AttemptPage, ListedAttempt } from './port/attempts.ts';
-export type { AttemptResult, EndpointDelivery, Hurried, Recorded, Stopped } from './port/deliveries.ts';
+export type {
+  AttemptResult,
+  BacklogCount,
+  EndpointDelivery,
+  Hurried,
+  Recorded,
+  Stopped,
+} from './port/deliveries.ts';
 export type {
   EndpointChanges,
   EndpointFailing,
@@ -26,6 +34,7 @@ export type { Backlog, LaneClaim } from './port/leases.ts';
 export type { MessageFilter, MessageRef, Publish, PublishResult } from './port/messages.ts';
 export type { EndedNode, NodeInfo, NodeLease, NodeView, Signal } from './port/nodes.ts';
 export type { Scanned } from './port/pages.ts';
+export type { TallyOwner, TimedTally } from './port/tallies.ts';
 
 /**
  * The store's port: what the rooms ask of a database. Every driver passes `test/contract/store.ts`.
@@ -42,6 +51,7 @@ export interface Store
     LeaseStore,
     DeliveryStore,
     AttemptStore,
+    TallyStore,
     TaskStore,
     AnnouncementStore,
     AnswerStore,

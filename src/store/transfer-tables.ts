@@ -1,4 +1,5 @@
 import { TRANSFER_PAGE_ROWS } from '../limits.ts';
+import { TALLY_COLUMNS } from './rows/tally-row.ts';
 
 /** How a value is kept, and how it stands in an export: a number below 2^53, a text, or bytes in base64. */
 type Kind = 'integer' | 'text' | 'bytes';
@@ -30,6 +31,8 @@ export type TableName =
   | 'message'
   | 'delivery'
   | 'attempt'
+  | 'minute_tally'
+  | 'hour_tally'
   | 'expiry'
   | 'resend'
   | 'task'
@@ -99,6 +102,12 @@ export const TRANSFER_TABLES: readonly TransferTable[] = [
     integer: 'application_key message_key endpoint_key number started_at duration_ms status',
     text: 'id trigger url retry_after error_code error_message body request_headers response_headers',
     ofMessage: 'application_key',
+  }),
+  table('minute_tally', ['began_at', 'application_key', 'endpoint_key', 'writer'], TRANSFER_PAGE_ROWS, {
+    integer: `began_at application_key endpoint_key writer ${TALLY_COLUMNS.join(' ')}`,
+  }),
+  table('hour_tally', ['application_key', 'endpoint_key', 'began_at'], TRANSFER_PAGE_ROWS, {
+    integer: `began_at application_key endpoint_key ${TALLY_COLUMNS.join(' ')}`,
   }),
   table('expiry', ['expires_at', 'message_key'], TRANSFER_PAGE_ROWS, {
     integer: 'expires_at application_key message_key',

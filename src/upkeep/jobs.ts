@@ -1,17 +1,26 @@
-import { ENDED_KEY_KEPT_MS, IDEMPOTENCY_KEPT_MS, TASK_KEPT_MS } from '../limits.ts';
+import {
+  ENDED_KEY_KEPT_MS,
+  HOURS_KEPT_MS,
+  IDEMPOTENCY_KEPT_MS,
+  MINUTES_KEPT_MS,
+  TASK_KEPT_MS,
+} from '../limits.ts';
 import type { Clock, Timer } from '../model/clock.ts';
+import { HOUR_MS } from '../model/tally.ts';
 import type { Stopped, Store } from '../store/store.ts';
 import { Announcements, type AnnouncementsOptions } from './announcements.ts';
 import { Expiry, type ExpiryOptions } from './expiry.ts';
 import { expungeExpired, type PayloadsOptions } from './payloads.ts';
 import { Tasks, type TasksOptions } from './tasks.ts';
+import { Tending, type TendingOptions } from './tending.ts';
 
 export interface JobsOptions {
   store: AnnouncementsOptions['store'] &
     ExpiryOptions['store'] &
     PayloadsOptions['store'] &
     TasksOptions['store'] &
-    Pick<Store, 'idempotencyPurge' | 'keyPurge' | 'taskPurge' | 'storeTend'>;
+    TendingOptions['store'] &
+    Pick<Store, 'idempotencyPurge' | 'keyPurge' | 'taskPurge' | 'tallyRoll' | 'tallyPurge'>;
   clock: Clock;
   publish: AnnouncementsOptions['publish'];
   /** What was stopped or set free. */
@@ -31,6 +40,7 @@ export class Jobs {
   readonly announcements: Announcements;
   readonly #options: JobsOptions;
   readonly #expiry: Expiry;
+  readonly #tending: Tending;
   #timer: Timer | null = null;
   #stopped = false;
 
@@ -39,6 +49,7 @@ export class Jobs {
     this.tasks = new Tasks(options);
     this.announcements = new Announcements(options);
     this.#expiry = new Expiry(options);
+    this.#tending = new Tending(options);
   }
 
   /** Takes up what others left, and begins its rounds. */
@@ -46,13 +57,14 @@ export class Jobs {
     await this.look();
     if (this.#stopped) return;
     this.#expiry.start();
+    this.#tending.start();
     this.#roundLater();
   }
 
   /** For good. A step that is under way goes on to its end. */
   stop(): void {
     this.#stopped = true;
-    for (const part of [this.tasks, this.announcements, this.#expiry]) part.stop();
+    for (const part of [this.tasks, this.announcements, this.#expiry, this.#tending]) part.stop();
     this.#timer?.cancel();
   }
 
@@ -69,7 +81,7 @@ export class Jobs {
 
   /** What is over by time. One that fails keeps no other from its turn; all come again with the next round. */
   async #round(): Promise<void> {
-    const { store, clock, follow, keepMs } = this.#options;
+    const { store, clock, follow } = this.#options;
     const now = clock.now();
     // In case that one was laid aside just after its endpoint was enabled, or written without a word.
     this.tasks.again();
@@ -86,8 +98,18 @@ export class Jobs {
     await this.#attempt('old tasks could not be deleted', () =>
       this.#repeat(() => store.taskPurge({ before: now - TASK_KEPT_MS, limit: STEP_ROWS })),
     );
-    await this.#attempt('the tables could not be looked after', () => store.storeTend({ now, keepMs }));
+    await this.#attempt('statistics could not be rolled up', () => this.#rollUp(now));
     this.#roundLater();
+  }
+
+  /** Minutes into hours; and hours are forgotten. */
+  async #rollUp(now: number): Promise<void> {
+    const { store, keepMs } = this.#options;
+    const minutesKept = now - MINUTES_KEPT_MS;
+    const rolled = { before: minutesKept - (minutesKept % HOUR_MS), limit: STEP_ROWS };
+    await this.#repeat(() => store.tallyRoll(rolled));
+    const before = now - Math.max(HOURS_KEPT_MS, keepMs ?? 0);
+    await this.#repeat(() => store.tallyPurge({ before, limit: STEP_ROWS }));
   }
 
   async #attempt(failure: string, work: () => Promise<void>): Promise<void> {

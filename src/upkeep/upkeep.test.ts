@@ -34,7 +34,9 @@ function upkeeping(store: Partial<UpkeepOptions['store']>) {
       messageExpunge: async ({ messages }) => ({ expunged: messages.length, ...NOTHING }),
       idempotencyPurge: async () => 0,
       keyPurge: async () => 0,
-      storeTend: async () => {},
+      storeTend: async () => ({ more: false }),
+      tallyRoll: async () => 0,
+      tallyPurge: async () => 0,
       ...store,
     },
     clock,
@@ -181,7 +183,10 @@ describe('upkeep', () => {
         calls.push('announcements');
         return [];
       },
-      storeTend: async ({ keepMs }) => void calls.push(`tend ${keepMs}`),
+      storeTend: async ({ keepMs }) => {
+        calls.push(`tend ${keepMs}`);
+        return { more: false };
+      },
       deliveryCancel: async () => {
         calls.push('cancel');
         return { cancelled: [], ...NOTHING };
@@ -219,6 +224,27 @@ describe('upkeep', () => {
     upkeep.stop();
     await upkeep.start();
     expect(await callsIn(120_000)).toEqual(new Set());
+  });
+
+  it('makes hours of minutes that are some hours old, and forgets hours after their time, in steps', async () => {
+    const left = { roll: 1_100, purge: 700 };
+    const asked = new Set<string>();
+    const step = (what: 'roll' | 'purge') => async (params: { before: number; limit: number }) => {
+      asked.add(`${what} before ${new Date(params.before).toISOString()}`);
+      const taken = Math.min(params.limit, left[what]);
+      left[what] -= taken;
+      return taken;
+    };
+    const { upkeep, clock } = upkeeping({ tallyRoll: step('roll'), tallyPurge: step('purge') });
+    clock.jumpWall(Date.UTC(2026, 0, 31, 9, 20) - clock.now());
+    await upkeep.start();
+    await clock.advance(60_000);
+    expect(left).toEqual({ roll: 0, purge: 0 });
+    expect([...asked]).toEqual([
+      'roll before 2026-01-31T03:00:00.000Z',
+      'purge before 2025-11-02T09:21:00.000Z',
+    ]);
+    upkeep.stop();
   });
 
   it('begins to lead when the store lets it', async () => {

@@ -5,7 +5,6 @@ export function attemptReadContract(test: ContractTest): void {
   single(test);
   latest(test);
   expunging(test);
-  counts(test);
 }
 
 function single(test: ContractTest): void {
@@ -74,43 +73,6 @@ function expunging(test: ContractTest): void {
     );
     const found = await given.store.attemptFind({ ...given.ref(one.messageKey), id });
     expect(found?.exchange.body).toBe('answered');
-  });
-}
-
-function counts(test: ContractTest): void {
-  const all = { from: 'atmpt_', to: 'atmpt_~', scan: 1_000 };
-
-  test('are counted by outcome: 2xx or anything else', async (given) => {
-    const { endpointKey } = await recorded(given, [200, 204, 299, 199, 300, 404, 500, null]);
-    await recorded(given, [200, 500]);
-    const counted = { succeeded: 3, failed: 5, scannedTo: null };
-    expect(await given.store.attemptCount({ endpointKey, ...all })).toEqual(counted);
-    const none = { succeeded: 0, failed: 0, scannedTo: null };
-    expect(await given.store.attemptCount({ endpointKey: 99, ...all })).toEqual(none);
-  });
-
-  test('are counted from an id on and below another', async (given) => {
-    const { endpointKey, ids } = await recorded(given, [200, 500, 200, 500, 500]);
-    const count = async (from: number, to: number) => {
-      const range = { from: ids[from] as string, to: ids[to] as string };
-      const { succeeded, failed } = await given.store.attemptCount({ endpointKey, ...all, ...range });
-      return [succeeded, failed];
-    };
-    expect(await count(0, 4)).toEqual([2, 2]);
-    expect(await count(1, 2)).toEqual([0, 1]);
-    expect(await count(2, 2)).toEqual([0, 0]);
-  });
-
-  test('are counted so many at a time; the call says how far it came', async (given) => {
-    const { endpointKey, ids } = await recorded(given, [200, 500, 200, null, 200]);
-    const count = (from: string, scan: number) =>
-      given.store.attemptCount({ endpointKey, from, to: all.to, scan });
-    const first = { succeeded: 1, failed: 1, scannedTo: ids[1] };
-    expect(await count(all.from, 2)).toEqual(first);
-    // What follows the last id looked at is whatever sorts behind it.
-    expect(await count(`${ids[1]}0`, 2)).toEqual({ succeeded: 1, failed: 1, scannedTo: ids[3] });
-    expect(await count(`${ids[3]}0`, 2)).toEqual({ succeeded: 1, failed: 0, scannedTo: null });
-    expect(await count(all.from, 5)).toEqual({ succeeded: 3, failed: 2, scannedTo: null });
   });
 }
 

@@ -84,7 +84,7 @@ function membership(test: ContractTest, { shared }: ContractDriver): void {
     const message = given.message();
     await given.accepted(application.key, keys, { message });
     for (const now of [NOW, NOW, NOW + 86_400_000, NOW - 86_400_000])
-      await given.store.storeTend({ now, keepMs: null });
+      await given.store.storeTend({ now, keepMs: null, rows: 100 });
     expect(
       await given.store.messageFind({ applicationKey: application.key, ref: message.id }),
     ).not.toBeNull();

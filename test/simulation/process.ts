@@ -53,6 +53,8 @@ export class Process {
     disableAfterMs?: number;
     /** `DELAYS_MS` when left out. */
     delaysMs?: readonly number[];
+    /** How long messages are kept; for good when left out. */
+    keepMs?: number;
   }): Promise<Process> {
     const { folder, clock, seed, receivers, scheduleLimits = NOTHING_AHEAD } = params;
     const store = await openSqliteStore({ folder });
@@ -91,7 +93,7 @@ export class Process {
       onApplicationDeleted: () => {},
       onKeysChanged: () => {},
       node: { name: 'simulated', leaseMs: NODE_LEASE_MS.usual },
-      keepMs: null,
+      keepMs: params.keepMs ?? null,
       log: silent,
     });
     await engine.start();

@@ -31,6 +31,7 @@ import { addKeyRoutes } from './keys.ts';
 import { addMessageRoutes } from './messages.ts';
 import { addOperationalWebhookRoutes } from './operational-webhooks.ts';
 import { addSendExampleRoutes } from './send-example.ts';
+import { addStatisticsRoutes } from './statistics.ts';
 import { addBackgroundTaskRoutes } from './tasks/background-tasks.ts';
 import { addHeldRoutes } from './tasks/held.ts';
 import { addReplayRoutes } from './tasks/replay.ts';
@@ -84,6 +85,7 @@ export function addOperatorApi(scope: FastifyInstance, services: HttpServices): 
   addTaskRoutes(scope, services);
   addBackgroundTaskRoutes(scope, services);
   addEndpointStatsRoutes(scope, services);
+  addStatisticsRoutes(scope, services);
   addEndpointHealthRoutes(scope, services);
   addSendExampleRoutes(scope, services);
   addEventTypeRoutes(scope, services);

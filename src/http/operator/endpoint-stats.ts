@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import Type, { type Static } from 'typebox';
 import { ApiError } from '../../errors.ts';
+import { failedOf } from '../../model/tally.ts';
 import { applicationFor } from '../authenticate.ts';
 import type { HttpServices } from '../services.ts';
 import { callerIn } from './caller.ts';
@@ -22,7 +23,7 @@ const StatsQuery = Type.Object({
 /** How the attempts at an endpoint went. */
 export function addEndpointStatsRoutes(
   scope: FastifyInstance,
-  { registry, reader, clock }: HttpServices,
+  { registry, reader, statistics, clock }: HttpServices,
 ): void {
   scope.get<{
     Params: { app_id: string; endpoint_id: string };
@@ -35,11 +36,11 @@ export function addEndpointStatsRoutes(
         tag: 'Endpoint',
         summary: 'Count the attempts at an endpoint, and the deliveries that are open',
         description:
-          '`success` and `fail` count attempts that were recorded in the range, of at most 28 days; `pending` and `sending` count the deliveries that are open now, whenever they were made.',
+          '`success` and `fail` count attempts that were recorded in the range, of at most 28 days, which is cut to whole minutes, and to whole hours where it is over 6 hours ago; `pending` and `sending` count the deliveries that are open now, whenever they were made.',
         querystring: StatsQuery,
         response: {
           200: { description: 'The counts', ...EndpointStats },
-          ...errorsOf(400, 401, 403, 404, 429, 503),
+          ...errorsOf(400, 401, 403, 404, 503),
         },
       }),
     },
@@ -48,23 +49,23 @@ export function addEndpointStatsRoutes(
       const application = await applicationFor(registry, callerIn(request), params.app_id);
       const { endpoint } = await registry.endpoint(application, params.endpoint_id);
       const range = rangeOf(query, clock.now());
-      const attempts = await reader.attemptCounts(endpoint, range, () => request.raw.socket.destroyed);
+      const of = { applicationKey: application.key, endpointKey: endpoint.key };
+      const attempts = await statistics.total(of, range);
       const { pending, held, sending } = await reader.openCounts(endpoint);
-      const { succeeded, failed } = attempts;
-      return { success: succeeded, pending: pending + held, sending, fail: failed, canceled: 0 };
+      const [success, fail] = [attempts.succeeded, failedOf(attempts)];
+      return { success, pending: pending + held, sending, fail, canceled: 0 };
     },
   );
 }
 
-/** Throws `invalid_range`. `until` null: up to now. */
-function rangeOf(query: Static<typeof StatsQuery>, now: number): { since: number; until: number | null } {
-  const until = queryTime(query, 'until');
-  const end = until ?? now;
+/** Throws `invalid_range`. */
+function rangeOf(query: Static<typeof StatsQuery>, now: number): { since: number; until: number } {
+  const end = queryTime(query, 'until') ?? now;
   const since = queryTime(query, 'since') ?? end - RANGE_MS;
   if (end > now) throw new ApiError('invalid_range', '`until` is in the future.');
   if (since > end) throw new ApiError('invalid_range', '`since` is after `until`.');
   if (end - since > RANGE_MS + RANGE_LEEWAY_MS) {
     throw new ApiError('invalid_range', 'The range may have at most 28 days.');
   }
-  return { since, until };
+  return { since, until: end };
 }

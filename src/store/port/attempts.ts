@@ -23,13 +23,6 @@ export interface AttemptStore {
   }): Promise<ListedAttempt | null>;
   /** Replaces what came back (body and headers) by `EXPUNGED`. False when there is no such attempt. */
   attemptExpunge(params: { applicationKey: number; messageKey: number; id: string }): Promise<boolean>;
-  /** Counts an endpoint's attempts with ids from `from` and below `to`, of which at most `scan` are looked at. */
-  attemptCount(params: { endpointKey: number; from: string; to: string; scan: number }): Promise<{
-    succeeded: number;
-    failed: number;
-    /** The last id looked at, when there are more; null: all were counted. */
-    scannedTo: string | null;
-  }>;
 }
 
 export interface AttemptPage {

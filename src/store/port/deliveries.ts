@@ -91,6 +91,25 @@ export interface DeliveryStore {
     limit?: number;
     now?: number;
   }): Promise<Record<Extract<DeliveryState, 'pending' | 'sending' | 'held'>, number>>;
+  /**
+   * What is left to do for an endpoint, an application or all, from indexes of just that. Of each state up to `limit`. What it costs is
+   * that, and a look at each endpoint that has something due, or of the application.
+   */
+  deliveryBacklogCount(params: {
+    of: { readonly applicationKey?: number; readonly endpointKey?: number };
+    limit: number;
+    now: number;
+  }): Promise<BacklogCount>;
+}
+
+/** As they are stored: what waits in memory is `sending`. */
+export interface BacklogCount {
+  readonly pending: number;
+  readonly sending: number;
+  readonly held: number;
+  readonly failed: number;
+  /** When the oldest of what is due by `now`, and has not ended, was due; null: nothing is. */
+  readonly oldestDueAt: number | null;
 }
 
 export interface AttemptResult {

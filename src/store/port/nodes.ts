@@ -47,10 +47,13 @@ export interface NodeStore {
   /** Runs `work` while no other such call runs, of this process or of another. */
   exclusively<T>(work: () => Promise<T>): Promise<T>;
   /**
-   * What the store has to do from time to time, on one node: make partitions ahead, drop those whose messages are all older than `keepMs`
-   * (null: keep all), purge signals.
+   * What the store has to do from time to time, on one node: make partitions ahead, purge signals, and forget messages older than
+   * `keepMs` (null: none) with all that hangs on them, but for those of which something is open (pending, sending, held, failed while
+   * it stands before others of its line, or to be sent once more). Where they go one by one, a call deletes about `rows` rows, and
+   * `more` says that another one finds something; where a partition goes at a time, with the last message that is too old, and when
+   * nothing of all of them was open for a while.
    */
-  storeTend(params: { now: number; keepMs: number | null }): Promise<void>;
+  storeTend(params: { now: number; keepMs: number | null; rows: number }): Promise<{ more: boolean }>;
 }
 
 export interface NodeView {

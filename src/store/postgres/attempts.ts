@@ -11,9 +11,6 @@ import { rowsOf, type ScanOf, scanBound, scanEdge, upToEdge } from './scan.ts';
 type ListParams = Parameters<Store['attemptList']>[0];
 type FindParams = Parameters<Store['attemptFind']>[0];
 type LatestParams = Parameters<Store['attemptLatest']>[0];
-type CountParams = Parameters<Store['attemptCount']>[0];
-type Count = Awaited<ReturnType<Store['attemptCount']>>;
-type CountRow = { looked: number; succeeded: number; last: string | null; more: boolean };
 
 /** With the ids of what it belongs to, which are there as long as it is. */
 const COLUMNS = `a.id, a.message_key, a.endpoint_key, a.number, a.trigger, a.url, a.started_at, a.duration_ms, a.status,
@@ -58,15 +55,6 @@ const EXPUNGE = statement(
   `UPDATE posthorn.attempt SET body = 'EXPUNGED', response_headers = NULL, retry_after = NULL
    WHERE application_key = $1 AND message_key = $2 AND id = $3`,
 );
-const COUNTED = `FROM posthorn.attempt a WHERE ${OF.endpoint} AND a.id < @to::text`;
-const COUNT = named(
-  `WITH counted AS MATERIALIZED (
-     SELECT count(*) AS looked, count(*) FILTER (WHERE status BETWEEN 200 AND 299) AS succeeded, max(id) AS last
-     FROM (SELECT a.id, a.status ${COUNTED} AND a.id >= @from::text ORDER BY a.id LIMIT @scan::bigint) AS looked)
-   SELECT looked, succeeded, last, EXISTS (
-     SELECT 1 ${COUNTED} AND a.id > (SELECT last FROM counted) OFFSET 0) AS more FROM counted`,
-);
-
 export function attempts({ db }: Backend) {
   return {
     async attemptList(params: ListParams): Promise<Scanned<ListedAttempt>> {
@@ -103,11 +91,6 @@ export function attempts({ db }: Backend) {
     },
     async attemptExpunge({ applicationKey, messageKey, id }: FindParams): Promise<boolean> {
       return (await db.changes(EXPUNGE, [applicationKey, messageKey, storable(id)])) > 0;
-    },
-    async attemptCount({ endpointKey, from, to, scan }: CountParams): Promise<Count> {
-      const values = COUNT.values({ endpointKey, from: storable(from), to: storable(to), scan });
-      const { looked, succeeded, last, more } = (await db.row<CountRow>(COUNT.statement, values)) as CountRow;
-      return { succeeded, failed: looked - succeeded, scannedTo: looked < scan || !more ? null : last };
     },
   };
 }

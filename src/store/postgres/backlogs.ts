@@ -4,19 +4,20 @@ import { bigints } from './arrays.ts';
 import type { Backend } from './backend.ts';
 import { type Executor, type Statement, statement } from './connection.ts';
 
-const TIMED = 'd.state = 0 AND d.next_attempt_at IS NOT NULL';
+export const TIMED = 'd.state = 0 AND d.next_attempt_at IS NOT NULL';
 const WAITING = 'd.state = 0 AND d.next_attempt_at IS NULL';
 const HELD = 'd.state = 4';
 
 /**
  * Goes from endpoint to endpoint through an index that begins with them, in each partition by itself: what it costs is the number
- * of endpoints, however many deliveries each has. `first`: by what the first of an endpoint is told from its others.
+ * of endpoints, however many deliveries each has. `first`: by what the first of an endpoint is told from its others. `within`: of which
+ * endpoints, if not of all.
  */
-function endpointsWith(which: string, first: string): string {
+export function endpointsWith(which: string, first: string, within = ''): string {
   const next = (after: string) =>
     `CROSS JOIN LATERAL (
        SELECT d.application_key, d.endpoint_key, d.${first} FROM posthorn.delivery d
-       WHERE ${which} AND d.message_key >= p.low AND d.message_key < p.high ${after}
+       WHERE ${which} ${within} AND d.message_key >= p.low AND d.message_key < p.high ${after}
        ORDER BY d.application_key, d.endpoint_key, d.${first} LIMIT 1) AS n`;
   return `WITH RECURSIVE walk AS (
        SELECT p.low, p.high, n.* FROM (

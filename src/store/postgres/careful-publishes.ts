@@ -1,5 +1,6 @@
 import type { Line } from '../line.ts';
 import type { Publish, PublishResult, Store } from '../store.ts';
+import { acceptedTallies } from '../tally-batch.ts';
 import { bigints, texts } from './arrays.ts';
 import type { Backend } from './backend.ts';
 import { arraysOf, namesOf } from './columns.ts';
@@ -9,6 +10,7 @@ import { claimIdempotencyKeys } from './idempotency-claims.ts';
 import { lockLines, standingLines } from './lines.ts';
 import { MESSAGE_COLUMNS, PublishRows, revisionValues, SELDOM_COLUMNS } from './publish-rows.ts';
 import { storedSignals } from './stored-signals.ts';
+import { tally } from './tallies.ts';
 
 type AcceptParams = Parameters<Store['messageAccept']>[0];
 
@@ -78,6 +80,7 @@ export function carefulPublishes({ db, tell }: Backend) {
         idempotency.end(),
         eventIds.end(),
         insert(tx, rows, { keys: rowKeys, fence }),
+        tally(tx, acceptedTallies(rows.applicationKeys), now),
         tell(tx, storedSignals(rows.waiting)),
       ]);
       return results;

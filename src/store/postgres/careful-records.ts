@@ -1,5 +1,6 @@
 import type { Lease } from '../../model/lease.ts';
 import type { AttemptResult, Recorded, Store } from '../store.ts';
+import { attemptTallies } from '../tally-batch.ts';
 import { type AttemptAnnouncement, announcing } from './announcements.ts';
 import { bigints, integers, smallints, texts } from './arrays.ts';
 import type { Backend } from './backend.ts';
@@ -11,6 +12,7 @@ import { failures } from './failing.ts';
 import { listedRows, withKeyLists } from './listed-rows.ts';
 import { ALL_ATTEMPT_COLUMNS, allAttemptValues, keyValues, settled } from './record-rows.ts';
 import { stoppedSignals } from './stopped-signals.ts';
+import { tally } from './tallies.ts';
 
 type RecordParams = Required<Parameters<Store['deliveryRecord']>[0]> & {
   /** Their attempts are on record, all of them. */
@@ -78,11 +80,10 @@ export function carefulRecords(backend: Backend) {
       const { known, ...standing } = await lock(tx, results, onRecord);
       const { held, dropped, changed, resends, announced } = settleAll(results, { known, ...standing });
       for (const { endpointKey, orderKey } of changed) outcome.changed(endpointKey, orderKey);
+      const fresh = results.filter((result) => !known.has(result));
       await Promise.all([
-        insertAttempts(
-          tx,
-          results.filter((result) => !known.has(result)),
-        ),
+        insertAttempts(tx, fresh),
+        tally(tx, attemptTallies(fresh), now),
         change(tx, changed),
         resends.length === 0 ? 0 : tx.changes(END_RESENDS, [bigints(resends)]),
         announceAttempts(tx, announced, now),

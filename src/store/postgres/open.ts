@@ -5,6 +5,7 @@ import { answers } from './answers.ts';
 import { applications } from './applications.ts';
 import { attempts } from './attempts.ts';
 import type { Backend } from './backend.ts';
+import { backlogCounts } from './backlog-counts.ts';
 import { backlogs } from './backlogs.ts';
 import { cancellations } from './cancellations.ts';
 import { claims } from './claims.ts';
@@ -25,6 +26,7 @@ import { records } from './records.ts';
 import { resends } from './resends.ts';
 import { Signals, signalSender } from './signals.ts';
 import { StagedMessages } from './staged.ts';
+import { tallies } from './tallies.ts';
 import { tasks } from './tasks.ts';
 import { refuseHalfImported } from './transfer.ts';
 import { upkeep } from './upkeep.ts';
@@ -69,6 +71,7 @@ export async function openPostgresStore({
     ...claims(backend),
     ...leases(backend),
     ...backlogs(backend),
+    ...backlogCounts(backend),
     ...deliveries(backend),
     ...cancellations(backend),
     ...hurries(backend),
@@ -77,6 +80,7 @@ export async function openPostgresStore({
     ...resends(backend),
     ...records(backend),
     ...attempts(backend),
+    ...tallies(backend),
     ...tasks(backend),
     ...announcements(backend),
     ...answers(backend),

@@ -44,7 +44,7 @@ async function open(options = ''): Promise<Store> {
 }
 
 const tend = (now: number, keepMs: number | null = KEPT_MS, store = given.store) =>
-  store.storeTend({ now, keepMs });
+  store.storeTend({ now, keepMs, rows: 1_000 });
 const partitionOf = (messageKey: number) => Math.floor(messageKey / KEYS);
 
 async function numbers(table = 'delivery'): Promise<number[]> {

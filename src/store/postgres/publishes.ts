@@ -1,4 +1,5 @@
 import type { Publish, PublishResult, Store } from '../store.ts';
+import { acceptedTallies } from '../tally-batch.ts';
 import type { Backend } from './backend.ts';
 import { carefulPublishes } from './careful-publishes.ts';
 import { arraysOf, namesOf } from './columns.ts';
@@ -6,6 +7,7 @@ import { type Statement, statement, type Value } from './connection.ts';
 import { answerOf, type Earlier, findKept } from './idempotency-claims.ts';
 import { MESSAGE_COLUMNS, PublishRows, revisionValues, SELDOM_COLUMNS } from './publish-rows.ts';
 import { storedSignals } from './stored-signals.ts';
+import { tallyUpsert, tallyValues } from './tallies.ts';
 
 type AcceptParams = Parameters<Store['messageAccept']>[0];
 interface Taken {
@@ -37,6 +39,7 @@ export function publishes(backend: Backend) {
       fence,
       ...rows.messageValues(),
       ...rows.deliveryValues(),
+      ...tallyValues(acceptedTallies(rows.applicationKeys), now),
       ...(rows.seldom ? [...rows.seldomValues(), ...rows.seldomDeliveryValues()] : [now]),
       ...(signals.length > 0 ? [self.epoch, JSON.stringify(signals)] : []),
     ];
@@ -98,7 +101,7 @@ const TAKE = {
  */
 function taking({ seldom, telling }: { seldom: boolean; telling: boolean }): Statement {
   const columns = seldom ? [...MESSAGE_COLUMNS, ...SELDOM_COLUMNS] : MESSAGE_COLUMNS;
-  const [FENCE, MESSAGES, DELIVERIES, NOW] = [3, 4, 9, 12];
+  const [FENCE, MESSAGES, DELIVERIES, TALLIES, NOW] = [3, 4, 9, 12, 16];
   const SELDOM = NOW;
   const TIMES = SELDOM + SELDOM_COLUMNS.length;
   const EXPIRES = SELDOM + SELDOM_COLUMNS.findIndex(([name]) => name === 'expires_at');
@@ -136,6 +139,8 @@ function taking({ seldom, telling }: { seldom: boolean; telling: boolean }): Sta
        FROM keys CROSS JOIN unnest(${[...deliveries, ...(seldom ? times : [])].join(', ')})
          AS d (place, endpoint_key, state${seldom ? ', next_attempt_at, reason' : ''})
        WHERE keys.list IS NOT NULL
+     ), tallies AS (
+       ${tallyUpsert(TALLIES, '(SELECT list FROM stale) IS NULL')}
      )${seldom ? expiries : ''}
      SELECT keys.list AS keys, (SELECT list FROM stale) AS stale${telling ? told : ''} FROM keys`,
   );

@@ -9,13 +9,13 @@ import { openPostgresStore } from './open.ts';
 
 /** Tables that grow with what is sent: no statement reads one from end to end. */
 const LARGE = [
-  ...['message', 'delivery', 'attempt', 'event_id', 'expiry', 'idempotency'],
+  ...['message', 'delivery', 'attempt', 'event_id', 'expiry', 'idempotency', 'minute_tally', 'hour_tally'],
   ...['staged_message', 'signal'],
 ];
 /** Those that people and tenants fill. While they are small their plans may be any; that they grew is noticed soon enough. */
 const SLOW = ['resend', 'task', 'answer', 'application', 'endpoint', 'api_key'];
 /** Indexes of open work and of nothing else, which may be gone through: they hold what is left to do. */
-const OPEN_WORK = /^(delivery_(pending|sending|held|waiting)|resend_(waiting|leased)|task_running)$/;
+const OPEN_WORK = /^(delivery_(pending|sending|held|failed|waiting)|resend_(waiting|leased)|task_running)$/;
 /** Indexes in which a message is found by its key. In others that have the key all of an application is gone through for it. */
 const BY_MESSAGE =
   /^(message_pkey|delivery_pkey|attempt_by_message|expiry_pkey|resend_(of|message)|event_id_message)$/;
@@ -147,6 +147,10 @@ async function fill(database: TestDatabase, applications: number): Promise<void>
       SELECT i, 1 + i % ${applications}, i FROM generate_series(1, 5000) i;
     INSERT INTO posthorn.idempotency (key_hash, body_hash, message_ids, created_at)
       SELECT sha256(i::text::bytea), '', '', i FROM generate_series(1, 5000) i;
+    INSERT INTO posthorn.minute_tally (began_at, application_key, endpoint_key, writer)
+      SELECT i / 1000 * 60000, i % ${applications}, i % 1000, 1 FROM generate_series(1, 9000) i;
+    INSERT INTO posthorn.hour_tally (began_at, application_key, endpoint_key)
+      SELECT i / 1000 * 3600000, i % ${applications}, i % 1000 FROM generate_series(1, 9000) i;
     INSERT INTO posthorn.signal (xid, epoch, body) SELECT i::text::xid8, 0, '[]' FROM generate_series(1, 5000) i;
     INSERT INTO posthorn.answer (key_hash, body_hash, sealed, created_at)
       SELECT sha256(i::text::bytea), '', '', i FROM generate_series(1, 5000) i`);

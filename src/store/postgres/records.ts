@@ -1,4 +1,5 @@
 import { type AttemptResult, type Recorded, type Store, StoreError } from '../store.ts';
+import { attemptTallies } from '../tally-batch.ts';
 import { bigints, smallints, texts } from './arrays.ts';
 import type { Backend } from './backend.ts';
 import { carefulRecords } from './careful-records.ts';
@@ -14,6 +15,7 @@ import {
   seldomAttemptValues,
   settled,
 } from './record-rows.ts';
+import { tallyUpsert, tallyValues } from './tallies.ts';
 
 type RecordParams = Parameters<Store['deliveryRecord']>[0];
 
@@ -26,7 +28,7 @@ export function records(backend: Backend) {
 
   async function write({ results, now }: RecordParams): Promise<boolean[]> {
     const usual = results.every(isUsual);
-    const rows = await db.rows<{ place: number }>(usual ? ARRIVED : SETTLED, valuesOf(results, usual));
+    const rows = await db.rows<{ place: number }>(usual ? ARRIVED : SETTLED, valuesOf(results, usual, now));
     const held = results.map(() => false);
     for (const { place } of rows) held[place - 1] = true;
     if (rows.length < results.length) {
@@ -105,11 +107,12 @@ function halfWritten(error: unknown): never {
   throw new StoreError('unknown', error.message, { cause: error });
 }
 
-function valuesOf(results: readonly AttemptResult[], usual: boolean): Value[] {
+function valuesOf(results: readonly AttemptResult[], usual: boolean, now: number): Value[] {
   const values: Value[] = [
     ...keyValues(results),
     bigints(results.map(({ lease }) => lease.fence)),
     ...attemptValues(results),
+    ...tallyValues(attemptTallies(results), now),
   ];
   if (usual) return values;
   const changes = results.map(settled);
@@ -128,11 +131,16 @@ const SETTLED = recording({ usual: false });
 
 function recording({ usual }: { usual: boolean }) {
   const [KEYS, FENCES, ATTEMPTS] = [1, 4, 5];
-  const SELDOM = ATTEMPTS + ATTEMPT_COLUMNS.length;
+  const TALLIES = ATTEMPTS + ATTEMPT_COLUMNS.length;
+  const SELDOM = TALLIES + 4;
   const CHANGES = SELDOM + SELDOM_ATTEMPT_COLUMNS.length;
   const keys = [0, 1, 2].map((index) => `$${KEYS + index}::bigint[]`);
   const attempt = usual ? ATTEMPT_COLUMNS : ALL_ATTEMPT_COLUMNS;
-  const attempts = [...keys, ...arraysOf(attempt, ATTEMPTS)];
+  const attempts = [
+    ...keys,
+    ...arraysOf(ATTEMPT_COLUMNS, ATTEMPTS),
+    ...(usual ? [] : arraysOf(SELDOM_ATTEMPT_COLUMNS, SELDOM)),
+  ];
   const numbers = `$${ATTEMPTS + ATTEMPT_COLUMNS.findIndex(([name]) => name === 'number')}::integer[]`;
   const changes = [...keys, `$${FENCES}::bigint[]`, numbers];
   const given = ['application_key', 'message_key', 'endpoint_key', 'fence', 'number'];
@@ -145,6 +153,8 @@ function recording({ usual }: { usual: boolean }) {
     `WITH attempts AS (
        INSERT INTO posthorn.attempt (application_key, message_key, endpoint_key, ${namesOf(attempt)}${usual ? ', trigger' : ''})
        SELECT *${usual ? ", 'scheduled'" : ''} FROM unnest(${attempts.join(', ')})
+     ), tallies AS (
+       ${tallyUpsert(TALLIES)}
      )
      UPDATE posthorn.delivery d SET attempt_count = u.number,
        ${

@@ -1,10 +1,12 @@
 import type { Timer } from '../../model/clock.ts';
 import type { Line } from '../line.ts';
 import type { Signal } from '../store.ts';
+import { acceptedTallies } from '../tally-batch.ts';
 import { bigints, texts } from './arrays.ts';
 import type { Backend } from './backend.ts';
 import { type Executor, statement } from './connection.ts';
 import { advanceLines } from './lines.ts';
+import { tally } from './tallies.ts';
 
 type Told = (signals: readonly Signal[]) => void;
 interface Staged {
@@ -28,6 +30,12 @@ const ACCEPT = statement(
    FROM unnest($1::text[], $2::bigint[]) AS u (xid, position)
    CROSS JOIN LATERAL (SELECT s.* FROM posthorn.staged_message s WHERE s.xid = u.xid::xid8 AND s.position = u.position OFFSET 0) AS s
    WHERE NOT EXISTS (SELECT FROM posthorn.message m WHERE m.application_key = s.application_key AND m.id = s.id) GROUP BY s.xid`,
+);
+/** Those that are messages by a trigger that could not count them. */
+const UNCOUNTED = statement(
+  `SELECT s.application_key AS "applicationKey" FROM unnest($1::text[], $2::bigint[]) AS u (xid, position)
+   CROSS JOIN LATERAL (SELECT s.* FROM posthorn.staged_message s WHERE s.xid = u.xid::xid8 AND s.position = u.position OFFSET 0) AS s
+   WHERE NOT s.accepted AND EXISTS (SELECT FROM posthorn.message m WHERE m.application_key = s.application_key AND m.id = s.id)`,
 );
 const LINES = statement(
   `SELECT DISTINCT d.endpoint_key AS "endpointKey", d.order_key AS "orderKey"
@@ -104,10 +112,12 @@ function settle({ db, clock }: Backend): Promise<number> {
     const rows = await tx.rows<Staged>(LEFT, [STEP]);
     if (rows.length === 0) return 0;
     const keys = [texts(rows.map(({ xid }) => xid)), bigints(rows.map(({ position }) => position))];
+    const uncounted = await tx.rows<{ applicationKey: number }>(UNCOUNTED, keys);
     await tx.rows(ACCEPT, keys);
     const due = await advanceLines(tx, await linesOf(tx, rows), clock.now());
     await Promise.all([
       tx.changes(DELETE, keys),
+      tally(tx, acceptedTallies(uncounted.map(({ applicationKey }) => applicationKey)), clock.now()),
       // Without a name, so that this process hears of it, too.
       tx.rows(TELL, [
         bigints(due.map(({ endpointKey }) => endpointKey)),

@@ -53,9 +53,10 @@ export function upkeep(backend: Backend) {
       if ('error' in outcome) throw outcome.error;
       return outcome.result;
     },
-    async storeTend({ now, keepMs }: { now: number; keepMs: number | null }): Promise<void> {
+    async storeTend({ now, keepMs }: { now: number; keepMs: number | null }): Promise<{ more: boolean }> {
       await tendPartitions(db, { now, keepMs });
       await purgeSignals(db);
+      return { more: false };
     },
   };
 }

@@ -26,12 +26,10 @@ export const ATTEMPT_COLUMNS = [
 type ListParams = Parameters<Store['attemptList']>[0];
 type FindParams = Parameters<Store['attemptFind']>[0];
 type LatestParams = Parameters<Store['attemptLatest']>[0];
-type CountParams = Parameters<Store['attemptCount']>[0];
-type Count = Awaited<ReturnType<Store['attemptCount']>>;
 
 export function attempts(connection: Connection) {
   const statements = prepare(connection);
-  const { byMessage, byEndpoint, byKey, latest, find, expunge, count, more } = statements;
+  const { byMessage, byEndpoint, byKey, latest, find, expunge } = statements;
 
   return {
     attemptList(params: ListParams): Scanned<ListedAttempt> {
@@ -70,15 +68,6 @@ export function attempts(connection: Connection) {
       return row === undefined ? null : attempt(row as AttemptRow);
     },
     attemptExpunge: ({ messageKey, id }: FindParams): boolean => expunge.run(messageKey, id).changes > 0,
-    attemptCount({ scan: bound, ...params }: CountParams): Count {
-      const { looked, succeeded, last } = count.get({ ...params, bound }) as {
-        looked: number;
-        succeeded: number;
-        last: string | null;
-      };
-      const ended = looked < bound || more.get({ ...params, from: last }) === undefined;
-      return { succeeded, failed: looked - succeeded, scannedTo: ended ? null : last };
-    },
   };
 }
 
@@ -101,7 +90,6 @@ function prepare(connection: Connection) {
     };
     return { newest: list('DESC'), oldest: list('ASC') };
   };
-  const counted = 'FROM attempt WHERE endpoint_key = @endpointKey AND id < @to AND id';
   return {
     byMessage: lists('message_key'),
     byEndpoint: lists('endpoint_key'),
@@ -116,10 +104,5 @@ function prepare(connection: Connection) {
     expunge: connection.prepare(
       `UPDATE attempt SET body = 'EXPUNGED', response_headers = NULL, retry_after = NULL WHERE message_key = ? AND id = ?`,
     ),
-    count: connection.prepare(
-      `SELECT count(*) AS looked, count(*) FILTER (WHERE status BETWEEN 200 AND 299) AS succeeded, max(id) AS last
-       FROM (SELECT id, status ${counted} >= @from ORDER BY id LIMIT @bound)`,
-    ),
-    more: connection.prepare(`SELECT 1 ${counted} > @from LIMIT 1`),
   };
 }

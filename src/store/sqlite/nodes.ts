@@ -50,9 +50,8 @@ export function nodes(connection: Connection) {
       else if (known.get(epoch)?.ended === true) known.delete(epoch);
     },
     nodeList: (): NodeInfo[] => Array.from(known.values(), (node) => ({ ...node })),
-    // Nobody else is there who could be told, and nothing of a file needs looking after.
+    // Nobody else is there who could be told.
     signalSend: (): void => {},
-    storeTend: (): void => {},
   };
 }
 

@@ -4,6 +4,7 @@ import { announcements } from './announcements.ts';
 import { answers } from './answers.ts';
 import { applications } from './applications.ts';
 import { attempts } from './attempts.ts';
+import { backlogCounts } from './backlog-counts.ts';
 import { backlogs } from './backlogs.ts';
 import { cancellations } from './cancellations.ts';
 import { claims } from './claims.ts';
@@ -25,6 +26,8 @@ import { payloads } from './payloads.ts';
 import { publishes } from './publishes.ts';
 import { records } from './records.ts';
 import { resends } from './resends.ts';
+import { retention } from './retention.ts';
+import { tallies } from './tallies.ts';
 import { tasks } from './tasks.ts';
 import { refuseHalfImported } from './transfer.ts';
 import { upkeep } from './upkeep.ts';
@@ -73,6 +76,7 @@ export function storeOn(connection: Connection, lock: { release(): void }): Stor
     ...leases(connection),
     ...nodes(connection),
     ...backlogs(connection),
+    ...backlogCounts(connection),
     ...deliveries(connection),
     ...cancellations(connection),
     ...hurries(connection),
@@ -81,9 +85,11 @@ export function storeOn(connection: Connection, lock: { release(): void }): Stor
     ...resends(connection),
     ...records(connection),
     ...attempts(connection),
+    ...tallies(connection),
     ...tasks(connection),
     ...announcements(connection),
     ...answers(connection),
+    ...retention(connection),
     ...upkeep(connection),
   };
   let closed = false;

@@ -1,11 +1,14 @@
 import type { NewMessage } from '../../model/message.ts';
 import { stateCode } from '../rows/delivery-states.ts';
 import type { Publish, PublishResult, Store } from '../store.ts';
+import { acceptedTallies } from '../tally-batch.ts';
 import { bulkInsert } from './bulk-insert.ts';
 import { type Connection, transaction } from './connection.ts';
 import { idempotency } from './idempotency.ts';
 import { type IsFirst, newcomers } from './lines.ts';
+import { lastMessageKey } from './message-keys.ts';
 import { MESSAGE_COLUMNS } from './messages.ts';
+import { tallying } from './tallies.ts';
 
 type AcceptParams = Parameters<Store['messageAccept']>[0];
 
@@ -38,12 +41,14 @@ export function publishes(connection: Connection) {
   const begin = newcomers(connection);
   const keys = idempotency(connection);
   const takenEventId = eventIds(connection);
+  const tally = tallying(connection);
   let nextKey = lastMessageKey(connection) + 1;
 
   const accept = ({ publishes: calls, fence, now }: AcceptParams): PublishResult[] => {
     const messages: unknown[] = [];
     const deliveries: unknown[] = [];
     const expiries: unknown[] = [];
+    const applicationKeys: number[] = [];
     const isFirst = begin();
     const batchEventIds = new Set<string>();
     const results = calls.map((publish): PublishResult => {
@@ -53,6 +58,7 @@ export function publishes(connection: Connection) {
       if (eventId !== null) return { kind: 'event_id_taken', eventId };
       const messageKeys = publish.messages.map((message) => {
         const key = nextKey++;
+        applicationKeys.push(publish.applicationKey);
         addMessage(messages, key, publish.applicationKey, message);
         if (message.expiresAt !== null) expiries.push(message.expiresAt, key);
         addDeliveries(deliveries, key, message, { fence, now, isFirst });
@@ -64,6 +70,7 @@ export function publishes(connection: Connection) {
     insertMessages(messages);
     insertDeliveries(deliveries);
     insertExpiry(expiries);
+    tally(acceptedTallies(applicationKeys), now);
     return results;
   };
 
@@ -80,12 +87,6 @@ export function publishes(connection: Connection) {
     idempotencyFind: keys.earlier,
     idempotencyPurge: keys.purge,
   };
-}
-
-function lastMessageKey(connection: Connection): number {
-  const sql = `SELECT max(coalesce((SELECT max(message_key) FROM message), 0),
-    coalesce((SELECT max(message_key) FROM delivery), 0)) AS key`;
-  return (connection.prepare(sql).get() as { key: number }).key;
 }
 
 /** Finds the first event id of a publish that is taken: in the store, by the batch, or by the publish itself. */

@@ -1,12 +1,14 @@
 import type { AttemptAnnouncementType } from '../../model/announcement.ts';
 import { stateCode } from '../rows/delivery-states.ts';
 import type { AttemptResult, Recorded, Store } from '../store.ts';
+import { attemptTallies } from '../tally-batch.ts';
 import { announcing } from './announcements.ts';
 import { ATTEMPT_COLUMNS } from './attempts.ts';
 import { bulkInsert } from './bulk-insert.ts';
 import { type Connection, transaction } from './connection.ts';
 import { type Effects, effects } from './effects.ts';
 import { failures } from './failing.ts';
+import { tallying } from './tallies.ts';
 
 type RecordParams = Parameters<Store['deliveryRecord']>[0];
 
@@ -22,8 +24,10 @@ export function records(connection: Connection) {
   const onRecord = connection.prepare('SELECT 1 FROM attempt WHERE message_key = ? AND id = ?');
   const isOnRecord = ({ attempt }: AttemptResult) =>
     onRecord.get(attempt.messageKey, attempt.id) !== undefined;
+  const forgetIfGone = forgetting(connection);
   const begin = effects(connection);
   const fail = failures(connection);
+  const tally = tallying(connection);
 
   return {
     deliveryRecord: ({ results, now, failing = [] }: RecordParams): Recorded =>
@@ -35,11 +39,13 @@ export function records(connection: Connection) {
           else addAttempt(values, result.attempt);
         }
         insert(values);
+        tally(attemptTallies(results.filter((result) => !known.has(result))), now);
         const outcome = begin();
         const held = results.map((result) => {
           const settled = settle(result, outcome);
           if (settled && result.announce !== null && !known.has(result))
             announce(result, result.announce, now);
+          if (!settled) forgetIfGone(result);
           return settled;
         });
         const { dropped } = outcome.end(now);
@@ -79,6 +85,15 @@ function settling(connection: Connection): (result: AttemptResult, outcome: Effe
     if (settle.run(...settled(result)).changes === 0) return settleLate(result, outcome);
     outcome.changed(endpointKey, orderKey);
     return true;
+  };
+}
+
+/** An attempt that nobody waited for, and that ended after its message was forgotten, is no part of anything any more. */
+function forgetting(connection: Connection): (result: AttemptResult) => void {
+  const isThere = connection.prepare('SELECT 1 FROM message WHERE message_key = ?');
+  const remove = connection.prepare('DELETE FROM attempt WHERE message_key = ? AND id = ?');
+  return ({ attempt: { messageKey, id } }) => {
+    if (isThere.get(messageKey) === undefined) remove.run(messageKey, id);
   };
 }
 

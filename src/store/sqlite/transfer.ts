@@ -30,6 +30,7 @@ import { asStoreError } from './errors.ts';
 import { makeFolder } from './folder.ts';
 import { lines } from './lines.ts';
 import { lockFolder } from './lock.ts';
+import { lastMessageKey, messageKeyKeeping } from './message-keys.ts';
 import { type MigrateOptions, migrate, schemaState } from './migrate.ts';
 
 const MASTER_KEY_ID = 'master_key_id';
@@ -167,6 +168,7 @@ function stateOf(connection: Connection): string {
 function lastNumbersOf(connection: Connection): LastNumbers {
   const counted = connection.prepare('SELECT seq FROM sqlite_sequence WHERE name = ?').pluck();
   const numbers = NUMBERED_TABLES.map((name) => {
+    if (name === 'message') return [name, lastMessageKey(connection)];
     const key = TRANSFER_TABLES.find((table) => table.name === name)?.key[0];
     const last = connection.prepare(`SELECT coalesce(max(${key}), 0) FROM ${name}`).pluck().get() as number;
     return [name, Math.max(last, (counted.get(name) as number | undefined) ?? 0)];
@@ -174,8 +176,9 @@ function lastNumbersOf(connection: Connection): LastNumbers {
   return Object.fromEntries(numbers) as LastNumbers;
 }
 
-/** Of those tables that SQLite counts for (AUTOINCREMENT). In the others it goes on after the highest number that is there. */
+/** Of messages, and of those tables that SQLite counts for (AUTOINCREMENT). In the others it goes on after the highest number that is there. */
 function keepNumbers(connection: Connection, lastNumbers: LastNumbers): void {
+  messageKeyKeeping(connection)(lastNumbers.message);
   const set = connection.prepare('UPDATE sqlite_sequence SET seq = max(seq, @last) WHERE name = @name');
   const add = connection.prepare('INSERT INTO sqlite_sequence (name, seq) VALUES (@name, @last)');
   for (const name of COUNTED_TABLES) {

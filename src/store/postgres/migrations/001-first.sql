@@ -163,6 +163,8 @@ CREATE INDEX delivery_pending ON posthorn.delivery (application_key, endpoint_ke
   WHERE state = 0 AND next_attempt_at IS NOT NULL;
 CREATE INDEX delivery_sending ON posthorn.delivery (application_key, endpoint_key, next_attempt_at, fence) WHERE state = 1;
 CREATE INDEX delivery_held ON posthorn.delivery (application_key, endpoint_key, message_key) WHERE state = 4;
+-- To count what failed.
+CREATE INDEX delivery_failed ON posthorn.delivery (application_key, endpoint_key) WHERE state = 3;
 -- A line: who stands in it, oldest first; and those of all lines that wait behind another.
 CREATE INDEX delivery_line ON posthorn.delivery (application_key, endpoint_key, order_key, message_key)
   WHERE order_key IS NOT NULL AND state IN (0, 1, 3, 4);
@@ -191,9 +193,47 @@ CREATE TABLE posthorn.attempt (
   response_headers text,
   body text NOT NULL
 ) PARTITION BY RANGE (message_key);
--- With the status, so that counting reads nothing else.
-CREATE INDEX attempt_by_endpoint ON posthorn.attempt (application_key, endpoint_key, id, status);
+CREATE INDEX attempt_by_endpoint ON posthorn.attempt (application_key, endpoint_key, id);
 CREATE INDEX attempt_by_message ON posthorn.attempt (application_key, message_key, id);
+
+-- What was counted, by minutes; and by hours, which minutes are made into when they are some hours old. Of an endpoint; with endpoint_key
+-- 0 of an application; with both keys 0 of all. ms_…: attempts that were answered within so many ms, and not within fewer.
+-- Each connection counts in rows of its own: nobody waits for the commit of another.
+CREATE TABLE posthorn.minute_tally (
+  began_at bigint NOT NULL,
+  application_key bigint NOT NULL,
+  endpoint_key bigint NOT NULL,
+  writer integer NOT NULL,
+  accepted integer NOT NULL DEFAULT 0, succeeded integer NOT NULL DEFAULT 0, failed_4xx integer NOT NULL DEFAULT 0,
+  failed_5xx integer NOT NULL DEFAULT 0, failed_other integer NOT NULL DEFAULT 0, unanswered integer NOT NULL DEFAULT 0,
+  ms_1 integer NOT NULL DEFAULT 0, ms_2 integer NOT NULL DEFAULT 0, ms_3 integer NOT NULL DEFAULT 0,
+  ms_4 integer NOT NULL DEFAULT 0, ms_6 integer NOT NULL DEFAULT 0, ms_10 integer NOT NULL DEFAULT 0,
+  ms_16 integer NOT NULL DEFAULT 0, ms_25 integer NOT NULL DEFAULT 0, ms_40 integer NOT NULL DEFAULT 0,
+  ms_63 integer NOT NULL DEFAULT 0, ms_100 integer NOT NULL DEFAULT 0, ms_160 integer NOT NULL DEFAULT 0,
+  ms_250 integer NOT NULL DEFAULT 0, ms_400 integer NOT NULL DEFAULT 0, ms_630 integer NOT NULL DEFAULT 0,
+  ms_1000 integer NOT NULL DEFAULT 0, ms_1600 integer NOT NULL DEFAULT 0, ms_2500 integer NOT NULL DEFAULT 0,
+  ms_4000 integer NOT NULL DEFAULT 0, ms_6300 integer NOT NULL DEFAULT 0, ms_10000 integer NOT NULL DEFAULT 0,
+  ms_16000 integer NOT NULL DEFAULT 0, ms_30000 integer NOT NULL DEFAULT 0, ms_more integer NOT NULL DEFAULT 0,
+  PRIMARY KEY (application_key, endpoint_key, began_at, writer)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
+CREATE INDEX minute_tally_age ON posthorn.minute_tally (began_at, application_key, endpoint_key, writer);
+CREATE TABLE posthorn.hour_tally (
+  began_at bigint NOT NULL,
+  application_key bigint NOT NULL,
+  endpoint_key bigint NOT NULL,
+  accepted integer NOT NULL DEFAULT 0, succeeded integer NOT NULL DEFAULT 0, failed_4xx integer NOT NULL DEFAULT 0,
+  failed_5xx integer NOT NULL DEFAULT 0, failed_other integer NOT NULL DEFAULT 0, unanswered integer NOT NULL DEFAULT 0,
+  ms_1 integer NOT NULL DEFAULT 0, ms_2 integer NOT NULL DEFAULT 0, ms_3 integer NOT NULL DEFAULT 0,
+  ms_4 integer NOT NULL DEFAULT 0, ms_6 integer NOT NULL DEFAULT 0, ms_10 integer NOT NULL DEFAULT 0,
+  ms_16 integer NOT NULL DEFAULT 0, ms_25 integer NOT NULL DEFAULT 0, ms_40 integer NOT NULL DEFAULT 0,
+  ms_63 integer NOT NULL DEFAULT 0, ms_100 integer NOT NULL DEFAULT 0, ms_160 integer NOT NULL DEFAULT 0,
+  ms_250 integer NOT NULL DEFAULT 0, ms_400 integer NOT NULL DEFAULT 0, ms_630 integer NOT NULL DEFAULT 0,
+  ms_1000 integer NOT NULL DEFAULT 0, ms_1600 integer NOT NULL DEFAULT 0, ms_2500 integer NOT NULL DEFAULT 0,
+  ms_4000 integer NOT NULL DEFAULT 0, ms_6300 integer NOT NULL DEFAULT 0, ms_10000 integer NOT NULL DEFAULT 0,
+  ms_16000 integer NOT NULL DEFAULT 0, ms_30000 integer NOT NULL DEFAULT 0, ms_more integer NOT NULL DEFAULT 0,
+  PRIMARY KEY (application_key, endpoint_key, began_at)
+);
+CREATE INDEX hour_tally_age ON posthorn.hour_tally (began_at);
 
 CREATE TABLE posthorn.idempotency (
   key_hash bytea PRIMARY KEY,

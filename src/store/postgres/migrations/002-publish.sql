@@ -328,6 +328,21 @@ BEGIN
 END
 $$;
 
+-- Counts what the transaction has staged, in rows of this connection: no other publisher's commit is waited for.
+CREATE FUNCTION posthorn.tally_accepted(own xid8, first bigint) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  minute CONSTANT bigint := posthorn.now_ms() - posthorn.now_ms() % 60000;
+BEGIN
+  INSERT INTO posthorn.minute_tally AS t (began_at, application_key, endpoint_key, writer, accepted)
+  SELECT minute, staged.application_key, 0, pg_backend_pid(), staged.count
+  FROM (
+    SELECT coalesce(s.application_key, 0) AS application_key, count(*) AS count FROM posthorn.staged_message s
+    WHERE s.xid = own AND s.position >= first GROUP BY ROLLUP (s.application_key)) AS staged
+  WHERE staged.count > 0
+  ON CONFLICT (application_key, endpoint_key, began_at, writer) DO UPDATE SET accepted = t.accepted + excluded.accepted;
+END
+$$;
+
 -- All that the transaction has staged, at once. Until its end the endpoints of these applications stay as they are, and nobody else
 -- changes the lines: their locks are taken before the keys, as by all who publish. Where somebody has one of them, this does not
 -- wait: publishers' commits would come one by one. What is ordered then has no time, and a node gives the turn.
@@ -358,6 +373,7 @@ BEGIN
       too_many := cardinality(endpoint_keys) > 500;
     END IF;
   END LOOP;
+  PERFORM posthorn.tally_accepted(own, first);
   IF sees_lines THEN
     DELETE FROM posthorn.staged_message s WHERE s.xid = own AND s.position >= first;
   ELSE

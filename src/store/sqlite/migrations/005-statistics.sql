@@ -1,0 +1,43 @@
+-- Statistics that are read without counting rows.
+
+-- What was counted, by minutes; and by hours, which minutes are made into when they are some hours old. Of an endpoint; with endpoint_key
+-- 0 of an application; with both keys 0 of all. ms_…: attempts that were answered within so many ms, and not within fewer.
+-- The time leads: a transaction that counts for many endpoints writes next to each other.
+CREATE TABLE minute_tally (
+  began_at INTEGER NOT NULL,
+  application_key INTEGER NOT NULL,
+  endpoint_key INTEGER NOT NULL,
+  -- 0, but for what was imported from PostgreSQL, where each connection has rows of its own.
+  writer INTEGER NOT NULL DEFAULT 0,
+  accepted INTEGER NOT NULL DEFAULT 0, succeeded INTEGER NOT NULL DEFAULT 0, failed_4xx INTEGER NOT NULL DEFAULT 0,
+  failed_5xx INTEGER NOT NULL DEFAULT 0, failed_other INTEGER NOT NULL DEFAULT 0, unanswered INTEGER NOT NULL DEFAULT 0,
+  ms_1 INTEGER NOT NULL DEFAULT 0, ms_2 INTEGER NOT NULL DEFAULT 0, ms_3 INTEGER NOT NULL DEFAULT 0,
+  ms_4 INTEGER NOT NULL DEFAULT 0, ms_6 INTEGER NOT NULL DEFAULT 0, ms_10 INTEGER NOT NULL DEFAULT 0,
+  ms_16 INTEGER NOT NULL DEFAULT 0, ms_25 INTEGER NOT NULL DEFAULT 0, ms_40 INTEGER NOT NULL DEFAULT 0,
+  ms_63 INTEGER NOT NULL DEFAULT 0, ms_100 INTEGER NOT NULL DEFAULT 0, ms_160 INTEGER NOT NULL DEFAULT 0,
+  ms_250 INTEGER NOT NULL DEFAULT 0, ms_400 INTEGER NOT NULL DEFAULT 0, ms_630 INTEGER NOT NULL DEFAULT 0,
+  ms_1000 INTEGER NOT NULL DEFAULT 0, ms_1600 INTEGER NOT NULL DEFAULT 0, ms_2500 INTEGER NOT NULL DEFAULT 0,
+  ms_4000 INTEGER NOT NULL DEFAULT 0, ms_6300 INTEGER NOT NULL DEFAULT 0, ms_10000 INTEGER NOT NULL DEFAULT 0,
+  ms_16000 INTEGER NOT NULL DEFAULT 0, ms_30000 INTEGER NOT NULL DEFAULT 0, ms_more INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (began_at, application_key, endpoint_key, writer)
+) WITHOUT ROWID;
+CREATE TABLE hour_tally (
+  began_at INTEGER NOT NULL,
+  application_key INTEGER NOT NULL,
+  endpoint_key INTEGER NOT NULL,
+  accepted INTEGER NOT NULL DEFAULT 0, succeeded INTEGER NOT NULL DEFAULT 0, failed_4xx INTEGER NOT NULL DEFAULT 0,
+  failed_5xx INTEGER NOT NULL DEFAULT 0, failed_other INTEGER NOT NULL DEFAULT 0, unanswered INTEGER NOT NULL DEFAULT 0,
+  ms_1 INTEGER NOT NULL DEFAULT 0, ms_2 INTEGER NOT NULL DEFAULT 0, ms_3 INTEGER NOT NULL DEFAULT 0,
+  ms_4 INTEGER NOT NULL DEFAULT 0, ms_6 INTEGER NOT NULL DEFAULT 0, ms_10 INTEGER NOT NULL DEFAULT 0,
+  ms_16 INTEGER NOT NULL DEFAULT 0, ms_25 INTEGER NOT NULL DEFAULT 0, ms_40 INTEGER NOT NULL DEFAULT 0,
+  ms_63 INTEGER NOT NULL DEFAULT 0, ms_100 INTEGER NOT NULL DEFAULT 0, ms_160 INTEGER NOT NULL DEFAULT 0,
+  ms_250 INTEGER NOT NULL DEFAULT 0, ms_400 INTEGER NOT NULL DEFAULT 0, ms_630 INTEGER NOT NULL DEFAULT 0,
+  ms_1000 INTEGER NOT NULL DEFAULT 0, ms_1600 INTEGER NOT NULL DEFAULT 0, ms_2500 INTEGER NOT NULL DEFAULT 0,
+  ms_4000 INTEGER NOT NULL DEFAULT 0, ms_6300 INTEGER NOT NULL DEFAULT 0, ms_10000 INTEGER NOT NULL DEFAULT 0,
+  ms_16000 INTEGER NOT NULL DEFAULT 0, ms_30000 INTEGER NOT NULL DEFAULT 0, ms_more INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (application_key, endpoint_key, began_at)
+) WITHOUT ROWID;
+CREATE INDEX hour_tally_age ON hour_tally (began_at);
+
+-- To count what failed. Few do: others are never in it.
+CREATE INDEX delivery_failed ON delivery (endpoint_key) WHERE state = 3;
