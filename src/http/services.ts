@@ -11,11 +11,13 @@ import type { Redelivery } from '../query/redelivery.ts';
 import type { Answers } from '../registry/answers.ts';
 import type { Keyring } from '../registry/keyring.ts';
 import type { Registry } from '../registry/registry.ts';
+import type { Sessions } from '../registry/sessions.ts';
 
 /** What the routes ask of the rooms. */
 export interface HttpServices {
   readonly registry: Registry;
   readonly keyring: Keyring;
+  readonly sessions: Sessions;
   readonly accept: Pick<Accept, 'earlier' | 'publish'>;
   readonly reader: Reader;
   readonly redelivery: Redelivery;

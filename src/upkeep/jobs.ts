@@ -11,7 +11,7 @@ export interface JobsOptions {
     ExpiryOptions['store'] &
     PayloadsOptions['store'] &
     TasksOptions['store'] &
-    Pick<Store, 'idempotencyPurge' | 'keyPurge' | 'taskPurge' | 'storeTend'>;
+    Pick<Store, 'idempotencyPurge' | 'keyPurge' | 'sessionPurge' | 'taskPurge' | 'storeTend'>;
   clock: Clock;
   publish: AnnouncementsOptions['publish'];
   /** What was stopped or set free. */
@@ -82,6 +82,9 @@ export class Jobs {
     );
     await this.#attempt('keys that ended long ago could not be deleted', () =>
       this.#repeat(() => store.keyPurge({ before: now - ENDED_KEY_KEPT_MS, limit: STEP_ROWS })),
+    );
+    await this.#attempt('sessions that are over could not be deleted', () =>
+      this.#repeat(() => store.sessionPurge({ before: now, limit: STEP_ROWS })),
     );
     await this.#attempt('old tasks could not be deleted', () =>
       this.#repeat(() => store.taskPurge({ before: now - TASK_KEPT_MS, limit: STEP_ROWS })),

@@ -34,6 +34,7 @@ function upkeeping(store: Partial<UpkeepOptions['store']>) {
       messageExpunge: async ({ messages }) => ({ expunged: messages.length, ...NOTHING }),
       idempotencyPurge: async () => 0,
       keyPurge: async () => 0,
+      sessionPurge: async () => 0,
       storeTend: async () => {},
       ...store,
     },

@@ -22,6 +22,7 @@ import { payloadContract } from './payloads.ts';
 import { recordContract } from './records.ts';
 import { replayContract } from './replays.ts';
 import { resendContract } from './resends.ts';
+import { sessionContract } from './sessions.ts';
 import { taskContract } from './tasks.ts';
 import { webHookIdContract } from './web-hook-ids.ts';
 import { withdrawalContract } from './withdrawals.ts';
@@ -37,6 +38,7 @@ export function storeContract(driver: ContractDriver): void {
     describe('web hook ids', () => webHookIdContract(test));
     describe('event types', () => eventTypeContract(test));
     describe('keys', () => keyContract(test));
+    describe('sessions', () => sessionContract(test));
     describe('messageAccept', () => acceptContract(test));
     describe('reading messages', () => messageReadContract(test));
     describe('messageList with a filter', () => messageFilterContract(test));

@@ -25,6 +25,7 @@ import { payloads } from './payloads.ts';
 import { publishes } from './publishes.ts';
 import { records } from './records.ts';
 import { resends } from './resends.ts';
+import { sessions } from './sessions.ts';
 import { tasks } from './tasks.ts';
 import { refuseHalfImported } from './transfer.ts';
 import { upkeep } from './upkeep.ts';
@@ -66,6 +67,7 @@ export function storeOn(connection: Connection, lock: { release(): void }): Stor
     ...endpoints(connection),
     ...eventTypes(connection),
     ...keys(connection),
+    ...sessions(connection),
     ...messages(connection),
     ...payloads(connection),
     ...publishes(connection),

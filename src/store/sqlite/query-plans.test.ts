@@ -24,6 +24,7 @@ import { payloads } from './payloads.ts';
 import { publishes } from './publishes.ts';
 import { records } from './records.ts';
 import { resends } from './resends.ts';
+import { sessions } from './sessions.ts';
 import { tasks } from './tasks.ts';
 import { upkeep } from './upkeep.ts';
 import { withdrawals } from './withdrawals.ts';
@@ -31,7 +32,7 @@ import { withdrawals } from './withdrawals.ts';
 /** Tables that grow with what is sent, or with the tenants: no statement reads one from end to end. */
 const LARGE = [
   ...['message', 'delivery', 'attempt', 'resend', 'expiry', 'task', 'idempotency', 'answer'],
-  ...['application', 'endpoint', 'api_key'],
+  ...['application', 'endpoint', 'api_key', 'console_session'],
 ];
 
 let folder: string;
@@ -219,6 +220,7 @@ function preparedStatements(): string[] {
     endpoints,
     eventTypes,
     keys,
+    sessions,
     messages,
     payloads,
     publishes,
