@@ -1,5 +1,4 @@
 import Type, { type Static } from 'typebox';
-import { CAPABILITIES } from '../../model/key.ts';
 
 const KEY_CHARACTERS = 512;
 
@@ -13,8 +12,8 @@ export const SignOut = Type.Object({ everywhere: Type.Boolean() }, { additionalP
 
 export const SessionOut = Type.Object({
   role: Type.Enum(['operator', 'company']),
-  /** Null: everything that is the role's own. */
-  capabilities: Type.Union([Type.Array(Type.Enum([...CAPABILITIES])), Type.Null()]),
+  /** As `model/key.ts` has them; null: everything that is the role's own. */
+  capabilities: Type.Union([Type.Array(Type.String()), Type.Null()]),
   /** Of a company; an operator chooses one. */
   application: Type.Union([
     Type.Object({
