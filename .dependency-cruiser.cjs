@@ -9,6 +9,7 @@
 //   store/rows ──> model, store/store.ts (no driver)
 //   store/open.ts ──> the drivers, settings (types)
 //   model ──> nothing that does I/O
+//   console/src: pages ──> frame, parts, api, words; frame ──> parts, api, words; parts ──> frame, words (no page)
 //
 // Tests beside their source may import what they test it with.
 
@@ -217,6 +218,40 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/', pathNot: ['^src/deliver/', TEST] },
       to: { path: npm('undici') },
+    },
+    {
+      name: 'console-knows-the-server-by-type',
+      comment:
+        'What the console calls is described by openapi.json, and by the types of its own few answers.',
+      severity: 'error',
+      from: { path: '^console/src/' },
+      to: { path: '^src/', pathNot: '^src/http/console/[^/]+-out[.]ts$' },
+    },
+    {
+      name: 'console-takes-types-only',
+      severity: 'error',
+      from: { path: '^console/src/' },
+      to: { path: '^src/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'server-without-console',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^console/' },
+    },
+    {
+      name: 'pages-are-leaves',
+      comment:
+        'Only routes.tsx knows the pages, each loaded when it is gone to; what pages share is in parts or frame.',
+      severity: 'error',
+      from: { path: '^console/src/', pathNot: '^console/src/(pages/|routes[.]tsx$)' },
+      to: { path: '^console/src/pages/' },
+    },
+    {
+      name: 'words-are-pure',
+      severity: 'error',
+      from: { path: '^console/src/words/' },
+      to: { path: '^console/src/', pathNot: '^console/src/words/', dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'fastify-in-http',

@@ -18,4 +18,6 @@ const result = spawnSync(process.execPath, [compiler, '--project', 'tsconfig.bui
 if (result.status !== 0) process.exit(1);
 
 cpSync(source, target, { recursive: true, filter: (path) => !path.endsWith('.ts') });
+const { status } = spawnSync(process.execPath, ['console/build.ts'], { cwd: root, stdio: 'inherit' });
+if (status !== 0) process.exit(1);
 console.log(`Built ${relative(root, target)}/`);

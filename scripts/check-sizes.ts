@@ -11,7 +11,7 @@ const MAX_DEPTH_BELOW_SRC = 3;
 const EXCEPTION_LINES = 10;
 
 const root = join(import.meta.dirname, '..');
-const folders = ['src', 'test', 'bench', 'scripts', 'bin'];
+const folders = ['src', 'test', 'bench', 'scripts', 'bin', 'console'];
 const sourceFile = /\.(ts|tsx|mts|js|mjs|cjs)$/;
 const exception = /\bsize: \S/;
 const problems: string[] = [];
@@ -22,7 +22,7 @@ for (const folder of folders) {
     checked += 1;
     const text = readFileSync(join(root, path), 'utf8');
     checkFile(path, text);
-    if (path.startsWith('src/')) {
+    if (/^(src|console\/src)\//.test(path)) {
       checkDepth(path);
       if (!path.endsWith('.test.ts')) checkFunctions(path, text);
     }
@@ -42,7 +42,7 @@ function filesBelow(folder: string): string[] {
         .slice(root.length + 1)
         .replaceAll('\\', '/'),
     )
-    .filter((path) => !path.includes('node_modules/'))
+    .filter((path) => !/node_modules\/|^console\/dist\/|schema\.d\.ts$/.test(path))
     .sort();
 }
 
@@ -54,7 +54,7 @@ function checkFile(path: string, text: string): void {
 }
 
 function checkDepth(path: string): void {
-  const depth = path.split('/').length - 2;
+  const depth = path.replace(/^console\//, '').split('/').length - 2;
   if (depth <= MAX_DEPTH_BELOW_SRC) return;
   problems.push(`${path}: ${depth} folders below src; at most ${MAX_DEPTH_BELOW_SRC}`);
 }

@@ -8,7 +8,9 @@ import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
 
-const folders = ['src', 'test', 'bench', 'scripts'].filter((folder) => existsSync(join(root, folder)));
+const folders = ['src', 'test', 'bench', 'scripts', 'console/src'].filter((folder) =>
+  existsSync(join(root, folder)),
+);
 
 /** Name -> what Node.js runs, and what to do about it when it fails. */
 const checks: Record<string, { command: string[]; remedy?: string }> = {
@@ -17,6 +19,10 @@ const checks: Record<string, { command: string[]; remedy?: string }> = {
     remedy: 'npm run format repairs what can be repaired automatically',
   },
   types: { command: ['node_modules/typescript/bin/tsc', '--noEmit'] },
+  console: {
+    command: ['console/check.ts'],
+    remedy: 'types of console/, and the budget of what a browser loads first',
+  },
   imports: { command: ['node_modules/dependency-cruiser/bin/dependency-cruise.mjs', ...folders] },
   unused: { command: ['node_modules/knip/bin/knip.js'] },
   sizes: { command: ['scripts/check-sizes.ts'] },

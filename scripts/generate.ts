@@ -45,7 +45,7 @@ else console.log(`${generated.length} generated files are current`);
 
 /** The routes are only described, never called: no service is needed. */
 async function openapiText(): Promise<string> {
-  const described = { version, log: pino({ level: 'silent' }) } as unknown as HttpServices;
+  const described = { version, publicUrl: null, log: pino({ level: 'silent' }) } as unknown as HttpServices;
   const server = await createHttpServer(described);
   const text = `${JSON.stringify(server.openapi(), null, 2)}\n`;
   await server.fastify.close();

@@ -27,7 +27,11 @@ const targets = {
   'crash-nodes': ['bench/node-faults.ts'],
   'transaction-demo': ['bench/transaction-demo.ts'],
   hell: ['test/hell/main.ts'],
+  screenshots: ['test/console/screenshots.ts'],
 };
+
+/** Targets that serve the console, test it or check its types: it is built first when something in it has changed. */
+const consoleTargets = ['start', 'test', 'check', 'screenshots'];
 
 main(process.argv[2], process.argv.slice(3));
 
@@ -46,7 +50,15 @@ function main(name, args) {
   const node = findNode(required, installed);
   // Node 22 still announces type stripping as experimental, once per process.
   const flags = node.version[0] < 24 ? ['--disable-warning=ExperimentalWarning'] : [];
+  if (consoleTargets.indexOf(name) !== -1) buildConsole(node.path, flags);
   run(node.path, flags.concat(targets[name], args));
+}
+
+/** Takes 50 ms when it is current. What goes wrong with it does not keep the rest from running, and is told by the check. */
+function buildConsole(node, flags) {
+  const command = flags.concat(['console/build.ts', '--if-stale']);
+  const result = spawnSync(node, command, { cwd: root, stdio: ['ignore', 2, 2] });
+  if (result.status !== 0) say('The console could not be built: see above. "npm run build" tries again.');
 }
 
 /** Runs Node.js in this terminal, hands signals on to it, and ends the way it ends. */

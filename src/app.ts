@@ -16,6 +16,7 @@ import { SharedClock } from './model/shared-clock.ts';
 import { Answers } from './registry/answers.ts';
 import { Keyring } from './registry/keyring.ts';
 import type { Registry } from './registry/registry.ts';
+import { Sessions } from './registry/sessions.ts';
 import type { Settings } from './settings.ts';
 import { openStore } from './store/open.ts';
 import { type Store, StoreError } from './store/store.ts';
@@ -161,6 +162,7 @@ export async function compose(params: Required<AppParams>, store: Store, broken:
   const http = await createHttpServer({
     registry: engine.registry,
     keyring,
+    sessions: new Sessions({ store, keyring, clock, random, ids }),
     accept: engine.accept,
     reader: engine.reader,
     statistics: engine.statistics,

@@ -189,6 +189,9 @@ export const SCANS_PER_APPLICATION = 8;
 export const KEY_NAME_CHARACTERS = 256;
 export const KEY_EXPIRY_SECONDS = { least: 60, most: 10 * 365 * 86_400 };
 export const KEY_GRACE_SECONDS = { usual: 86_400, most: 7 * 86_400 };
+/** How long a browser stays signed in to the console by a key; and how long a link to it may be followed. */
+export const SESSION_MS = 12 * 3_600_000;
+export const SESSION_LINK_MS = 3_600_000;
 /** Flags of one key, and characters of the session id that a portal's token may be asked for with. */
 export const KEY_FEATURE_FLAGS = 100;
 export const SESSION_ID_CHARACTERS = 256;

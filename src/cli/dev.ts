@@ -55,8 +55,8 @@ function welcome(base: string, keys: DevelopmentKeys, folder: string): string {
     body: JSON.stringify({ eventType: 'ticket.created', payload }),
   });
   const receive = `node -e "require('http').createServer((q,s)=>{${RECEIVER}}).listen(${RECEIVER_PORT})"`;
-  // The console's address belongs at the top of this list, once there is one.
   const facts = [
+    ['Console', `${base}/console/`],
     ['API', base],
     ['API docs', `${base}/docs`],
     ['Operator key', keys.operatorKey],

@@ -106,7 +106,7 @@ export async function addDocs(
   app.get('/openapi.json', { schema: { hide: true } }, (_request, reply) => {
     return reply.type(JSON_TYPE).send(openapiText());
   });
-  app.get('/', { schema: { hide: true } }, (_request, reply) => reply.redirect(DOCS, 307));
+  app.get('/', { schema: { hide: true } }, (_request, reply) => reply.redirect('console/', 307));
   return openapi;
 }
 

@@ -1,6 +1,8 @@
 import type { Server } from 'node:http';
 import fastify, { type FastifyInstance, type RouteOptions } from 'fastify';
 import { SECURITY_HEADERS } from './answer.ts';
+import { addConsole } from './console/api.ts';
+import { apiUrl } from './console/gate.ts';
 import { closeServer, createNodeServer, listenOn, trackConnections } from './node-server.ts';
 import { addDocs } from './openapi.ts';
 import { addOperatorApi } from './operator/api.ts';
@@ -29,7 +31,7 @@ export type Route = Pick<RouteOptions, 'method' | 'url' | 'config'>;
 /** More than node:http lets through: a long id is unknown like any other, not an error of its own. */
 const PATH_PART_CHARACTERS = 64 * 1024;
 
-/** The Web Hooks API, the operator API and their documentation, over the services of the rooms. */
+/** The Web Hooks API, the operator API and their documentation, and the console, over the services of the rooms. */
 export async function createHttpServer(services: HttpServices): Promise<HttpServer> {
   let closing = false;
   const isClosing = () => closing;
@@ -43,6 +45,7 @@ export async function createHttpServer(services: HttpServices): Promise<HttpServ
     },
     // Its own log lines would name URLs, and a token can be in one. What is worth a line is logged by the faces.
     logger: false,
+    rewriteUrl: apiUrl,
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: PATH_PART_CHARACTERS },
     clientErrorHandler: answerClientError,
@@ -64,7 +67,7 @@ export async function createHttpServer(services: HttpServices): Promise<HttpServ
   );
   addUnmatched(app);
   const openapi = await addDocs(app, services);
-  for (const add of [addOperatorApi, addWebHooksApi, publishRoutes(publish)]) {
+  for (const add of [addOperatorApi, addWebHooksApi, publishRoutes(publish), addConsole]) {
     // Each in a scope of its own: they read bodies, authenticate and answer errors in different ways.
     await app.register((scope, _options, done) => {
       add(scope, services);

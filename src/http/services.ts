@@ -12,11 +12,13 @@ import type { Statistics } from '../query/statistics.ts';
 import type { Answers } from '../registry/answers.ts';
 import type { Keyring } from '../registry/keyring.ts';
 import type { Registry } from '../registry/registry.ts';
+import type { Sessions } from '../registry/sessions.ts';
 
 /** What the routes ask of the rooms. */
 export interface HttpServices {
   readonly registry: Registry;
   readonly keyring: Keyring;
+  readonly sessions: Sessions;
   readonly accept: Pick<Accept, 'earlier' | 'publish'>;
   readonly reader: Reader;
   readonly statistics: Statistics;

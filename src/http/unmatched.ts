@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ApiError } from '../errors.ts';
 import { ANY_ORIGIN, type Answer, JSON_TYPE, SECURITY_HEADERS } from './answer.ts';
+import { isFromConsole } from './console/gate.ts';
 import { errorAnswer } from './operator/errors.ts';
 import { webHookErrorAnswer } from './web-hooks/errors.ts';
 
@@ -35,7 +36,7 @@ export function addUnmatched(app: FastifyInstance): void {
   app.setNotFoundHandler((request, reply) => {
     const path = pathOf(request.url);
     const allowed = methodsOf(paths.values(), path);
-    if (request.method === 'OPTIONS' && path.startsWith('/api/v1/'))
+    if (request.method === 'OPTIONS' && path.startsWith('/api/v1/') && !isFromConsole(request.raw))
       return preflight(request, reply, allowed);
     if (allowed.length === 0 || allowed.includes(request.method)) {
       return answer(reply, shaped(path, new ApiError('not_found', 'There is nothing at this path.'), 'path'));

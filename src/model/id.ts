@@ -1,6 +1,6 @@
 import type { Clock, Random } from './clock.ts';
 
-export type IdPrefix = 'app' | 'ep' | 'msg' | 'atmpt' | 'key' | 'qtask';
+export type IdPrefix = 'app' | 'ep' | 'msg' | 'atmpt' | 'key' | 'qtask' | 'sess';
 
 /** A KSUID with milliseconds: 27 base62 digits of 4 bytes seconds, 1 byte of 4 ms units, 15 random bytes. */
 const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';

@@ -9,6 +9,7 @@ import type { KeyStore } from './port/keys.ts';
 import type { LeaseStore } from './port/leases.ts';
 import type { MessageStore } from './port/messages.ts';
 import type { NodeStore } from './port/nodes.ts';
+import type { SessionStore } from './port/sessions.ts';
 import type { TallyStore } from './port/tallies.ts';
 import type { TaskStore } from './port/tasks.ts';
 
@@ -47,6 +48,7 @@ export interface Store
     EndpointStore,
     EventTypeStore,
     KeyStore,
+    SessionStore,
     MessageStore,
     LeaseStore,
     DeliveryStore,

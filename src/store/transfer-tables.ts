@@ -62,7 +62,7 @@ const NO_FENCE = '0';
 /**
  * Everything that a store keeps, and both drivers have under the same names: tables in the order in which they can be written,
  * with all of their columns. What is not here is made anew from this (PostgreSQL's `event_id`), is about processes (`node`,
- * `signal`, epochs), or stands in the header of an export (the id of the master key).
+ * `signal`, epochs) or about browsers that are signed in (`console_session`), or stands in the header of an export (the id of the master key).
  */
 export const TRANSFER_TABLES: readonly TransferTable[] = [
   table('application', ['application_key'], FEW_ROWS, {

@@ -124,6 +124,7 @@ test('an export has every table and column of both stores, but for what is made 
   );
   const ofPostgres = Object.fromEntries(rows.map((row) => [row.name, row.columns.toSorted()]));
   const anew = [
+    'console_session',
     'event_id',
     'meta',
     'migration',
@@ -146,7 +147,7 @@ test('an export has every table and column of both stores, but for what is made 
     .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     .pluck()
     .all() as string[];
-  expect(names.toSorted()).toEqual([...Object.keys(listed), 'meta'].toSorted());
+  expect(names.toSorted()).toEqual([...Object.keys(listed), 'console_session', 'meta'].toSorted());
   for (const { name, columns } of TRANSFER_TABLES) {
     const found = file.prepare(`SELECT name FROM pragma_table_info('${name}')`).pluck().all() as string[];
     // The rowid by which SQLite keeps attempts in their order is of its file.

@@ -20,7 +20,7 @@ export interface JobsOptions {
     PayloadsOptions['store'] &
     TasksOptions['store'] &
     TendingOptions['store'] &
-    Pick<Store, 'idempotencyPurge' | 'keyPurge' | 'taskPurge' | 'tallyRoll' | 'tallyPurge'>;
+    Pick<Store, 'idempotencyPurge' | 'keyPurge' | 'sessionPurge' | 'taskPurge' | 'tallyRoll' | 'tallyPurge'>;
   clock: Clock;
   publish: AnnouncementsOptions['publish'];
   /** What was stopped or set free. */
@@ -94,6 +94,9 @@ export class Jobs {
     );
     await this.#attempt('keys that ended long ago could not be deleted', () =>
       this.#repeat(() => store.keyPurge({ before: now - ENDED_KEY_KEPT_MS, limit: STEP_ROWS })),
+    );
+    await this.#attempt('sessions that are over could not be deleted', () =>
+      this.#repeat(() => store.sessionPurge({ before: now, limit: STEP_ROWS })),
     );
     await this.#attempt('old tasks could not be deleted', () =>
       this.#repeat(() => store.taskPurge({ before: now - TASK_KEPT_MS, limit: STEP_ROWS })),

@@ -37,6 +37,7 @@ function upkeeping(store: Partial<UpkeepOptions['store']>) {
       storeTend: async () => ({ more: false }),
       tallyRoll: async () => 0,
       tallyPurge: async () => 0,
+      sessionPurge: async () => 0,
       ...store,
     },
     clock,

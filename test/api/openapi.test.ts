@@ -261,11 +261,6 @@ function examplesOf(where: string, schema: Schema): Example[] {
 }
 
 describe('the page at /docs', () => {
-  it('is where / leads', async () => {
-    const answer = await world.call('GET', '/');
-    expect([answer.status, answer.headers.location]).toEqual([307, '/docs']);
-  });
-
   it.each(['/docs', '/docs/'])(
     '%s loads everything from this server, and may load nothing else',
     async (path) => {

@@ -35,12 +35,15 @@ const create = (token: string, url: string) =>
   world.call('POST', '/web_hooks.json', { key: token, body: { web_hook: { url } } });
 
 describe('a token for an application', () => {
-  it('is answered with the address of the documentation', async () => {
+  it('is answered with an address that signs in to the console', async () => {
     const { id } = await company('shown');
     const answer = await access(id);
     expect([answer.status, answer.json()]).toEqual([
       200,
-      { url: `${world.url}/docs`, token: expect.stringMatching(/^phk_[\w-]{32}$/) },
+      {
+        url: expect.stringMatching(new RegExp(`^${world.url}/console/#code=phc_[\\w-]{32}$`)),
+        token: expect.stringMatching(/^phk_[\w-]{32}$/),
+      },
     ]);
     expect((await access(id)).json().token).not.toBe(answer.json().token);
   });
@@ -154,7 +157,7 @@ describe('a token for an application', () => {
     const answer = await world.call('POST', '/api/v1/auth/dashboard-access/1', { key: world.operatorKey });
     expect([answer.status, answer.json()]).toEqual([
       200,
-      { url: `${world.url}/docs`, token: expect.any(String) },
+      { url: expect.stringContaining('/console/#code=phc_'), token: expect.any(String) },
     ]);
     expect(await statusOf(answer.json().token)).toBe(200);
     const other = await company('old-name');
@@ -170,14 +173,17 @@ describe('a token for an application', () => {
       forwarded: 'host=evil.example',
     };
     const answer = await world.operate('POST', '/api/v1/auth/app-portal-access/1', {}, headers);
-    expect(answer.json().url).toBe(`${world.url}/docs`);
+    expect(answer.json().url.split('#')[0]).toBe(`${world.url}/console/`);
   });
 
-  it('is answered with the public address, where a setting says it', async () => {
-    const app = await startTestApp({ POSTHORN_PUBLIC_URL: 'https://hooks.example.com/' });
+  it.each([
+    ['https://hooks.example.com/', 'https://hooks.example.com/console/'],
+    ['https://example.com/hooks/', 'https://example.com/hooks/console/'],
+  ])('is answered with the public address, where a setting says %s', async (publicUrl, address) => {
+    const app = await startTestApp({ POSTHORN_PUBLIC_URL: publicUrl });
     const { body } = await app.operate('POST', '/api/v1/auth/app-portal-access/1', {});
     await app.dispose();
-    expect(body.url).toBe('https://hooks.example.com/docs');
+    expect(body.url.split('#')[0]).toBe(address);
   });
 
   it('takes what the official clients send', async () => {

@@ -24,6 +24,7 @@ import { recordContract } from './records.ts';
 import { replayContract } from './replays.ts';
 import { resendContract } from './resends.ts';
 import { retentionContract } from './retention.ts';
+import { sessionContract } from './sessions.ts';
 import { tallyContract } from './tallies.ts';
 import { taskContract } from './tasks.ts';
 import { webHookIdContract } from './web-hook-ids.ts';
@@ -40,6 +41,7 @@ export function storeContract(driver: ContractDriver): void {
     describe('web hook ids', () => webHookIdContract(test));
     describe('event types', () => eventTypeContract(test));
     describe('keys', () => keyContract(test));
+    describe('sessions', () => sessionContract(test));
     describe('messageAccept', () => acceptContract(test));
     describe('reading messages', () => messageReadContract(test));
     describe('messageList with a filter', () => messageFilterContract(test));

@@ -9,7 +9,7 @@ import { assertDocumented } from './conformance.ts';
 import { testDatabase } from './postgres.ts';
 
 export const OPERATOR_KEY = 'operator-key-of-the-tests';
-const COMPANY_TOKEN = 'company-token-of-the-tests';
+export const COMPANY_TOKEN = 'company-token-of-the-tests';
 const masterKey = parseMasterKey('5e'.repeat(32)) as MasterKey;
 
 // biome-ignore lint/suspicious/noExplicitAny: tests read what they expect out of it.

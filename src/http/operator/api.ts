@@ -5,6 +5,7 @@ import { ApiError } from '../../errors.ts';
 import { BODY_BYTES, PAGE_ROWS } from '../../limits.ts';
 import { ANY_ORIGIN } from '../answer.ts';
 import { assertCapable, assertOperator, bearerKey, callerOf } from '../authenticate.ts';
+import { consoleCaller, isFromConsole } from '../console/gate.ts';
 import { addFace } from '../face.ts';
 import { addIdempotency } from '../idempotency.ts';
 import { parseJson } from '../read-body.ts';
@@ -47,10 +48,13 @@ export function addOperatorApi(scope: FastifyInstance, services: HttpServices): 
   scope.decorateRequest('caller', null);
   scope.addHook('onRoute', assertScoped);
   scope.addHook('onRequest', async (request, reply) => {
-    reply.headers(ANY_ORIGIN);
+    const fromConsole = isFromConsole(request.raw);
+    if (!fromConsole) reply.headers(ANY_ORIGIN);
     const { access = 'application', needs = 'ViewBase' } = request.routeOptions.config;
     if (access === 'anybody') return;
-    request.caller = await callerOf(services.keyring, bearerKey(request.headers.authorization));
+    request.caller = fromConsole
+      ? await consoleCaller(services, request.raw)
+      : await callerOf(services.keyring, bearerKey(request.headers.authorization));
     if (access === 'operator') assertOperator(request.caller);
     else assertCapable(request.caller, needs);
   });

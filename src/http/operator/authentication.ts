@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Static } from 'typebox';
 import { ApiError } from '../../errors.ts';
+import { consolePath } from '../console/cookie.ts';
 import type { HttpServices } from '../services.ts';
 import { applicationOfPath } from './application-of-path.ts';
 import { callerIn } from './caller.ts';
@@ -28,7 +29,7 @@ function addAccess(scope: FastifyInstance, services: HttpServices): void {
         tag: 'Authentication',
         summary: 'Make a token for an application',
         description:
-          'The token is a new key of that application: for its Web Hooks API (`auth_token`), and for what is its own here. It is shown this once. Makes the application first when it is not there and `application` says how.',
+          '`url` signs one browser in to the console, once, within an hour, for what the token is for and for as long; it may only read when the token may. The token is a new key of that application: for its Web Hooks API (`auth_token`), and for what is its own here. It is shown this once. Makes the application first when it is not there and `application` says how.',
         body: AppPortalAccessIn,
         response: {
           200: { description: 'The token', ...AppPortalAccessOut },
@@ -63,7 +64,7 @@ function addAccess(scope: FastifyInstance, services: HttpServices): void {
 }
 
 async function access(
-  { registry, keyring, clock, publicUrl }: HttpServices,
+  { registry, keyring, sessions, clock, publicUrl }: HttpServices,
   request: FastifyRequest,
   ref: string,
   fields: AccessFields,
@@ -75,14 +76,16 @@ async function access(
     wanted ? [{ fields: wanted, at: ['body', 'application'] }] : [],
   );
   assertNotOperational({ registry }, application, 'key');
-  const { text } = await keyring.create({
+  const { key, text } = await keyring.create({
     name: `portal ${application.id}`,
     applicationKey: application.key,
     capabilities: capabilitiesAsked(fields),
     featureFlags: featureFlags ?? [],
     expiresAt: expiresIn(expiry, clock.now()),
   });
-  return { url: `${publicUrl ?? addressReached(request)}/docs`, token: text };
+  // Behind the #, which browsers keep to themselves: a code in the address stands in no log and no Referer.
+  const page = `${publicUrl === null ? addressReached(request) : new URL(publicUrl).origin}${consolePath(publicUrl)}/`;
+  return { url: `${page}#code=${await sessions.link(key)}`, token: text };
 }
 
 /**

@@ -43,7 +43,7 @@ export function addEndpointHealthRoutes(
 
 type Stored = 'pending' | 'sending' | 'held' | 'blockedBy';
 
-function pulseOut(endpoint: Endpoint, pulse: Pulse): Omit<Static<typeof EndpointHealth>, Stored> {
+export function pulseOut(endpoint: Endpoint, pulse: Pulse): Omit<Static<typeof EndpointHealth>, Stored> {
   const lane = pulse.lane(endpoint.key);
   const failing = pulse.failing(endpoint.key);
   const { open = false, failures = 0, probeAt = null } = lane?.breaker ?? {};

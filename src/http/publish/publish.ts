@@ -6,6 +6,7 @@ import type { Application } from '../../model/application.ts';
 import type { CallHashes } from '../../registry/answers.ts';
 import { ANY_ORIGIN, answerAndClose, send } from '../answer.ts';
 import { applicationOrNull, assertOperator, bearerKey, callerOf } from '../authenticate.ts';
+import { consoleCaller, isFromConsole } from '../console/gate.ts';
 import { presentable } from '../error-report.ts';
 import { callHashes, idempotencyKey } from '../idempotency-key.ts';
 import { applicationOfPath, type WantedApplication } from '../operator/application-of-path.ts';
@@ -46,7 +47,9 @@ async function take(
   target: PublishTarget,
 ): Promise<string> {
   const { keyring, accept } = services;
-  const found = callerOf(keyring, bearerKey(request.headers.authorization));
+  const found = isFromConsole(request)
+    ? consoleCaller(services, request)
+    : callerOf(keyring, bearerKey(request.headers.authorization));
   const caller = found instanceof Promise ? await found : found;
   assertOperator(caller);
   const withContent = wantsContent(target.query);

@@ -24,6 +24,7 @@ import { payloads } from './payloads.ts';
 import { publishes } from './publishes.ts';
 import { records } from './records.ts';
 import { resends } from './resends.ts';
+import { sessions } from './sessions.ts';
 import { Signals, signalSender } from './signals.ts';
 import { StagedMessages } from './staged.ts';
 import { tallies } from './tallies.ts';
@@ -65,6 +66,7 @@ export async function openPostgresStore({
     ...endpoints(backend),
     ...eventTypes(backend),
     ...keys(backend),
+    ...sessions(backend),
     ...messages(backend),
     ...payloads(backend),
     ...publishes(backend),

@@ -13,7 +13,7 @@ const LARGE = [
   ...['staged_message', 'signal'],
 ];
 /** Those that people and tenants fill. While they are small their plans may be any; that they grew is noticed soon enough. */
-const SLOW = ['resend', 'task', 'answer', 'application', 'endpoint', 'api_key'];
+const SLOW = ['resend', 'task', 'answer', 'application', 'endpoint', 'api_key', 'console_session'];
 /** Indexes of open work and of nothing else, which may be gone through: they hold what is left to do. */
 const OPEN_WORK = /^(delivery_(pending|sending|held|failed|waiting)|resend_(waiting|leased)|task_running)$/;
 /** Indexes in which a message is found by its key. In others that have the key all of an application is gone through for it. */
@@ -135,6 +135,8 @@ async function fill(database: TestDatabase, applications: number): Promise<void>
       FROM generate_series(1, ${applications}) a, generate_series(0, ${endpoints - 1}) e;
     INSERT INTO posthorn.api_key (id, name, hash, application_key, created_at)
       SELECT 'key_' || i, '', sha256(i::text::bytea), 1 + i % ${applications}, i FROM generate_series(1, 2000) i;
+    INSERT INTO posthorn.console_session (id, key_id, application_key, hash, state, created_at, expires_at)
+      SELECT 'sess_' || i, 'key_' || i, 1 + i % ${applications}, sha256(i::text::bytea), 'open', i, i FROM generate_series(1, 2000) i;
     INSERT INTO posthorn.task (id, kind, application_key, source_key, target_key, filter, from_id, to_id, position, rate, state,
         created_at, updated_at)
       SELECT 'task_' || i, 'replay', 1 + i % ${applications}, i, i, '{}', '', '', '', 1,

@@ -27,6 +27,7 @@ import { publishes } from './publishes.ts';
 import { records } from './records.ts';
 import { resends } from './resends.ts';
 import { retention } from './retention.ts';
+import { sessions } from './sessions.ts';
 import { tallies } from './tallies.ts';
 import { tasks } from './tasks.ts';
 import { refuseHalfImported } from './transfer.ts';
@@ -69,6 +70,7 @@ export function storeOn(connection: Connection, lock: { release(): void }): Stor
     ...endpoints(connection),
     ...eventTypes(connection),
     ...keys(connection),
+    ...sessions(connection),
     ...messages(connection),
     ...payloads(connection),
     ...publishes(connection),

@@ -26,6 +26,7 @@ import { publishes } from './publishes.ts';
 import { records } from './records.ts';
 import { resends } from './resends.ts';
 import { retention } from './retention.ts';
+import { sessions } from './sessions.ts';
 import { tallies } from './tallies.ts';
 import { tasks } from './tasks.ts';
 import { upkeep } from './upkeep.ts';
@@ -35,7 +36,7 @@ import { withdrawals } from './withdrawals.ts';
 const LARGE = [
   ...['message', 'delivery', 'attempt', 'resend', 'expiry', 'task', 'idempotency', 'answer'],
   ...['minute_tally', 'hour_tally'],
-  ...['application', 'endpoint', 'api_key'],
+  ...['application', 'endpoint', 'api_key', 'console_session'],
 ];
 
 let folder: string;
@@ -216,6 +217,7 @@ function preparedStatements(): string[] {
     endpoints,
     eventTypes,
     keys,
+    sessions,
     messages,
     payloads,
     publishes,

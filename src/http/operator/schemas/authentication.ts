@@ -32,7 +32,11 @@ export const AppPortalAccessIn = Type.Object(
 
 export const AppPortalAccessOut = Type.Object(
   {
-    url: Type.String({ description: 'The page that this server has for people.' }),
+    url: Type.String({
+      examples: ['https://hooks.example.com/console/#code=phc_…'],
+      description:
+        'The console, with a code that signs in one browser, once, within an hour. Send people there at once: do not keep it.',
+    }),
     token: Type.String({ examples: ['phk_…'], description: 'Shown this once: only its hash is kept.' }),
   },
   { title: 'AppPortalAccessOut' },
