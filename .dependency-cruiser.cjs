@@ -142,7 +142,7 @@ module.exports = {
     only(
       'store-port',
       '^src/store/([^/]+$|port/)',
-      ['^src/store/([^/]+$|port/)', '^src/model/', '^src/limits[.]ts$'],
+      ['^src/store/([^/]+$|port/|rows/)', '^src/model/', '^src/limits[.]ts$'],
       'The port speaks in nouns of the model.',
       '^src/store/open[.]ts$',
     ),
@@ -157,7 +157,7 @@ module.exports = {
       '^src/store/([^/]+)/',
       [
         '^src/store/($1|rows)/',
-        '^src/store/(store|gathered|line|task-walk|transfer|transfer-tables)[.]ts$',
+        '^src/store/(store|gathered|line|tally-batch|task-walk|transfer|transfer-tables)[.]ts$',
         '^src/model/',
         '^src/limits[.]ts$',
       ],

@@ -37,7 +37,8 @@ async function tending(
   const filled = quick ? FILLED.quick : FILLED.usual;
   for (let count = 0; count < filled; count += BATCH) await cycle.direct(BATCH);
   const began = await database.number('SELECT began_at FROM posthorn.partition WHERE number = 0');
-  const tend = (days: number) => cycle.store.storeTend({ now: began + days * DAY_MS, keepMs: DAY_MS, rows: 1_000 });
+  const tend = (days: number) =>
+    cycle.store.storeTend({ now: began + days * DAY_MS, keepMs: DAY_MS, rows: 1_000 });
   const megabytes = await database.number(
     `SELECT sum(pg_total_relation_size(('posthorn.' || name || '_0')::regclass)) / 1e6
      FROM unnest(ARRAY['message', 'delivery', 'attempt']) AS name`,

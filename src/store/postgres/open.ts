@@ -58,10 +58,34 @@ export async function openPostgresStore({
     throw error;
   }
   let closed = false;
-  const store: Omit<Store, 'close' | 'listen'> = {
+  const store = methodsOn(backend, { ...backend, db: beats });
+  const refuse = async () => {
+    throw new StoreError('unavailable', 'The store is closed.');
+  };
+  const open = Object.entries(store).map(([name, member]) =>
+    typeof member !== 'function'
+      ? [name, member]
+      : [name, (params: never) => (closed ? refuse() : (member as (params: never) => unknown)(params))],
+  );
+  return {
+    ...(Object.fromEntries(open) as Omit<Store, 'close' | 'listen'>),
+    listen: (told) => signals.listen(staged.hearing(told)),
+    async close() {
+      if (closed) return;
+      closed = true;
+      staged.close();
+      await signals.close();
+      await Promise.all([db.close(), beats.close()]);
+    },
+  };
+}
+
+/** @param beats The same on connections that nothing else waits for. */
+function methodsOn(backend: Backend, beats: Backend): Omit<Store, 'close' | 'listen'> {
+  return {
     shared: true,
     parallelCommits: PARALLEL_COMMITS,
-    ...nodes({ ...backend, db: beats }),
+    ...nodes(beats),
     ...applications(backend),
     ...endpoints(backend),
     ...eventTypes(backend),
@@ -87,24 +111,5 @@ export async function openPostgresStore({
     ...announcements(backend),
     ...answers(backend),
     ...upkeep(backend),
-  };
-  const refuse = async () => {
-    throw new StoreError('unavailable', 'The store is closed.');
-  };
-  const open = Object.entries(store).map(([name, member]) =>
-    typeof member !== 'function'
-      ? [name, member]
-      : [name, (params: never) => (closed ? refuse() : (member as (params: never) => unknown)(params))],
-  );
-  return {
-    ...(Object.fromEntries(open) as Omit<Store, 'close' | 'listen'>),
-    listen: (told) => signals.listen(staged.hearing(told)),
-    async close() {
-      if (closed) return;
-      closed = true;
-      staged.close();
-      await signals.close();
-      await Promise.all([db.close(), beats.close()]);
-    },
   };
 }
