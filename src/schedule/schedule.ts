@@ -165,7 +165,7 @@ export class Schedule {
 
   /** Learns what waits in the store. Reads a row per endpoint, not per delivery. */
   start(): Promise<void> {
-    return this.#sharing.read();
+    return this.#sharing.start();
   }
 
   get inFlight(): number {
