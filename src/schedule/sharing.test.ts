@@ -501,6 +501,19 @@ describe('a node whose leases', () => {
     expect(world.requests).toHaveLength(11);
   });
 
+  it('do not hold takes nothing into memory that is yet to be stored: the store has it for whoever may send it', async () => {
+    const { world, one } = await pair();
+    expect(one.schedule.admit(1, 1, 2)).toBe(true);
+    one.schedule.unadmit(1, 2);
+    one.holds = false;
+    expect(one.schedule.admit(1, 1, 2)).toBe(false);
+    world.publish(one, 1);
+    one.holds = true;
+    one.schedule.leaseChanged();
+    await run(world, 1_000);
+    expect(open(world)).toEqual([]);
+  });
+
   it('lapsed while requests waited in the sender sends these when they hold again', async () => {
     const { world, one } = await pair();
     world.destinations.set(1, {});
