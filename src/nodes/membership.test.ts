@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../test/helpers/manual-clock.ts';
+import { NODE_LEASE_MS, POSTGRES_QUERY_MS, POSTGRES_STATEMENT_MS } from '../limits.ts';
 import { firstFence } from '../model/lease.ts';
 import { type EndedNode, type NodeView, type Store, StoreError } from '../store/store.ts';
 import { Membership } from './membership.ts';
@@ -239,6 +240,22 @@ describe('a node among others', () => {
     expect(nodes.leased).toEqual([firstFence(2) + 8]);
     expect(nodes.rows.map(({ epoch }) => epoch)).toEqual([2]);
     expect(other.told.slice(4)).toEqual(['released 9', GO_OUT_AGAIN]);
+  });
+
+  it('is not forgotten before what it asked of the store has come about, however short its lease', async () => {
+    const clock = new ManualClock();
+    const nodes = new Nodes(clock);
+    const short = { leaseMs: NODE_LEASE_MS.least };
+    const [one, other] = [nodeOf(nodes, short), nodeOf(nodes, short)];
+    await one.membership.join();
+    await other.membership.join();
+    await one.membership.leave();
+    await clock.advance(POSTGRES_STATEMENT_MS);
+    // A statement that waited for a lock as long as it may.
+    nodes.leased.push(firstFence(1) + 9);
+    await clock.advance(POSTGRES_QUERY_MS);
+    expect(nodes.leased).toEqual([]);
+    expect(nodes.rows.map(({ epoch }) => epoch)).toEqual([2]);
   });
 
   it('does not wait long for a store that is away when it leaves', async () => {

@@ -1,4 +1,4 @@
-import { RELEASE_STEP } from '../limits.ts';
+import { POSTGRES_QUERY_MS, RELEASE_STEP } from '../limits.ts';
 import type { Clock, Timer } from '../model/clock.ts';
 import type { HoldUntil } from '../model/exchange.ts';
 import { type Fences, firstFence, LEASE_EXPIRES } from '../model/lease.ts';
@@ -48,6 +48,8 @@ const BEATS = 8;
 const HOLDS = 2 / 3;
 /** A timer may fire so long before its time. */
 const EARLY_MS = 2;
+/** What a process asked of the store comes about within this time, or never: `POSTGRES_STATEMENT_MS`, and the way there. */
+const COMMITS_WITHIN_MS = POSTGRES_QUERY_MS;
 const OVER: HoldUntil = { monotonic: 0, wall: 0 };
 /** A process that ends waits so long for the store to take note. */
 const LEAVE_MS = 2_000;
@@ -290,8 +292,8 @@ export class Membership implements Shares {
   }
 
   /**
-   * Releases what ended nodes had leased: at once, and once more when the time of a lease has gone by, for what they had under way
-   * in the store as they ended. Then they are forgotten. Goes on with the next beat where it rejects.
+   * Releases what ended nodes had leased: at once, and once more when the time of a lease has gone by, or that of a statement, for
+   * what they had under way in the store as they ended. Then they are forgotten. Goes on with the next beat where it rejects.
    */
   async #release(): Promise<void> {
     const { store, clock, leaseMs, ended, log } = this.#options;
@@ -299,7 +301,7 @@ export class Membership implements Shares {
     this.#releasing = true;
     try {
       for (const left of [...this.#left.values()]) {
-        const late = !store.shared || clock.monotonic() - left.since >= leaseMs;
+        const late = !store.shared || clock.monotonic() - left.since >= Math.max(leaseMs, COMMITS_WITHIN_MS);
         if (left.released && !late) continue;
         const { epoch, name, silentMs } = left.node;
         const began = clock.monotonic();

@@ -90,6 +90,7 @@ export class Schedule {
   readonly #throttles: Throttles;
   readonly #breakers: Breakers;
   readonly #sharing: Sharing;
+  readonly #holds: () => boolean;
   #stopped = false;
   #drained: (() => void) | null = null;
 
@@ -107,6 +108,7 @@ export class Schedule {
     });
     const { shares = ALONE } = options;
     const holds = () => shares.holds();
+    this.#holds = holds;
     const parts = { ...options, shares, holds, alarms: this.#alarms, residency: this.#residency };
     this.#loader = new Loader({
       ...parts,
@@ -165,7 +167,7 @@ export class Schedule {
 
   /** Learns what waits in the store. Reads a row per endpoint, not per delivery. */
   start(): Promise<void> {
-    return this.#sharing.read();
+    return this.#sharing.start();
   }
 
   get inFlight(): number {
@@ -188,7 +190,8 @@ export class Schedule {
   }
 
   admit(applicationKey: number, endpointKey: number, characters: number): boolean {
-    if (this.#stopped) return false;
+    // What a node leases that was ended is found by nobody once that node is forgotten.
+    if (this.#stopped || !this.#holds()) return false;
     const lane = this.#lanes.get(endpointKey);
     this.#belongs(lane, applicationKey);
     // What waits in the store and is due goes first.

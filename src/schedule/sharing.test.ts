@@ -294,6 +294,23 @@ describe('nodes that come and go', () => {
     for (const key of keys) expect(mostWithin(world.sent(key), 1_000)).toBeLessThanOrEqual(10 + 2 + 2);
   });
 
+  it('take up what was for one that had died, unnoticed, before they joined', async () => {
+    const { world, one: dead, other } = await pair();
+    for (const { schedule } of [dead, other]) schedule.abandon();
+    world.nodes = [dead];
+    // Nothing tells the one that joins that the live nodes changed, until the dead one's time is over.
+    const joined = await world.join();
+    const key = owned(dead);
+    world.change(key, { ordering: 'endpoint' });
+    world.publish(null, key);
+    world.publish(joined, key);
+    await world.clock.advance(SETTLE_MS);
+    expect(world.sent(key)).toEqual([]);
+    world.leave(dead);
+    await run(world, SETTLE_MS);
+    expect(open(world)).toEqual([]);
+  });
+
   it('makes of one that was alone one of two, and of what it had in memory what it may keep', async () => {
     const world = await ScheduledNodes.of(1);
     const [one] = world.nodes as [Node];
@@ -482,6 +499,19 @@ describe('a node whose leases', () => {
     await run(world, 1_000);
     expect(open(world)).toEqual([]);
     expect(world.requests).toHaveLength(11);
+  });
+
+  it('do not hold takes nothing into memory that is yet to be stored: the store has it for whoever may send it', async () => {
+    const { world, one } = await pair();
+    expect(one.schedule.admit(1, 1, 2)).toBe(true);
+    one.schedule.unadmit(1, 2);
+    one.holds = false;
+    expect(one.schedule.admit(1, 1, 2)).toBe(false);
+    world.publish(one, 1);
+    one.holds = true;
+    one.schedule.leaseChanged();
+    await run(world, 1_000);
+    expect(open(world)).toEqual([]);
   });
 
   it('lapsed while requests waited in the sender sends these when they hold again', async () => {

@@ -86,6 +86,12 @@ export class Sharing {
     this.#broken = new SharedBreakers({ ...options, consider: (lane) => this.consider(lane) });
   }
 
+  /** This node has joined, perhaps beside others. Rejects as the store does. */
+  start(): Promise<void> {
+    this.#count = this.#shares.count;
+    return this.read();
+  }
+
   stop(): void {
     this.#stopped = true;
   }

@@ -65,7 +65,8 @@ export class ScheduledNodes {
   async join(): Promise<Node> {
     const node = new Node(this, ++this.#lastEpoch);
     this.nodes = [...this.nodes, node];
-    for (const each of this.nodes) each.schedule.sharesChanged();
+    // As `Membership` does: whoever joins is not told that it did.
+    for (const each of this.nodes) if (each !== node) each.schedule.sharesChanged();
     node.schedule.heardBroken(new Set(this.broken));
     await node.schedule.start();
     return node;
