@@ -40,7 +40,7 @@ const WIRING = 'wiring';
 const STATEMENT_CALL = /\.(run|get|all|exec)\(/;
 
 /** Rooms of `src`, and what else a sample can be in, in the order of the table. */
-export const roomNames: readonly string[] = [
+const roomNames: readonly string[] = [
   ...readdirSync(join(import.meta.dirname, '../src'), { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && !NOT_SERVING.includes(entry.name))
     .map(({ name }) => name)
