@@ -87,14 +87,13 @@ export async function waitingStore(
   refuseFullDisk(count);
   const folder = new ServerFolder();
   const endpointIds = await withServer(
-    async ({ url }) => {
-      const ids: string[] = [];
-      for (let number = 0; number < endpoints; number++) {
-        // A channel of its own: only what is filled in goes there.
-        ids.push(await createEndpoint(url, { url: `${receiverUrl}/${number}`, channels: [`c${number}`] }));
-      }
-      return ids;
-    },
+    ({ url }) =>
+      // A channel of its own each: only what is filled in goes there.
+      Promise.all(
+        Array.from({ length: endpoints }, (_, number) =>
+          createEndpoint(url, { url: `${receiverUrl}/${number}`, channels: [`c${number}`] }),
+        ),
+      ),
     { folder },
   );
   await fillStore({ folder, count, endpointIds, quietEndpointId: null });

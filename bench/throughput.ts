@@ -48,6 +48,7 @@ export const burst: Row = {
   beside: 'bare limit',
   target: '',
   meets: null,
+  notQuick: '(a) shows that it works',
   measure: (bench) => measure(bench, batches(null)),
 };
 
