@@ -42,7 +42,8 @@ export function laneState(lane: Lane, clock: Clock): LaneState {
   const waits = lane.broken && breaker?.probing === false && nextDueAt !== null;
   const waitMs = waits ? Math.max(0, breaker.probeAt - clock.monotonic()) : 0;
   return {
-    inFlight,
+    // The sender may have been given more, which it has not begun.
+    inFlight: Math.min(inFlight, lane.maxInFlight),
     limit: Math.min(lane.limit, lane.maxInFlight),
     resident,
     breaker: {

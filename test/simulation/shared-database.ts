@@ -189,12 +189,15 @@ export class SharedDatabase {
         return {
           now,
           live: all.filter(({ ended }) => !ended).map((each) => each.epoch),
+          leases: [],
           ended: all
             .filter(({ ended }) => ended)
             .map((each) => ({
               epoch: each.epoch,
               from: firstFence(each.epoch),
               before: firstFence(each.epoch + 1),
+              name: each.name,
+              silentMs: now - each.beatAt,
             })),
         };
       },
