@@ -99,7 +99,9 @@ async function watch(context: BrowserContext, origin: string, faults: string[]):
   await context.exposeBinding('posthornFault', (_source, text: string) => void faults.push(text));
   await context.addInitScript(() => {
     const tell = (globalThis as unknown as { posthornFault(text: string): void }).posthornFault;
-    addEventListener('securitypolicyviolation', (event) => {
+    // In the page, which has what Node.js has not.
+    const { document } = globalThis as unknown as { document: EventTarget };
+    document.addEventListener('securitypolicyviolation', (event) => {
       const { violatedDirective, blockedURI, sample } = event as unknown as Record<string, string>;
       tell(`policy: ${violatedDirective} ${blockedURI} ${sample}`);
     });

@@ -22,7 +22,10 @@ try {
       for (const theme of ['light', 'dark'] as Theme[]) {
         const page = await console_.open(path(scene), { size, theme, ...(as !== undefined && { as }) });
         await ready(page);
-        await page.screenshot({ path: join(folder, `${name}-${size}-${theme}.png`), fullPage: true });
+        // As tall as the page, so that what stands at its bottom is there in the picture.
+        const height = await page.evaluate('document.documentElement.scrollHeight');
+        await page.setViewportSize({ width: SIZES[size].width, height: Number(height) });
+        await page.screenshot({ path: join(folder, `${name}-${size}-${theme}.png`) });
         await page.context().close();
         taken += 1;
       }

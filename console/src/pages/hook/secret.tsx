@@ -135,7 +135,7 @@ function Rotate({ app, hook }: { app: string; hook: string }) {
         A new secret signs from now on. While the old one signs too, your server can take either: there is
         time to change it without losing a request.
       </p>
-      <div className={styles.secret}>
+      <div className={styles.choice}>
         <Field label="Old secret" name="overlap">
           {(control) => (
             <select

@@ -1,0 +1,3 @@
+import { visitPages } from './accessibility.ts';
+
+visitPages('phone');
