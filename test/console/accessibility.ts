@@ -2,8 +2,8 @@ import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { chromiumPath } from './chromium.ts';
-import { type Console, SIZES, type Size, startConsole } from './console.ts';
-import { SHOWN, type Shown } from './pages.ts';
+import { type Console, SIZES, startConsole } from './console.ts';
+import type { Shown } from './pages.ts';
 import { SCENE_ENV, type Scene, setScene } from './scene.ts';
 
 /** WCAG 2.2, A and AA, as far as axe sees it. */
@@ -12,27 +12,19 @@ const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
 /** The narrowest that pages must fit: 1280 px at a zoom of 400 %. */
 const NARROW = 320;
 
+/** What can be wrong in other colours, and in another size, of what has no fault in the first: the page is the same. */
+const COLOURS = ['color-contrast'];
+const LAYOUT = [...COLOURS, 'target-size', 'scrollable-region-focusable', 'link-in-text-block'];
+
 /**
- * Visits every page of pages.ts in light and dark. A file for each size calls it, so that they run side by side: it is most of the
- * time that the tests of the console take.
+ * Visits pages of pages.ts in light and dark, as a desktop and a phone show them. Several files do so with a part each, side by
+ * side: it is most of the time that the tests of the console take.
  */
-export function visitPages(size: Size): void {
+export function visitPages(pages: readonly Shown[]): void {
   let console_: Console;
   let scene: Scene;
-  /** A browser that is signed in once for all of its pages. */
-  const browsers = new Map<Shown['as'], Page>();
 
-  async function opened({ as = 'company', path, ready }: Shown): Promise<Page> {
-    const page = browsers.get(as) ?? (await console_.open('/assets/icon.svg', { size, as }));
-    browsers.set(as, page);
-    await page.emulateMedia({ colorScheme: 'light' });
-    await page.setViewportSize(SIZES[size]);
-    await page.goto(`${console_.url}${path(scene)}`);
-    await ready(page);
-    return page;
-  }
-
-  describe.skipIf(chromiumPath === null)(`on a ${size}`, () => {
+  describe.skipIf(chromiumPath === null)('is accessible:', () => {
     beforeAll(async () => {
       console_ = await startConsole(SCENE_ENV);
       scene = await setScene(console_);
@@ -41,17 +33,23 @@ export function visitPages(size: Size): void {
       await console_?.close();
       await scene?.close();
     });
-    afterEach(() => expect(console_.faults.splice(0)).toEqual([]));
+    afterEach(async () => expect(await console_.finish()).toEqual([]));
 
-    it.each(SHOWN.map((shown) => [shown.name, shown] as const))('%s is accessible', async (_name, shown) => {
-      const page = await opened(shown);
+    it.each(pages.map((shown) => [shown.name, shown] as const))('%s', async (_name, shown) => {
+      const { as, path, ready } = shown;
+      const page = await console_.open(path(scene), { ...(as !== undefined && { as }) });
+      await ready(page);
+      const inDark = async () => {
+        await page.emulateMedia({ colorScheme: 'dark' });
+        expect(await violations(page, COLOURS)).toEqual([]);
+      };
       expect(await violations(page)).toEqual([]);
-      // The same page in other colours: only those can be wrong.
-      await page.emulateMedia({ colorScheme: 'dark' });
-      expect(await violations(page, ['color-contrast'])).toEqual([]);
-      if (size === 'phone') expect(await sidewaysAt(page, NARROW)).toBe(0);
-      // An address of the same document would not load it anew.
-      await page.goto('about:blank');
+      await inDark();
+      await page.setViewportSize(SIZES.phone);
+      await page.emulateMedia({ colorScheme: 'light' });
+      expect(await violations(page, LAYOUT)).toEqual([]);
+      await inDark();
+      expect(await sidewaysAt(page, NARROW)).toBe(0);
     });
   });
 }

@@ -27,10 +27,12 @@ export interface Console {
   /** The address of a new link for company 1. */
   link(body?: object): Promise<string>;
   /**
-   * What no page may do, and what did: breaking the policy, an error in a script, a call to another host. To be empty after each
-   * test.
+   * To be called after each test: closes its browsers, and returns what no page may do, and did: break the policy, fail in a script,
+   * call another host.
    */
-  readonly faults: string[];
+  finish(): Promise<readonly string[]>;
+  /** What happened so far was meant to: a test that breaks something on purpose. */
+  forgive(): void;
   close(): Promise<void>;
 }
 
@@ -74,7 +76,11 @@ export async function startConsole(env: Record<string, string> = {}): Promise<Co
     url,
     open,
     link,
-    faults,
+    async finish() {
+      await Promise.all(browser.contexts().map((context) => context.close()));
+      return faults.splice(0);
+    },
+    forgive: () => void faults.splice(0),
     async close() {
       await browser.close();
       await app.dispose();

@@ -17,7 +17,7 @@ describe.skipIf(chromiumPath === null)('web hooks', () => {
     await console_?.close();
     await scene?.close();
   });
-  afterEach(() => expect(console_.faults.splice(0)).toEqual([]));
+  afterEach(async () => expect(await console_.finish()).toEqual([]));
 
   const hookOf = async (id: string) =>
     (await console_.app.operate('GET', `/api/v1/app/1/endpoint/${id}`)).body;

@@ -14,6 +14,7 @@ mkdirSync(folder, { recursive: true });
 
 const console_ = await startConsole(SCENE_ENV);
 const scene = await setScene(console_);
+const faults: string[] = [];
 let taken = 0;
 try {
   for (const { name, as, path, ready } of SHOWN) {
@@ -26,7 +27,7 @@ try {
         const height = await page.evaluate('document.documentElement.scrollHeight');
         await page.setViewportSize({ width: SIZES[size].width, height: Number(height) });
         await page.screenshot({ path: join(folder, `${name}-${size}-${theme}.png`) });
-        await page.context().close();
+        faults.push(...(await console_.finish()));
         taken += 1;
       }
     }
@@ -35,6 +36,6 @@ try {
   await console_.close();
   await scene.close();
 }
-for (const fault of console_.faults) process.stderr.write(`${fault}\n`);
+for (const fault of faults) process.stderr.write(`${fault}\n`);
 process.stdout.write(`${taken} screenshots in ${folder}\n`);
-if (console_.faults.length > 0) process.exitCode = 1;
+if (faults.length > 0) process.exitCode = 1;

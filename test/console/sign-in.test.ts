@@ -12,7 +12,7 @@ describe.skipIf(chromiumPath === null)('signing in', () => {
     console_ = await startConsole();
   });
   afterAll(() => console_?.close());
-  afterEach(() => expect(console_.faults.splice(0)).toEqual([]));
+  afterEach(async () => expect(await console_.finish()).toEqual([]));
 
   it('with a key leads to the web hooks of the company, and to where one wanted to go', async () => {
     const page = await console_.open('/app/1/hooks/new', { as: null });
@@ -94,7 +94,7 @@ describe.skipIf(chromiumPath === null)('signing out', () => {
     console_ = await startConsole();
   });
   afterAll(() => console_?.close());
-  afterEach(() => expect(console_.faults.splice(0)).toEqual([]));
+  afterEach(async () => expect(await console_.finish()).toEqual([]));
 
   it('leads to the sign-in page, and back leads nowhere', async () => {
     const page = await console_.open('/app/1/hooks');
@@ -126,7 +126,7 @@ describe.skipIf(chromiumPath === null)('the frame', () => {
     console_ = await startConsole();
   });
   afterAll(() => console_?.close());
-  afterEach(() => expect(console_.faults.splice(0)).toEqual([]));
+  afterEach(async () => expect(await console_.finish()).toEqual([]));
 
   it('keeps the theme that was chosen, before anything is painted', async () => {
     const page = await console_.open('/app/1/hooks');
@@ -139,7 +139,7 @@ describe.skipIf(chromiumPath === null)('the frame', () => {
     await page.goto(page.url(), { waitUntil: 'domcontentloaded' });
     expect(await page.locator('html').getAttribute('data-theme')).toBe('dark');
     // The page could not load its script: that is what was asked for here.
-    console_.faults.splice(0);
+    console_.forgive();
   });
 
   it('is used by keys, which a field takes for itself and a person can turn off', async () => {

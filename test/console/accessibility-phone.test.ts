@@ -1,3 +1,0 @@
-import { visitPages } from './accessibility.ts';
-
-visitPages('phone');
