@@ -20,7 +20,11 @@ export default defineConfig({
     maxWorkers: shared.maxWorkers,
     projects: [
       {
-        test: { ...shared, name: 'all', include: ['src/**/*.test.ts', 'test/**/*.test.ts'] },
+        test: {
+          ...shared,
+          name: 'all',
+          include: ['src/**/*.test.ts', 'console/src/**/*.test.ts', 'test/**/*.test.ts'],
+        },
       },
       {
         // What people see is the same on both stores: these again, each world on a PostgreSQL database of its own.

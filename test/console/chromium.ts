@@ -21,8 +21,10 @@ if (chromiumPath === null) {
   );
 }
 
+/** The sandbox takes rights that containers and root do not have; the pages are our own. */
+const ARGUMENTS = ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--disable-extensions'];
+
 export function launchChromium(): Promise<Browser> {
   if (chromiumPath === null) throw new Error('There is no Chromium.');
-  // The sandbox takes rights that containers and root do not have; the pages are our own.
-  return chromium.launch({ executablePath: chromiumPath, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+  return chromium.launch({ executablePath: chromiumPath, args: ARGUMENTS });
 }

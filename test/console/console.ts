@@ -27,10 +27,12 @@ export interface Console {
   /** The address of a new link for company 1. */
   link(body?: object): Promise<string>;
   /**
-   * What no page may do, and what did: breaking the policy, an error in a script, a call to another host. To be empty after each
-   * test.
+   * To be called after each test: closes its browsers, and returns what no page may do, and did: break the policy, fail in a script,
+   * call another host.
    */
-  readonly faults: string[];
+  finish(): Promise<readonly string[]>;
+  /** What happened so far was meant to: a test that breaks something on purpose. */
+  forgive(): void;
   close(): Promise<void>;
 }
 
@@ -74,7 +76,11 @@ export async function startConsole(env: Record<string, string> = {}): Promise<Co
     url,
     open,
     link,
-    faults,
+    async finish() {
+      await Promise.all(browser.contexts().map((context) => context.close()));
+      return faults.splice(0);
+    },
+    forgive: () => void faults.splice(0),
     async close() {
       await browser.close();
       await app.dispose();
@@ -98,12 +104,12 @@ async function signIn(page: Page, body: object, url: string): Promise<void> {
 async function watch(context: BrowserContext, origin: string, faults: string[]): Promise<void> {
   await context.exposeBinding('posthornFault', (_source, text: string) => void faults.push(text));
   await context.addInitScript(() => {
-    const page = globalThis as unknown as {
-      posthornFault(text: string): void;
-      addEventListener(type: string, listen: (event: Record<string, string>) => void): void;
-    };
-    page.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI, sample }) => {
-      page.posthornFault(`policy: ${violatedDirective} ${blockedURI} ${sample}`);
+    const tell = (globalThis as unknown as { posthornFault(text: string): void }).posthornFault;
+    // In the page, which has what Node.js has not.
+    const { document } = globalThis as unknown as { document: EventTarget };
+    document.addEventListener('securitypolicyviolation', (event) => {
+      const { violatedDirective, blockedURI, sample } = event as unknown as Record<string, string>;
+      tell(`policy: ${violatedDirective} ${blockedURI} ${sample}`);
     });
   });
   context.on(

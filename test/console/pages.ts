@@ -61,7 +61,7 @@ export const SHOWN: readonly Shown[] = [
     path: () => '/app/1/hooks',
     async ready(page) {
       await page.getByRole('combobox', { name: /^Application/ }).click();
-      await page.getByRole('option').first().waitFor();
+      await page.getByRole('option', { name: /Company 1/ }).waitFor();
     },
   },
   { name: 'hook-new', path: () => '/app/1/hooks/new', ready: heading('Add web hook') },

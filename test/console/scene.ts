@@ -16,14 +16,17 @@ export async function setScene({ app }: Pick<Console, 'app'>): Promise<Scene> {
   const receiver = await startReceiver((response, { path }) => {
     response.writeHead(path === '/down' ? 503 : 200).end(path === '/down' ? 'in maintenance' : 'ok');
   });
-  const add = async (fields: object): Promise<string> =>
-    (await app.operate('POST', '/api/v1/app/1/endpoint', fields)).body.id;
+  const add = async (fields: object): Promise<string> => {
+    const { status, body } = await app.operate('POST', '/api/v1/app/1/endpoint', fields);
+    if (status !== 201) throw new Error(`A hook of the scene was refused: ${JSON.stringify(body)}`);
+    return body.id;
+  };
   const hooks = {
     healthy: await add({ url: `${receiver.url}/hooks/tickets`, description: 'Tickets to the warehouse' }),
     failing: await add({
       url: `${receiver.url}/down`,
       description: 'The old CRM',
-      eventTypes: ['ticket.created', 'ticket.deleted', 'agent.reply.created'],
+      eventTypes: ['ticket.created', 'ticket.trashed', 'agent.reply.created'],
       throttleRate: 20,
     }),
     paused: await add({ url: `${receiver.url}/hooks/reports`, eventTypes: ['ticket.*'] }),

@@ -14,6 +14,7 @@ mkdirSync(folder, { recursive: true });
 
 const console_ = await startConsole(SCENE_ENV);
 const scene = await setScene(console_);
+const faults: string[] = [];
 let taken = 0;
 try {
   for (const { name, as, path, ready } of SHOWN) {
@@ -22,8 +23,11 @@ try {
       for (const theme of ['light', 'dark'] as Theme[]) {
         const page = await console_.open(path(scene), { size, theme, ...(as !== undefined && { as }) });
         await ready(page);
-        await page.screenshot({ path: join(folder, `${name}-${size}-${theme}.png`), fullPage: true });
-        await page.context().close();
+        // As tall as the page, so that what stands at its bottom is there in the picture.
+        const height = await page.evaluate('document.documentElement.scrollHeight');
+        await page.setViewportSize({ width: SIZES[size].width, height: Number(height) });
+        await page.screenshot({ path: join(folder, `${name}-${size}-${theme}.png`) });
+        faults.push(...(await console_.finish()));
         taken += 1;
       }
     }
@@ -32,6 +36,6 @@ try {
   await console_.close();
   await scene.close();
 }
-for (const fault of console_.faults) process.stderr.write(`${fault}\n`);
+for (const fault of faults) process.stderr.write(`${fault}\n`);
 process.stdout.write(`${taken} screenshots in ${folder}\n`);
-if (console_.faults.length > 0) process.exitCode = 1;
+if (faults.length > 0) process.exitCode = 1;

@@ -2,8 +2,9 @@ import { useState } from 'react';
 import { IconButton } from '../parts/button.tsx';
 import { ConfirmDialog } from '../parts/confirm-dialog.tsx';
 import { Menu, MenuChoice, MenuItem, MenuLine, MenuNote } from '../parts/menu.tsx';
-import { TimeText } from '../parts/time-text.tsx';
+import { localTime } from '../words/times.ts';
 import { visible } from '../words/visible.ts';
+import { useNow } from './now.ts';
 import { signOut, useSession } from './session.ts';
 import { showShortcuts } from './shortcuts.tsx';
 import { chooseTheme, useTheme } from './theme.ts';
@@ -18,6 +19,7 @@ const THEME_CHOICES = [
 export function AccountMenu() {
   const { role, application, keyName, expiresAt } = useSession();
   const theme = useTheme();
+  const now = useNow();
   const [asking, setAsking] = useState(false);
   const leave = (everywhere: boolean) =>
     void signOut(everywhere).catch((error: unknown) => toastProblem('Not signed out', error));
@@ -27,7 +29,7 @@ export function AccountMenu() {
         <MenuNote>
           {role === 'operator' ? 'Operator' : visible(application?.name ?? '')}
           <br />
-          Signed in with “{visible(keyName)}” until <TimeText at={expiresAt} />
+          Signed in with “{visible(keyName)}” until {localTime(Date.parse(expiresAt), now)}
         </MenuNote>
         <MenuLine />
         <MenuChoice label="Theme" value={theme} choices={THEME_CHOICES} onChange={chooseTheme} />

@@ -15,6 +15,7 @@ import { Rail } from './rail.tsx';
 import { ignored } from './search.ts';
 import { isReadOnly, sessionQuery, useSession } from './session.ts';
 import { Shortcuts } from './shortcuts.tsx';
+import { useStore } from './store.ts';
 import { toast } from './toasts.tsx';
 
 /** How long before its end somebody is told that the session ends. */
@@ -23,15 +24,12 @@ const WARN_MS = 10 * 60_000;
 /** What is around every page of who is signed in. */
 export function Frame() {
   const { data: session } = useQuery(sessionQuery);
-  useEffect(
-    () =>
-      ignored.subscribe(() => {
-        const names = ignored.get().map((each) => visible(each).slice(0, 40));
-        if (names.length > 0)
-          toast('Part of the address was ignored', { detail: `Unknown here: ${names.join(', ')}.` });
-      }),
-    [],
-  );
+  const unknown = useStore(ignored);
+  useEffect(() => {
+    if (unknown.length === 0) return;
+    const names = unknown.map((each) => visible(each).slice(0, 40)).join(', ');
+    toast('Part of the address was ignored', { detail: `Unknown here: ${names}.` });
+  }, [unknown]);
   // The guard of the route shows the sign-in page in a moment.
   if (!session) return null;
   return (

@@ -67,12 +67,16 @@ export async function signOut(everywhere: boolean): Promise<void> {
   forget();
 }
 
+/** Who was signed in last: what is on the page while it is left needs to know. */
+let last: Session | null = null;
+
 /** Who is signed in. Only below the frame, which is not there without. */
 export function useSession(): Session {
   const { data } = useQuery(sessionQuery);
-  if (!data)
+  last = data ?? last;
+  if (!last)
     throw new Problem({ status: 401, code: 'authentication_failed', message: 'You are not signed in.' });
-  return data;
+  return last;
 }
 
 export function useWords(): Words {

@@ -37,10 +37,6 @@ export function toast(title: string, options: ToastOptions = {}): string {
   return id;
 }
 
-export function closeToast(id: string): void {
-  manager.close(id);
-}
-
 /** For what a person asked for and did not get. */
 export function toastProblem(what: string, error: unknown): void {
   const detail =

@@ -43,7 +43,7 @@ export function Field(props: {
   );
 }
 
-export function FieldError({ id, children }: { id: string; children: string }) {
+function FieldError({ id, children }: { id: string; children: string }) {
   return (
     <p id={id} className={styles.error}>
       <Icon name="cross" size={14} />

@@ -1,3 +1,4 @@
+import { Fragment } from 'react';
 import { urlParts } from '../words/visible.ts';
 import styles from './text.module.css';
 
@@ -8,7 +9,16 @@ export function UrlText({ url }: { url: string }) {
     <bdi className={styles.url}>
       {scheme === 'http' && <span className={styles.path}>http://</span>}
       <span className={styles.host}>{host}</span>
-      <span className={styles.path}>{path === '/' ? '' : path}</span>
+      {/* Broken where a reader would. */}
+      <span className={styles.path}>
+        {(path === '/' ? '' : path).split(/(?=[/?&])/).map((part, index) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: the parts of one text have nothing else.
+          <Fragment key={index}>
+            <wbr />
+            {part}
+          </Fragment>
+        ))}
+      </span>
       {ascii !== null && <span className={styles.ascii}>({ascii})</span>}
     </bdi>
   );

@@ -31,6 +31,6 @@ export function urlParts(url: string): { scheme: string; host: string; path: str
 /** `ep_2nZK…EQhY`: the end is what tells ids apart. */
 export function shortId(id: string): string {
   const [prefix = '', rest] = id.split('_', 2);
-  if (rest === undefined || rest.length <= 12) return id;
+  if (rest === undefined || rest.length <= 16) return id;
   return `${prefix}_${rest.slice(0, 4)}…${rest.slice(-6)}`;
 }

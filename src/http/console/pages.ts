@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { HttpServices } from '../services.ts';
 import { consolePath } from './cookie.ts';
 
@@ -50,8 +50,15 @@ export function addPages(scope: FastifyInstance, { publicUrl }: Pick<HttpService
   const home = consolePath(publicUrl);
   const page = (reply: FastifyReply) => pageOf(home).then((html) => answer(reply, html));
   const options = { schema: { hide: true }, config: { access: 'anybody' } } as const;
-  scope.get('/console', options, (_request, reply) => reply.redirect(`${home}/`, 308));
+  // With and without the slash it is one route, and the files' addresses are right with it alone.
+  scope.get('/console', options, (request, reply) =>
+    pathOf(request).endsWith('/') ? page(reply) : reply.redirect(`${home}/`, 308),
+  );
   scope.get('/console/*', options, (_request, reply) => page(reply));
+}
+
+function pathOf({ raw }: FastifyRequest): string {
+  return (raw.url ?? '').split('?', 1)[0] as string;
 }
 
 /** Read each time: it is small, asked for once a visit, and made anew while somebody works on the console. */

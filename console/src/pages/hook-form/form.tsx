@@ -31,11 +31,6 @@ export function HookForm(props: {
   const [urlError, setUrlError] = useState<string>();
   const [busy, setBusy] = useState(false);
   const isChanged = draft !== initial && JSON.stringify(draft) !== JSON.stringify(initial);
-  const leaving = useBlocker({
-    shouldBlockFn: () => isChanged && !busy,
-    enableBeforeUnload: isChanged && !busy,
-    withResolver: true,
-  });
   const change = (fields: Partial<Draft>) => setDraft({ ...draft, ...fields });
 
   const submit = async (event: FormEvent) => {
@@ -73,6 +68,35 @@ export function HookForm(props: {
           retrySchedule: 'Retries',
         }}
       />
+      <Named draft={draft} errors={errors} urlError={urlError} onUrlError={setUrlError} onChange={change} />
+      <TypePicker
+        chosen={draft.types}
+        error={errorAt(errors, 'eventTypes')}
+        onChange={(types) => change({ types })}
+      />
+      <Advanced draft={draft} errors={errors} onChange={change} />
+      <div className={styles.save}>
+        <Button type="submit" look="primary" busy={busy}>
+          {save}
+        </Button>
+        <Button onClick={onCancel}>Cancel</Button>
+      </div>
+      <LeaveGuard changed={isChanged && !busy} />
+    </form>
+  );
+}
+
+/** What it is called by. */
+function Named(props: {
+  draft: Draft;
+  errors: ReadonlyMap<string, string>;
+  urlError: string | undefined;
+  onUrlError(problem: string | undefined): void;
+  onChange(fields: Partial<Draft>): void;
+}) {
+  const { draft, errors, urlError, onUrlError, onChange } = props;
+  return (
+    <>
       <Field
         label="URL"
         name="url"
@@ -87,8 +111,8 @@ export function HookForm(props: {
             inputMode="url"
             value={draft.url}
             placeholder="https://example.com/hooks"
-            onChange={({ target }) => change({ url: target.value })}
-            onBlur={() => setUrlError(draft.url === '' ? undefined : urlProblem(draft.url))}
+            onChange={({ target }) => onChange({ url: target.value })}
+            onBlur={() => onUrlError(draft.url === '' ? undefined : urlProblem(draft.url))}
             autoComplete="off"
             autoCapitalize="none"
             spellCheck={false}
@@ -101,33 +125,32 @@ export function HookForm(props: {
             {...control}
             className={inputStyle}
             value={draft.description}
-            onChange={({ target }) => change({ description: target.value })}
+            onChange={({ target }) => onChange({ description: target.value })}
           />
         )}
       </Field>
-      <TypePicker
-        chosen={draft.types}
-        error={errorAt(errors, 'eventTypes')}
-        onChange={(types) => change({ types })}
-      />
-      <Advanced draft={draft} errors={errors} onChange={change} />
-      <div className={styles.save}>
-        <Button type="submit" look="primary" busy={busy}>
-          {save}
-        </Button>
-        <Button onClick={onCancel}>Cancel</Button>
-      </div>
-      <ConfirmDialog
-        open={leaving.status === 'blocked'}
-        title="Leave without saving?"
-        confirm="Leave page"
-        cancel="Stay"
-        onCancel={() => leaving.reset?.()}
-        onConfirm={() => leaving.proceed?.()}
-      >
-        <p>What you changed on this page is lost.</p>
-      </ConfirmDialog>
-    </form>
+    </>
+  );
+}
+
+/** Asks before what was changed is lost. */
+function LeaveGuard({ changed }: { changed: boolean }) {
+  const leaving = useBlocker({
+    shouldBlockFn: () => changed,
+    enableBeforeUnload: changed,
+    withResolver: true,
+  });
+  return (
+    <ConfirmDialog
+      open={leaving.status === 'blocked'}
+      title="Leave without saving?"
+      confirm="Leave page"
+      cancel="Stay"
+      onCancel={() => leaving.reset?.()}
+      onConfirm={() => leaving.proceed?.()}
+    >
+      <p>What you changed on this page is lost.</p>
+    </ConfirmDialog>
   );
 }
 
@@ -166,40 +189,7 @@ function Advanced({
           error={errorAt(errors, 'headers')}
           onChange={(headers) => onChange({ headers })}
         />
-        <div className={styles.pair}>
-          <Field
-            label="Deliveries a second"
-            name="throttleRate"
-            error={errorAt(errors, 'throttleRate')}
-            hint="At most. Empty: no limit."
-          >
-            {(control) => (
-              <input
-                {...control}
-                className={inputStyle}
-                inputMode="numeric"
-                value={draft.throttleRate}
-                onChange={({ target }) => onChange({ throttleRate: target.value })}
-              />
-            )}
-          </Field>
-          <Field
-            label="Requests at once"
-            name="maxInFlight"
-            error={errorAt(errors, 'maxInFlight')}
-            hint="At most. Empty: as usual."
-          >
-            {(control) => (
-              <input
-                {...control}
-                className={inputStyle}
-                inputMode="numeric"
-                value={draft.maxInFlight}
-                onChange={({ target }) => onChange({ maxInFlight: target.value })}
-              />
-            )}
-          </Field>
-        </div>
+        <Limits draft={draft} errors={errors} onChange={onChange} />
         <Field label="Order" name="ordering" hint="In order, one that fails holds up those behind it.">
           {(control) => (
             <select
@@ -217,5 +207,52 @@ function Advanced({
         <RetryFields draft={draft} error={errorAt(errors, 'retrySchedule')} onChange={onChange} />
       </div>
     </details>
+  );
+}
+
+function Limits({
+  draft,
+  errors,
+  onChange,
+}: {
+  draft: Draft;
+  errors: ReadonlyMap<string, string>;
+  onChange(fields: Partial<Draft>): void;
+}) {
+  return (
+    <div className={styles.pair}>
+      <Field
+        label="Deliveries a second"
+        name="throttleRate"
+        error={errorAt(errors, 'throttleRate')}
+        hint="At most. Empty: no limit."
+      >
+        {(control) => (
+          <input
+            {...control}
+            className={inputStyle}
+            inputMode="numeric"
+            value={draft.throttleRate}
+            onChange={({ target }) => onChange({ throttleRate: target.value })}
+          />
+        )}
+      </Field>
+      <Field
+        label="Requests at once"
+        name="maxInFlight"
+        error={errorAt(errors, 'maxInFlight')}
+        hint="At most. Empty: as usual."
+      >
+        {(control) => (
+          <input
+            {...control}
+            className={inputStyle}
+            inputMode="numeric"
+            value={draft.maxInFlight}
+            onChange={({ target }) => onChange({ maxInFlight: target.value })}
+          />
+        )}
+      </Field>
+    </div>
   );
 }

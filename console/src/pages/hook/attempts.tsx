@@ -5,6 +5,7 @@ import { useWords } from '../../frame/session.ts';
 import { Button } from '../../parts/button.tsx';
 import { inputStyle } from '../../parts/field.tsx';
 import { Empty, NothingFound, NotLoaded, Skeleton } from '../../parts/notices.tsx';
+import { SearchField } from '../../parts/search-field.tsx';
 import { visible } from '../../words/visible.ts';
 import { AttemptTable } from './attempt-table.tsx';
 import { attemptsQuery } from './attempts-query.ts';
@@ -18,8 +19,14 @@ const STATUSES = { '2xx': '2xx', '3xx': '3xx', '4xx': '4xx', '5xx': '5xx', none:
 export function HookAttempts() {
   const { app, hook } = useParams({ from: FROM });
   const filter = useSearch({ from: FROM });
-  // A page belongs to the filter that it was come to by.
-  return <Attempts key={JSON.stringify(filter)} app={app} hook={hook} />;
+  return (
+    <>
+      <h2 className="unseen">Attempts</h2>
+      <Filters />
+      {/* A page belongs to the filter that it was come to by. */}
+      <Attempts key={JSON.stringify(filter)} app={app} hook={hook} />
+    </>
+  );
 }
 
 function Attempts({ app, hook }: { app: string; hook: string }) {
@@ -40,8 +47,6 @@ function Attempts({ app, hook }: { app: string; hook: string }) {
   const isFirst = iterators.length === 1;
   return (
     <>
-      <h2 className="unseen">Attempts</h2>
-      <Filters />
       {isPending && <Skeleton what="attempts" rows={6} />}
       {error && <NotLoaded what="attempts" error={error} onRetry={() => void refetch()} />}
       {data?.data.length === 0 &&
@@ -73,7 +78,6 @@ function Filters() {
   const { type: typeWord } = useWords();
   const { outcome, status, type } = useSearch({ from: FROM });
   const navigate = useNavigate({ from: '/app/$app/hooks/$hook/attempts' });
-  const [typed, setTyped] = useState(type ?? '');
   return (
     <search className={styles.filters}>
       <Choice
@@ -90,21 +94,14 @@ function Filters() {
         words={STATUSES}
         onChange={(next) => void navigate({ search: (now) => ({ ...now, status: next }) })}
       />
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          void navigate({ search: (now) => ({ ...now, type: typed.trim() || undefined }) });
-        }}
-      >
-        <input
-          type="search"
-          className={inputStyle}
-          placeholder={`Any ${typeWord}, or ticket.*`}
-          aria-label={typeWord}
-          value={typed}
-          onChange={({ target }) => setTyped(target.value)}
-        />
-      </form>
+      <SearchField
+        label={typeWord}
+        placeholder={`Any ${typeWord}, or ticket.*`}
+        value={type ?? ''}
+        onChange={(text) =>
+          void navigate({ search: (now) => ({ ...now, type: text.trim() || undefined }), replace: true })
+        }
+      />
     </search>
   );
 }

@@ -135,23 +135,8 @@ function Rotate({ app, hook }: { app: string; hook: string }) {
         A new secret signs from now on. While the old one signs too, your server can take either: there is
         time to change it without losing a request.
       </p>
-      <div className={styles.secret}>
-        <Field label="Old secret" name="overlap">
-          {(control) => (
-            <select
-              {...control}
-              className={inputStyle}
-              value={overlap}
-              onChange={({ target }) => setOverlap(Number(target.value))}
-            >
-              {OVERLAPS.map(({ seconds, word: text }) => (
-                <option key={seconds} value={seconds}>
-                  {text}
-                </option>
-              ))}
-            </select>
-          )}
-        </Field>
+      <div className={styles.choice}>
+        <Overlap seconds={overlap} onChange={setOverlap} />
         <Button onClick={() => setAsking(true)}>Rotate secret…</Button>
       </div>
       <ConfirmDialog
@@ -176,6 +161,28 @@ function Rotate({ app, hook }: { app: string; hook: string }) {
         )}
       </ConfirmDialog>
     </section>
+  );
+}
+
+/** How long the old secret signs too. */
+function Overlap({ seconds, onChange }: { seconds: number; onChange(seconds: number): void }) {
+  return (
+    <Field label="Old secret" name="overlap">
+      {(control) => (
+        <select
+          {...control}
+          className={inputStyle}
+          value={seconds}
+          onChange={({ target }) => onChange(Number(target.value))}
+        >
+          {OVERLAPS.map(({ seconds: each, word }) => (
+            <option key={each} value={each}>
+              {word}
+            </option>
+          ))}
+        </select>
+      )}
+    </Field>
   );
 }
 

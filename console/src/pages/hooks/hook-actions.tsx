@@ -34,29 +34,33 @@ export function HookSwitch({ app, hook }: Omit<About, 'figures'>) {
   return <Switch label={`Enabled: ${host}`} on={!hook.disabled} busy={patch.isPending} onChange={change} />;
 }
 
+/** Pauses a hook, or ends its pause. */
+function usePause(app: string, hook: Hook): () => void {
+  const { Hook: name } = useWords();
+  const patch = usePatchHook(app, hook.id);
+  const done = hook.paused ? 'resumed' : 'paused';
+  const detail = hook.paused
+    ? 'What was held goes out now.'
+    : 'What comes is held, and goes out when you resume it.';
+  return () =>
+    patch.mutate(
+      { paused: !hook.paused },
+      {
+        onSuccess: () => toast(`${name} ${done}`, { tone: 'good', detail }),
+        onError: (error) => toastProblem(`${name} not ${done}`, error),
+      },
+    );
+}
+
 /** What else can be done with a hook. Nothing, for who may only read. */
 export function HookMenu({ app, hook, figures, onDeleted }: About & { onDeleted?: () => void }) {
   const words = useWords();
   const navigate = useNavigate();
-  const patch = usePatchHook(app, hook.id);
+  const pause = usePause(app, hook);
   const [asking, setAsking] = useState(false);
   if (!useMay()('ManageEndpoint')) return null;
   const { host } = urlParts(hook.url);
   const waits = (figures?.pending ?? 0) + (figures?.sending ?? 0) + (figures?.held ?? 0);
-  const pause = () =>
-    patch.mutate(
-      { paused: !hook.paused },
-      {
-        onSuccess: () =>
-          toast(`${words.Hook} ${hook.paused ? 'resumed' : 'paused'}`, {
-            tone: 'good',
-            detail: hook.paused
-              ? 'What was held goes out now.'
-              : 'What comes is held, and goes out when you resume it.',
-          }),
-        onError: (error) => toastProblem(`${words.Hook} not ${hook.paused ? 'resumed' : 'paused'}`, error),
-      },
-    );
   const remove = () => {
     // Without the numbers nobody knows what would be lost.
     if (figures === undefined || waits > 0) {

@@ -10,6 +10,7 @@ import { type Column, DataTable } from '../../parts/data-table.tsx';
 import { inputStyle } from '../../parts/field.tsx';
 import { Empty, NothingFound, NotLoaded, Skeleton } from '../../parts/notices.tsx';
 import { PageHeader } from '../../parts/page-header.tsx';
+import { SearchField } from '../../parts/search-field.tsx';
 import { StateBadge, stateWord } from '../../parts/state-badge.tsx';
 import { TimeText } from '../../parts/time-text.tsx';
 import { UrlText } from '../../parts/url-text.tsx';
@@ -142,15 +143,13 @@ function Filters() {
   useShortcut('/', 'Search', () => field.current?.focus());
   return (
     <search className={styles.filters}>
-      <input
+      <SearchField
         ref={field}
-        type="search"
-        className={inputStyle}
+        label={`Search ${hooks}`}
         placeholder="Search URL or description"
-        aria-label={`Search ${hooks}`}
         value={q}
-        onChange={({ target }) =>
-          void navigate({ search: (now) => ({ ...now, q: target.value || undefined }), replace: true })
+        onChange={(text) =>
+          void navigate({ search: (now) => ({ ...now, q: text || undefined }), replace: true })
         }
       />
       <select
@@ -264,9 +263,16 @@ function LastAttempt({ figures }: Row) {
 
 function Waiting({ figures }: Row) {
   if (figures === undefined) return null;
-  const waits = figures.pending + figures.sending;
-  if (waits + figures.held === 0) return <span className="muted">0</span>;
-  return [waits > 0 && waits.toLocaleString(), figures.held > 0 && `${figures.held.toLocaleString()} held`]
-    .filter(Boolean)
-    .join(', ');
+  const { pending, sending, held } = figures;
+  const waits = pending + sending;
+  if (waits + held === 0) return <span className={styles.none}>0</span>;
+  return (
+    <>
+      {waits > 0 && waits.toLocaleString()}
+      {/* The title of the column says it where there is one. */}
+      {waits > 0 && <span className={styles.unit}> waiting</span>}
+      {waits > 0 && held > 0 && ', '}
+      {held > 0 && `${held.toLocaleString()} held`}
+    </>
+  );
 }

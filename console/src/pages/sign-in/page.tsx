@@ -22,7 +22,8 @@ export function SignInPage() {
   useEffect(() => {
     if (!session) return;
     linkFailed.set(null);
-    if (next?.startsWith('/') && !next.startsWith('//')) history.replace(`${HOME}${next}`);
+    if (next?.startsWith('/') && !next.startsWith('//'))
+      history.replace(next.startsWith(`${HOME}/`) ? next : `${HOME}${next}`);
     else void navigate({ to: '/', replace: true });
   }, [session, next, history, navigate]);
   return (
