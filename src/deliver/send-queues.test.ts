@@ -5,8 +5,8 @@ import type { SendJob, SendQueue } from '../model/exchange.ts';
 import { SendQueues } from './send-queues.ts';
 
 const target = { applicationKey: 1, href: 'https://example.com/', headers: {}, secrets: [] };
-const one: SendQueue = { endpointKey: 1, maxInFlight: 2 };
-const other: SendQueue = { endpointKey: 2, maxInFlight: 2 };
+const one: SendQueue = { endpointKey: 1, atOnce: 2 };
+const other: SendQueue = { endpointKey: 2, atOnce: 2 };
 
 function queues() {
   const clock = new ManualClock();

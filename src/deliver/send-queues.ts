@@ -30,13 +30,13 @@ export class SendQueues {
     this.#options = options;
   }
 
-  add(job: SendJob, { endpointKey, maxInFlight }: SendQueue): void {
+  add(job: SendJob, { endpointKey, atOnce }: SendQueue): void {
     let queue = this.#queues.get(endpointKey);
     if (queue === undefined) {
       queue = { running: 0, waiting: new Fifo() };
       this.#queues.set(endpointKey, queue);
     }
-    if (queue.running < maxInFlight) {
+    if (queue.running < atOnce) {
       queue.running++;
       this.#options.begin(job);
       return;
@@ -47,12 +47,12 @@ export class SendQueues {
   }
 
   /** A request has ended. Unless it ended well, the endpoint may take no more: what waits for it goes back. */
-  ended({ endpointKey, maxInFlight }: SendQueue, well: boolean): void {
+  ended({ endpointKey, atOnce }: SendQueue, well: boolean): void {
     const queue = this.#queues.get(endpointKey);
     if (queue === undefined) return;
     queue.running--;
     if (!well) this.#giveBack(queue, Number.POSITIVE_INFINITY);
-    while (queue.running < maxInFlight) {
+    while (queue.running < atOnce) {
       const next = queue.waiting.shift();
       if (next === undefined) break;
       this.#waiting--;

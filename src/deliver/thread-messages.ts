@@ -45,7 +45,7 @@ export function addJob(flat: FlatJobs, job: SendJob, ref: number, target: number
   const { messageId, payload, timeoutMs, test, queue } = job;
   flat.push(ref, target, messageId, payload, timeoutMs, test);
   if (queue === null) flat.push(null, null);
-  else flat.push(queue.endpointKey, queue.maxInFlight);
+  else flat.push(queue.endpointKey, queue.atOnce);
 }
 
 export function readJobs(flat: FlatJobs, target: (number: number) => Target): SendJob[] {
@@ -59,7 +59,7 @@ export function readJobs(flat: FlatJobs, target: (number: number) => Target): Se
       payload: flat[at + 3] as string,
       timeoutMs: flat[at + 4] as number,
       test: flat[at + 5] as boolean,
-      queue: endpointKey === null ? null : { endpointKey, maxInFlight: flat[at + 7] as number },
+      queue: endpointKey === null ? null : { endpointKey, atOnce: flat[at + 7] as number },
     });
   }
   return jobs;

@@ -106,7 +106,7 @@ export interface SendJob {
 export interface SendQueue {
   readonly endpointKey: number;
   /** How many may be under way at once. */
-  readonly maxInFlight: number;
+  readonly atOnce: number;
 }
 
 export interface SendResult {

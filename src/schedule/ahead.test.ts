@@ -30,7 +30,7 @@ it('gives the sender what a quick endpoint takes within milliseconds, beside wha
   const { sent, given } = await busy(4);
   const perMs = IN_FLIGHT_PER_ENDPOINT / 4;
   expect(given()).toBe(IN_FLIGHT_PER_ENDPOINT + perMs * AHEAD_MS);
-  expect(sent.every(({ job }) => job.queue?.maxInFlight === IN_FLIGHT_PER_ENDPOINT)).toBe(true);
+  expect(sent.every(({ job }) => job.queue?.atOnce === IN_FLIGHT_PER_ENDPOINT)).toBe(true);
 });
 
 it('gives nothing ahead for a slow endpoint', async () => {

@@ -43,8 +43,8 @@ export function laneState(lane: Lane, clock: Clock): LaneState {
   const waitMs = waits ? Math.max(0, breaker.probeAt - clock.monotonic()) : 0;
   return {
     // The sender may have been given more, which it has not begun.
-    inFlight: Math.min(inFlight, lane.maxInFlight),
-    limit: Math.min(lane.limit, lane.maxInFlight),
+    inFlight: Math.min(inFlight, lane.atOnce),
+    limit: lane.atOnce,
     resident,
     breaker: {
       open: lane.broken,

@@ -114,8 +114,13 @@ export class Lane {
 
   get canSend(): boolean {
     if (this.halted || this.delayed || this.ready.size === 0) return false;
-    if (this.inFlight >= this.maxInFlight) return this.inFlight < this.maxInFlight + this.#ahead;
-    return this.broken ? this.hasProbe : this.inFlight < this.limit;
+    if (this.broken) return this.inFlight < this.maxInFlight && this.hasProbe;
+    return this.inFlight < this.atOnce || this.inFlight < this.atOnce + this.#ahead;
+  }
+
+  /** Requests that may be under way at present. */
+  get atOnce(): number {
+    return Math.min(this.limit, this.maxInFlight);
   }
 
   /**
