@@ -1,5 +1,5 @@
 import { HOUR_MS, LATENCY_BOUNDS_MS, type Tally, tallySum } from '../../model/tally.ts';
-import type { TimedTally } from '../port/tallies.ts';
+import type { TimedTally } from '../store.ts';
 
 const OUTCOMES = ['succeeded', 'failed_4xx', 'failed_5xx', 'failed_other', 'unanswered'] as const;
 const LATENCIES = [...LATENCY_BOUNDS_MS.map((bound) => `ms_${bound}`), 'ms_more'];

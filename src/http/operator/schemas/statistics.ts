@@ -28,7 +28,7 @@ const COUNTS = {
   ),
 };
 
-export const BacklogOut = Type.Object(
+const BacklogOut = Type.Object(
   {
     pending: upTo('wait for their turn or their next try'),
     sending: upTo('are under way, or about to be'),
@@ -41,7 +41,7 @@ export const BacklogOut = Type.Object(
   { title: 'BacklogOut' },
 );
 
-export const StatisticsBucketOut = Type.Object(
+const StatisticsBucketOut = Type.Object(
   { at: time('When it began.'), ...COUNTS },
   { title: 'StatisticsBucketOut' },
 );
