@@ -1,5 +1,5 @@
 import { TRANSFER_PAGE_ROWS } from '../limits.ts';
-import { TALLY_COLUMNS } from './rows/tally-row.ts';
+import { LATENCY_BOUNDS_MS } from '../model/tally.ts';
 
 /** How a value is kept, and how it stands in an export: a number below 2^53, a text, or bytes in base64. */
 type Kind = 'integer' | 'text' | 'bytes';
@@ -58,6 +58,8 @@ const FEW_ROWS = 200;
 // What is leased is pending in an export: whoever held the lease is not there any more when it is imported.
 const PENDING_FOR_SENDING = 'CASE t.state WHEN 1 THEN 0 ELSE t.state END';
 const NO_FENCE = '0';
+const TALLIED = `accepted succeeded failed_4xx failed_5xx failed_other unanswered
+  ${LATENCY_BOUNDS_MS.map((bound) => `ms_${bound}`).join(' ')} ms_more`;
 
 /**
  * Everything that a store keeps, and both drivers have under the same names: tables in the order in which they can be written,
@@ -104,10 +106,10 @@ export const TRANSFER_TABLES: readonly TransferTable[] = [
     ofMessage: 'application_key',
   }),
   table('minute_tally', ['began_at', 'application_key', 'endpoint_key', 'writer'], TRANSFER_PAGE_ROWS, {
-    integer: `began_at application_key endpoint_key writer ${TALLY_COLUMNS.join(' ')}`,
+    integer: `began_at application_key endpoint_key writer ${TALLIED}`,
   }),
   table('hour_tally', ['application_key', 'endpoint_key', 'began_at'], TRANSFER_PAGE_ROWS, {
-    integer: `began_at application_key endpoint_key ${TALLY_COLUMNS.join(' ')}`,
+    integer: `began_at application_key endpoint_key ${TALLIED}`,
   }),
   table('expiry', ['expires_at', 'message_key'], TRANSFER_PAGE_ROWS, {
     integer: 'expires_at application_key message_key',

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Receiver, startReceiver } from '../helpers/receiver.ts';
 import { startWorld, type World } from '../helpers/world.ts';
 
@@ -77,15 +77,17 @@ describe('statistics by minutes and hours', () => {
       response.writeHead(count % 2 === 1 ? 404 : 200).end(),
     );
     await world.operate('POST', '/api/v1/app', { name: 'Counted', uid: 'counted' });
+    for (const name of ['a', 'b'])
+      await world.operate('POST', '/api/v1/event-type', { name, description: '' });
     const endpoint = { url: finicky.url, uid: 'e', finalStatuses: [404], filterTypes: ['a'], maxInFlight: 1 };
     await world.operate('POST', `${app}/endpoint`, endpoint);
     await world.operate('POST', `${app}/endpoint`, { url: finicky.url, disabled: true, filterTypes: ['b'] });
     for (const eventType of ['a', 'a', 'a', 'a', 'b'])
       await world.operate('POST', `${app}/msg`, { eventType, payload: {} });
     const counted = async () => (await world.operate('GET', `${app}/endpoint/e/stats`)).json();
-    await expect
-      .poll(async () => (await counted()).success + (await counted()).fail, { timeout: 10_000 })
-      .toBe(4);
+    await vi.waitFor(async () => expect((await counted()).success + (await counted()).fail).toBe(4), {
+      timeout: 10_000,
+    });
   });
   afterAll(() => finicky.close());
 

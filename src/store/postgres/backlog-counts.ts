@@ -8,6 +8,8 @@ type Row = { timed: number; waiting: number; sending: number; held: number; fail
 type Oldest = { oldest: number | null };
 
 const SENDING = 'd.state = 1';
+/** Deliveries under way that are looked at, at most. */
+const SENDING_LOOKED = 200_000;
 const APPLICATION = 'AND d.application_key = $2';
 const ENDPOINT = `AND d.endpoint_key = $2
   AND d.application_key = (SELECT application_key FROM posthorn.endpoint WHERE endpoint_key = $2)`;
@@ -27,14 +29,16 @@ const soonest = (which: string) =>
   `(SELECT d.next_attempt_at FROM posthorn.delivery d WHERE ${which} ${ENDPOINT.replaceAll('$2', '$1')}
     ORDER BY d.next_attempt_at LIMIT 1)`;
 const OLDEST_OF_ENDPOINT = statement(`SELECT least(${soonest(TIMED)}, ${soonest(SENDING)}) AS oldest`);
-const walks = (within: string) =>
-  [TIMED, SENDING].map((which) =>
-    statement(
-      `${endpointsWith(which, 'next_attempt_at', within)} SELECT min(next_attempt_at) AS oldest FROM walk`,
-    ),
-  );
-const OLDEST_OF_ALL = walks('');
-const OLDEST_OF_APPLICATION = walks('AND d.application_key = $1');
+/** Of what waits the soonest of each endpoint; of what is under way all, as nodes have only so much in memory. */
+const oldestOfMany = (of: string) => [
+  statement(`${endpointsWith(TIMED, 'next_attempt_at', of)} SELECT min(next_attempt_at) AS oldest FROM walk`),
+  statement(
+    `SELECT min(next_attempt_at) AS oldest
+     FROM (SELECT d.next_attempt_at FROM posthorn.delivery d WHERE ${SENDING} ${of} LIMIT ${SENDING_LOOKED}) AS looked`,
+  ),
+];
+const OLDEST_OF_ALL = oldestOfMany('');
+const OLDEST_OF_APPLICATION = oldestOfMany('AND d.application_key = $1');
 
 /** How much is left to do, and since when. */
 export function backlogCounts({ db }: Backend) {
@@ -44,7 +48,7 @@ export function backlogCounts({ db }: Backend) {
     return times.length === 0 ? null : Math.min(...times);
   }
 
-  function oldest({ applicationKey, endpointKey }: CountParams['of']): Promise<number | null> {
+  function oldestDueAt({ applicationKey, endpointKey }: CountParams['of']): Promise<number | null> {
     if (endpointKey !== undefined) return oldestOf([OLDEST_OF_ENDPOINT], [endpointKey]);
     if (applicationKey !== undefined) return oldestOf(OLDEST_OF_APPLICATION, [applicationKey]);
     return oldestOf(OLDEST_OF_ALL, []);
@@ -58,12 +62,12 @@ export function backlogCounts({ db }: Backend) {
 
   return {
     async deliveryBacklogCount(params: CountParams): Promise<BacklogCount> {
-      const [row, oldestDueAt] = await Promise.all([count(params), oldest(params.of)]);
+      const [row, oldest] = await Promise.all([count(params), oldestDueAt(params.of)]);
       const { timed, waiting, ...others } = row as Row;
       return {
         pending: Math.min(params.limit, timed + waiting),
         ...others,
-        oldestDueAt: oldestDueAt !== null && oldestDueAt <= params.now ? oldestDueAt : null,
+        oldestDueAt: oldest !== null && oldest <= params.now ? oldest : null,
       };
     },
   };

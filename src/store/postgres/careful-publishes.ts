@@ -1,6 +1,6 @@
 import type { Line } from '../line.ts';
+import { acceptedTallies } from '../rows/tally-batch.ts';
 import type { Publish, PublishResult, Store } from '../store.ts';
-import { acceptedTallies } from '../tally-batch.ts';
 import { bigints, texts } from './arrays.ts';
 import type { Backend } from './backend.ts';
 import { arraysOf, namesOf } from './columns.ts';

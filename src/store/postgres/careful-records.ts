@@ -1,6 +1,6 @@
 import type { Lease } from '../../model/lease.ts';
+import { attemptTallies } from '../rows/tally-batch.ts';
 import type { AttemptResult, Recorded, Store } from '../store.ts';
-import { attemptTallies } from '../tally-batch.ts';
 import { type AttemptAnnouncement, announcing } from './announcements.ts';
 import { bigints, integers, smallints, texts } from './arrays.ts';
 import type { Backend } from './backend.ts';

@@ -1,5 +1,5 @@
+import { acceptedTallies } from '../rows/tally-batch.ts';
 import type { Publish, PublishResult, Store } from '../store.ts';
-import { acceptedTallies } from '../tally-batch.ts';
 import type { Backend } from './backend.ts';
 import { carefulPublishes } from './careful-publishes.ts';
 import { arraysOf, namesOf } from './columns.ts';

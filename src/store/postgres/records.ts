@@ -1,5 +1,5 @@
+import { attemptTallies } from '../rows/tally-batch.ts';
 import { type AttemptResult, type Recorded, type Store, StoreError } from '../store.ts';
-import { attemptTallies } from '../tally-batch.ts';
 import { bigints, smallints, texts } from './arrays.ts';
 import type { Backend } from './backend.ts';
 import { carefulRecords } from './careful-records.ts';

@@ -1,7 +1,7 @@
 import type { Timer } from '../../model/clock.ts';
 import type { Line } from '../line.ts';
+import { acceptedTallies } from '../rows/tally-batch.ts';
 import type { Signal } from '../store.ts';
-import { acceptedTallies } from '../tally-batch.ts';
 import { bigints, texts } from './arrays.ts';
 import type { Backend } from './backend.ts';
 import { type Executor, statement } from './connection.ts';

@@ -1,7 +1,7 @@
 import { HOUR_MS, MINUTE_MS } from '../../model/tally.ts';
+import { ALL_KEY, minuteOf, type TallyAddition } from '../rows/tally-batch.ts';
 import { ADDED, ITS_HOUR, TALLY_COLUMNS, type TallyRow, timedTallies } from '../rows/tally-row.ts';
 import type { Store, TimedTally } from '../store.ts';
-import { ALL_KEY, minuteOf, type TallyAddition } from '../tally-batch.ts';
 import { bigints, integers } from './arrays.ts';
 import type { Backend } from './backend.ts';
 import { type Executor, statement } from './connection.ts';

@@ -1,7 +1,7 @@
 import type { NewMessage } from '../../model/message.ts';
 import { stateCode } from '../rows/delivery-states.ts';
+import { acceptedTallies } from '../rows/tally-batch.ts';
 import type { Publish, PublishResult, Store } from '../store.ts';
-import { acceptedTallies } from '../tally-batch.ts';
 import { bulkInsert } from './bulk-insert.ts';
 import { type Connection, transaction } from './connection.ts';
 import { idempotency } from './idempotency.ts';

@@ -1,7 +1,7 @@
 import type { AttemptAnnouncementType } from '../../model/announcement.ts';
 import { stateCode } from '../rows/delivery-states.ts';
+import { attemptTallies } from '../rows/tally-batch.ts';
 import type { AttemptResult, Recorded, Store } from '../store.ts';
-import { attemptTallies } from '../tally-batch.ts';
 import { announcing } from './announcements.ts';
 import { ATTEMPT_COLUMNS } from './attempts.ts';
 import { bulkInsert } from './bulk-insert.ts';

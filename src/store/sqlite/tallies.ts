@@ -1,8 +1,8 @@
 import type { Statement } from 'better-sqlite3';
 import { HOUR_MS, MINUTE_MS } from '../../model/tally.ts';
+import { ALL_KEY, minuteOf, type TallyAddition } from '../rows/tally-batch.ts';
 import { ADDED, ITS_HOUR, TALLY_COLUMNS, type TallyRow, timedTallies } from '../rows/tally-row.ts';
 import type { Store, TimedTally } from '../store.ts';
-import { ALL_KEY, minuteOf, type TallyAddition } from '../tally-batch.ts';
 import { type Connection, transaction } from './connection.ts';
 
 type ListParams = Parameters<Store['tallyList']>[0];

@@ -1,6 +1,6 @@
-import { latencyClass, MINUTE_MS } from '../model/tally.ts';
-import { FIRST_LATENCY, TALLY_COLUMNS } from './rows/tally-row.ts';
-import type { AttemptResult } from './store.ts';
+import { latencyClass, MINUTE_MS } from '../../model/tally.ts';
+import type { AttemptResult } from '../store.ts';
+import { FIRST_LATENCY, TALLY_COLUMNS } from './tally-row.ts';
 
 /** Stands for all endpoints of an application, and for all applications. */
 export const ALL_KEY = 0;
