@@ -157,7 +157,7 @@ module.exports = {
       '^src/store/([^/]+)/',
       [
         '^src/store/($1|rows)/',
-        '^src/store/(store|gathered|line|tally-batch|task-walk|transfer|transfer-tables)[.]ts$',
+        '^src/store/(store|gathered|line|task-walk|transfer|transfer-tables)[.]ts$',
         '^src/model/',
         '^src/limits[.]ts$',
       ],
