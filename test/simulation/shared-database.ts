@@ -189,7 +189,9 @@ export class SharedDatabase {
         return {
           now,
           live: all.filter(({ ended }) => !ended).map((each) => each.epoch),
-          leases: [],
+          leases: all
+            .filter(({ ended }) => !ended)
+            .map((each) => ({ epoch: each.epoch, name: each.name, leaseMs: each.expiresAt - each.beatAt })),
           ended: all
             .filter(({ ended }) => ended)
             .map((each) => ({
@@ -197,13 +199,16 @@ export class SharedDatabase {
               from: firstFence(each.epoch),
               before: firstFence(each.epoch + 1),
               name: each.name,
-              silentMs: now - each.beatAt,
+              silentMs: each.expiresAt === Number.POSITIVE_INFINITY ? null : now - each.beatAt,
             })),
         };
       },
       nodeLeave: async ({ epoch }: { epoch: number }) => {
         const node = this.#nodes.get(epoch);
-        if (node !== undefined) node.ended = true;
+        if (node === undefined) return;
+        node.ended = true;
+        // As on PostgreSQL: its time was not over.
+        node.expiresAt = Number.POSITIVE_INFINITY;
       },
       nodeForget: async ({ epoch }: { epoch: number }) => {
         if (this.#nodes.get(epoch)?.ended === true) this.#nodes.delete(epoch);
