@@ -205,7 +205,7 @@ export class SharedDatabase {
       },
       nodeLeave: async ({ epoch }: { epoch: number }) => {
         const node = this.#nodes.get(epoch);
-        if (node === undefined) return;
+        if (node === undefined || node.ended) return;
         node.ended = true;
         // As on PostgreSQL: its time was not over.
         node.expiresAt = Number.POSITIVE_INFINITY;
