@@ -26,7 +26,7 @@ const SMALL = {
   residentPerEndpoint: 8,
   residentCharacters: 2_000,
   inFlight: 12,
-  ahead: 0,
+  ahead: 4,
   claim: 4,
 };
 /** While the store refuses, an outcome waits in memory up to 5 s for the next try. */

@@ -13,7 +13,7 @@ const LITTLE = {
   residentPerEndpoint: 100,
   residentCharacters: 64_000,
   inFlight: 100,
-  ahead: 0,
+  ahead: 8,
   claim: 32,
 };
 

@@ -40,7 +40,7 @@ const SMALL = {
   residentPerEndpoint: 8,
   residentCharacters: 2_000,
   inFlight: 12,
-  ahead: 0,
+  ahead: 4,
   claim: 4,
 };
 /** Shorter than the simulation, so that it happens. */

@@ -9,7 +9,6 @@ import type { EndpointFields } from '../../src/registry/registry.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open.ts';
 import type { Store } from '../../src/store/store.ts';
 import { type ManualClock, seededRandom } from '../helpers/manual-clock.ts';
-import { NOTHING_AHEAD } from '../helpers/scheduling.ts';
 import { faultyStore } from './faulty-store.ts';
 import type { Receivers } from './receivers.ts';
 
@@ -56,7 +55,7 @@ export class Process {
     /** How long messages are kept; for good when left out. */
     keepMs?: number;
   }): Promise<Process> {
-    const { folder, clock, seed, receivers, scheduleLimits = NOTHING_AHEAD } = params;
+    const { folder, clock, seed, receivers, scheduleLimits } = params;
     const store = await openSqliteStore({ folder });
     const random = seededRandom(seed);
     // A dead process neither hears answers nor sees timers: its part of the clock stops with it.

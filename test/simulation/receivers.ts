@@ -1,5 +1,12 @@
+import { SendQueues } from '../../src/deliver/send-queues.ts';
 import type { Random } from '../../src/model/clock.ts';
-import type { Exchange, Sender, SendJob, SendResultHandler } from '../../src/model/exchange.ts';
+import {
+  type Exchange,
+  type Sender,
+  type SendJob,
+  type SendResultHandler,
+  succeeded,
+} from '../../src/model/exchange.ts';
 import type { ManualClock } from '../helpers/manual-clock.ts';
 
 /** How a receiver of the simulation behaves. */
@@ -43,12 +50,24 @@ export class Receivers {
   /** A sender for one process. After `kill`, its requests still arrive, but nobody hears the answers. */
   sender(onResults: SendResultHandler): Sender & { kill(): void } {
     let alive = true;
+    const begin = (job: SendJob) =>
+      this.#receive(job, (exchange) => {
+        if (!alive) return;
+        if (job.queue !== null) queues.ended(job.queue, succeeded(exchange));
+        onResults([{ ref: job.ref, exchange }]);
+      });
+    const queues = new SendQueues({
+      clock: this.#clock,
+      begin,
+      giveBack: (jobs) => {
+        if (alive) onResults(jobs.map(({ ref }) => ({ ref, exchange: null })));
+      },
+    });
     return {
       send: (jobs) => {
         for (const job of jobs) {
-          this.#receive(job, (exchange) => {
-            if (alive) onResults([{ ref: job.ref, exchange }]);
-          });
+          if (job.queue === null) begin(job);
+          else queues.add(job, job.queue);
         }
       },
       holdUntil: () => {},
