@@ -110,6 +110,8 @@ describe('what is held', () => {
     await change({ disabled: false });
     const released = await post('/endpoint/e/held/release', { rate: 1 });
     await expect.poll(async () => (await task(released)).data.progress, PATIENCE).toBe(0.25);
+    // Until it has arrived, a pause would hold it again.
+    await expect.poll(async () => (await deliveries()).m0, PATIENCE).toEqual(['succeeded', null]);
     await change({ paused: true });
     await expect.poll(async () => (await task(released)).data.waiting, PATIENCE).toBe('endpoint_paused');
     expect((await post(`/task/${released.json().id}/cancel`)).json()).toMatchObject({ status: 'cancelled' });
