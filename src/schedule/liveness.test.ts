@@ -1,18 +1,9 @@
 import { expect, it } from 'vitest';
 import { seededRandom } from '../../test/helpers/manual-clock.ts';
-import { scheduling } from '../../test/helpers/scheduling.ts';
+import { LITTLE_ROOM, scheduling } from '../../test/helpers/scheduling.ts';
 import type { Lease, LeasedDelivery } from '../model/lease.ts';
 import { StoreError } from '../store/store.ts';
 
-/** So little room that lanes starve. */
-const LITTLE = {
-  resident: 60,
-  residentPerEndpoint: 20,
-  residentCharacters: 10_000,
-  inFlight: 16,
-  ahead: 0,
-  claim: 8,
-};
 const ENDPOINTS = 12;
 const TICK_MS = 50;
 const RETRY_MS = [500, 3_000, 20_000];
@@ -30,7 +21,7 @@ interface Row {
 
 /** A schedule over a model of the store, in which anything may happen at any time. */
 class Chaos {
-  readonly world = scheduling(LITTLE);
+  readonly world = scheduling(LITTLE_ROOM);
   readonly rows: Row[] = [];
   readonly broken = new Set<number>();
   readonly held = new Set<number>();

@@ -1,18 +1,11 @@
 import { expect, it } from 'vitest';
 import { seededRandom } from '../../test/helpers/manual-clock.ts';
 import { type Node, ScheduledNodes } from '../../test/helpers/scheduled-nodes.ts';
+import { LITTLE_ROOM } from '../../test/helpers/scheduling.ts';
 import { BREAKER_PROBE_MS } from '../limits.ts';
 import type { Destination } from '../model/destination.ts';
 import { firstFence } from '../model/lease.ts';
 
-const LITTLE = {
-  resident: 60,
-  residentPerEndpoint: 20,
-  residentCharacters: 10_000,
-  inFlight: 16,
-  ahead: 0,
-  claim: 8,
-};
 const ENDPOINTS = 12;
 const TICK_MS = 50;
 const LOOK_MS = 10_000;
@@ -36,7 +29,7 @@ class Chaos {
 
   constructor(seed: number) {
     this.#random = seededRandom(seed);
-    this.world.limits = LITTLE;
+    this.world.limits = LITTLE_ROOM;
   }
 
   chance(part: number): boolean {

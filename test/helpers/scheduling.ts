@@ -14,6 +14,16 @@ export const OTHER = 10_000_000;
 /** What the sender has is under way: a test that counts it need not tell what only waits in the sender. */
 export const NOTHING_AHEAD = { ...SCHEDULE_LIMITS, ahead: 0 };
 
+/** So little room that lanes starve. */
+export const LITTLE_ROOM = {
+  resident: 60,
+  residentPerEndpoint: 20,
+  residentCharacters: 10_000,
+  inFlight: 16,
+  ahead: 0,
+  claim: 8,
+};
+
 /** A schedule between a store that the test plays, and a sender that only notes. */
 export function scheduling(limits: NonNullable<ScheduleOptions['limits']> = NOTHING_AHEAD) {
   const clock = new ManualClock();

@@ -29,8 +29,8 @@ export const HookFigures = Type.Object({
       status: orNull(Type.Integer()),
     }),
   ),
-  /** Of the last attempts, `of` in number, 95 in 100 took no longer; null: there was none, or several web hooks were asked for. */
-  p95: orNull(Type.Object({ ms: Type.Integer(), of: Type.Integer() })),
+  /** 95 in 100 answers of the last 24 hours took no longer, in ms; null: there was none. */
+  p95: orNull(Type.Number()),
   /** When each secret ends that was rotated out and signs too, newest first. */
   oldSecretsEnd: Type.Array(Time),
 });

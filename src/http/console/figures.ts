@@ -4,7 +4,7 @@ import { PAGE_ROWS_DEFAULT } from '../../limits.ts';
 import type { Application } from '../../model/application.ts';
 import type { Endpoint } from '../../model/endpoint.ts';
 import { succeeded as hasSucceeded } from '../../model/exchange.ts';
-import { failedOf } from '../../model/tally.ts';
+import { failedOf, latencyAt } from '../../model/tally.ts';
 import type { ListedAttempt } from '../../query/reader.ts';
 import { applicationFor, assertCapable } from '../authenticate.ts';
 import { pulseOut } from '../operator/endpoint-health.ts';
@@ -14,8 +14,6 @@ import type { HookFigures } from './figures-out.ts';
 import { consoleCaller } from './gate.ts';
 
 const DAY_MS = 86_400_000;
-/** Attempts whose times say how long an answer takes: enough for 5 in 100 to be more than one. */
-const P95_OF = 100;
 
 /**
  * What a list of web hooks says of each, in one call: `?endpoint=ep_1&endpoint=ep_2`, as many as a page of the list has at most.
@@ -30,13 +28,11 @@ export function addFigureRoutes(scope: FastifyInstance, services: HttpServices):
       const application = await applicationFor(services.registry, caller, request.params.app_id);
       const ids = [request.query.endpoint ?? []].flat();
       if (ids.length > PAGE_ROWS_DEFAULT) throw new ApiError('generic_error', 'Ask for fewer at once.');
-      // Attempts bring their bodies along: many of them are read for one page alone.
-      const last = ids.length === 1 ? P95_OF : 1;
       const data: HookFigures[] = [];
       // One after another: the counts of one application are not to take the turns of others.
       for (const id of ids) {
         const endpoint = await endpointOrNull(services, application, id);
-        if (endpoint !== null) data.push(await figuresOf(services, { application, endpoint, request, last }));
+        if (endpoint !== null) data.push(await figuresOf(services, { application, endpoint, request }));
       }
       return { data };
     },
@@ -59,9 +55,9 @@ async function endpointOrNull(
 
 async function figuresOf(
   { reader, statistics, clock, pulse }: HttpServices,
-  about: { application: Application; endpoint: Endpoint; request: FastifyRequest; last: number },
+  about: { application: Application; endpoint: Endpoint; request: FastifyRequest },
 ): Promise<HookFigures> {
-  const { application, endpoint, request, last } = about;
+  const { application, endpoint, request } = about;
   const isGone = () => request.raw.socket.destroyed;
   const now = clock.now();
   const of = { applicationKey: application.key, endpointKey: endpoint.key };
@@ -70,7 +66,7 @@ async function figuresOf(
   const { rows } = await reader.attempts(
     application,
     { endpointKey: endpoint.key },
-    { limit: last, before: null, after: null, below: null, filter: null, isGone },
+    { limit: 1, before: null, after: null, below: null, filter: null, isGone },
   );
   const { state, failingSince, disablesAt, breaker } = pulseOut(endpoint, pulse);
   return {
@@ -85,7 +81,7 @@ async function figuresOf(
     sending,
     held,
     lastAttempt: rows[0] === undefined ? null : lastAttemptOut(rows[0]),
-    p95: last === P95_OF ? p95Of(rows) : null,
+    p95: latencyAt(attempts, 0.95),
     oldSecretsEnd: endpoint.secretExpiries.filter((end) => end > now).map(timeText),
   };
 }
@@ -98,10 +94,4 @@ function lastAttemptOut({ id, messageId, exchange }: ListedAttempt): HookFigures
     succeeded: hasSucceeded(exchange),
     status: exchange.status,
   };
-}
-
-function p95Of(rows: readonly ListedAttempt[]): HookFigures['p95'] {
-  if (rows.length === 0) return null;
-  const sorted = rows.map(({ exchange }) => exchange.durationMs).sort((one, other) => one - other);
-  return { ms: Math.round(sorted[Math.ceil(sorted.length * 0.95) - 1] as number), of: sorted.length };
 }

@@ -1,18 +1,10 @@
 import type { Session } from '../../model/session.ts';
+import { type SessionRow, session } from '../rows/session-row.ts';
+import type { Store } from '../store.ts';
 import type { Backend } from './backend.ts';
 import { statement } from './connection.ts';
 
-interface Row {
-  id: string;
-  key_id: string;
-  application_key: number | null;
-  hash: Buffer;
-  state: Session['state'];
-  created_at: number;
-  expires_at: number;
-}
-
-type OpenParams = { code: Buffer; hash: Buffer; now: number; expiresAt: number };
+type OpenParams = Parameters<Store['sessionOpen']>[0];
 
 const COLUMNS = 'id, key_id, application_key, hash, state, created_at, expires_at';
 const INSERT = statement(
@@ -38,9 +30,9 @@ export function sessions({ db }: Backend) {
       await db.changes(INSERT, [id, keyId, applicationKey, hash, state, createdAt, expiresAt]);
     },
     sessionFind: async ({ hash }: { hash: Buffer }): Promise<Session | null> =>
-      found(await db.row<Row>(BY_HASH, [hash])),
+      found(await db.row<SessionRow>(BY_HASH, [hash])),
     sessionOpen: async ({ code, hash, now, expiresAt }: OpenParams): Promise<Session | null> =>
-      found(await db.row<Row>(OPEN, [code, hash, now, expiresAt])),
+      found(await db.row<SessionRow>(OPEN, [code, hash, now, expiresAt])),
     sessionEnd: async ({ id }: { id: string }): Promise<boolean> => (await db.changes(END, [id])) > 0,
     sessionEndAll: (params: { applicationKey: number } | { keyId: string }): Promise<number> =>
       'keyId' in params
@@ -51,18 +43,6 @@ export function sessions({ db }: Backend) {
   };
 }
 
-function found(row: Row | null): Session | null {
+function found(row: SessionRow | null): Session | null {
   return row === null ? null : session(row);
-}
-
-function session(row: Row): Session {
-  return {
-    id: row.id,
-    keyId: row.key_id,
-    applicationKey: row.application_key,
-    hash: row.hash,
-    state: row.state,
-    createdAt: row.created_at,
-    expiresAt: row.expires_at,
-  };
 }

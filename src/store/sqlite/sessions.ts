@@ -1,17 +1,9 @@
 import type { Session } from '../../model/session.ts';
+import { type SessionRow, session } from '../rows/session-row.ts';
+import type { Store } from '../store.ts';
 import type { Connection } from './connection.ts';
 
-interface Row {
-  id: string;
-  key_id: string;
-  application_key: number | null;
-  hash: Buffer;
-  state: Session['state'];
-  created_at: number;
-  expires_at: number;
-}
-
-type OpenParams = { code: Buffer; hash: Buffer; now: number; expiresAt: number };
+type OpenParams = Parameters<Store['sessionOpen']>[0];
 
 export function sessions(connection: Connection) {
   const { insert, byHash, open, end, endOfApplication, endOfKey, purge } = prepare(connection);
@@ -52,17 +44,5 @@ function prepare(connection: Connection) {
 }
 
 function found(row: unknown): Session | null {
-  return row === undefined ? null : session(row as Row);
-}
-
-function session(row: Row): Session {
-  return {
-    id: row.id,
-    keyId: row.key_id,
-    applicationKey: row.application_key,
-    hash: row.hash,
-    state: row.state,
-    createdAt: row.created_at,
-    expiresAt: row.expires_at,
-  };
+  return row === undefined ? null : session(row as SessionRow);
 }

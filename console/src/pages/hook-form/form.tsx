@@ -219,40 +219,23 @@ function Limits({
   errors: ReadonlyMap<string, string>;
   onChange(fields: Partial<Draft>): void;
 }) {
+  const number = (name: 'throttleRate' | 'maxInFlight', label: string, hint: string) => (
+    <Field label={label} name={name} error={errorAt(errors, name)} hint={hint}>
+      {(control) => (
+        <input
+          {...control}
+          className={inputStyle}
+          inputMode="numeric"
+          value={draft[name]}
+          onChange={({ target }) => onChange({ [name]: target.value })}
+        />
+      )}
+    </Field>
+  );
   return (
     <div className={styles.pair}>
-      <Field
-        label="Deliveries a second"
-        name="throttleRate"
-        error={errorAt(errors, 'throttleRate')}
-        hint="At most. Empty: no limit."
-      >
-        {(control) => (
-          <input
-            {...control}
-            className={inputStyle}
-            inputMode="numeric"
-            value={draft.throttleRate}
-            onChange={({ target }) => onChange({ throttleRate: target.value })}
-          />
-        )}
-      </Field>
-      <Field
-        label="Requests at once"
-        name="maxInFlight"
-        error={errorAt(errors, 'maxInFlight')}
-        hint="At most. Empty: as usual."
-      >
-        {(control) => (
-          <input
-            {...control}
-            className={inputStyle}
-            inputMode="numeric"
-            value={draft.maxInFlight}
-            onChange={({ target }) => onChange({ maxInFlight: target.value })}
-          />
-        )}
-      </Field>
+      {number('throttleRate', 'Deliveries a second', 'At most. Empty: no limit.')}
+      {number('maxInFlight', 'Requests at once', 'At most. Empty: as usual.')}
     </div>
   );
 }

@@ -172,8 +172,8 @@ function Numbers({ figures }: { figures: HookFigures | undefined }) {
       />
       <Figure
         label="Answers within"
-        value={figures?.p95 ? durationText(figures.p95.ms) : none}
-        detail={figures?.p95 ? `95 in 100 of the last ${figures.p95.of.toLocaleString()}` : 'No attempts yet'}
+        value={figures?.p95 ? durationText(Math.ceil(figures.p95)) : none}
+        detail={figures?.p95 ? '95 in 100 of the last 24 h' : 'No answers in 24 h'}
       />
       <Figure
         label="Attempts, 24 h"
